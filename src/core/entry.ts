@@ -1,0 +1,14 @@
+import type { Target } from './address.js';
+import type { Scope } from './service.js';
+import type { Instant } from './time.js';
+
+/** Something that is let in until it is removed. */
+export interface Entry {
+  readonly id: string;
+  readonly target: Target;
+  readonly services: Scope;
+  readonly note: string | null;
+  /** Who made it: an operator, the set-up (the peer of an SSH session), or a line of the configuration. */
+  readonly source: 'operator' | 'setup' | 'config';
+  readonly createdAt: Instant;
+}

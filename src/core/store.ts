@@ -1,0 +1,54 @@
+import type { Entry } from './entry.js';
+import type { EndReason, GrantId, GrantRecord } from './grants/grant.js';
+import type { JournalEvent } from './journal.js';
+import type { Instant } from './time.js';
+import type { User } from './user.js';
+
+/** One change of what is kept. The changes of one `write` are kept together or not at all. */
+export type Change =
+  | { readonly kind: 'journal'; readonly event: JournalEvent }
+  | { readonly kind: 'grant.put'; readonly record: GrantRecord }
+  | { readonly kind: 'grant.end'; readonly id: GrantId; readonly at: Instant; readonly reason: EndReason }
+  | { readonly kind: 'user.put'; readonly user: User }
+  | { readonly kind: 'user.remove'; readonly id: number }
+  | { readonly kind: 'entry.put'; readonly entry: Entry }
+  | { readonly kind: 'entry.remove'; readonly id: string }
+  | { readonly kind: 'meta'; readonly key: MetaKey; readonly value: string };
+
+/**
+ * What the daemon remembers about itself: the last id given to a user or sequence; the wall clock when it was last known
+ * to run; the kernel's boot id then (monotonic times hold within one boot only); `yes` once the guard was confirmed.
+ */
+export type MetaKey = 'last_id' | 'last_alive' | 'boot_id' | 'confirmed';
+
+export interface StoredState {
+  readonly users: readonly User[];
+  readonly entries: readonly Entry[];
+  /** Grants that have not ended, and those that ended after `endedAfter`. */
+  readonly grants: readonly GrantRecord[];
+  readonly meta: Readonly<Partial<Record<MetaKey, string>>>;
+}
+
+export interface JournalQuery {
+  /** Only events at or after this moment. */
+  readonly since?: Instant;
+  /** Only events with a larger number. */
+  readonly afterSeq?: number;
+  /** At most so many, the newest where there are more. */
+  readonly limit: number;
+}
+
+export interface NumberedEvent extends JournalEvent {
+  /** Rises by one with every event. */
+  readonly seq: number;
+}
+
+/** Where users, entries, grants and the journal are kept. */
+export interface Store {
+  load(endedAfter: Instant): Promise<StoredState>;
+  /** Resolves when the changes are on the disk; many callers share one commit. Rejects with SP_STORE_*. */
+  write(changes: readonly Change[]): Promise<void>;
+  readJournal(query: JournalQuery): Promise<readonly NumberedEvent[]>;
+  /** Drops journal events and ended grants older than a moment; tells how many events went. */
+  prune(before: Instant): Promise<number>;
+}
