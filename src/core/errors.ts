@@ -19,11 +19,6 @@ export const ERRORS = {
     fix: 'Give the address that the other machine is seen with from here.',
     usage: false,
   },
-  SP_TARGET_INVALID: {
-    text: '"{value}" is not an address, a CIDR or a host name',
-    fix: 'Write it like 203.0.113.7, 203.0.113.0/28 or home.example.org.',
-    usage: true,
-  },
   SP_PREFIX_INVALID: {
     text: '"{value}" is not a CIDR: {problem}',
     fix: 'Write it like 203.0.113.0/28 or 2001:db8::/48.',
@@ -53,6 +48,241 @@ export const ERRORS = {
     text: 'there is no service "{value}"',
     fix: 'The configuration has: {known}.',
     usage: true,
+  },
+  SP_NOT_FOUND: {
+    text: 'nothing that is let in goes by "{value}"',
+    fix: 'sallyport list shows the addresses, ids and users there are.',
+    usage: false,
+  },
+  SP_PIN_INVALID: {
+    text: 'that is not a PIN: it takes 6 to 32 digits',
+    fix: 'Choose another and give it on standard input, alone on one line.',
+    usage: true,
+  },
+  SP_CONTROL_BUSY: {
+    text: 'a daemon answers on {socket} already',
+    fix: 'Stop that one first, or give this one a control.socket of its own.',
+    usage: false,
+  },
+  SP_CONTROL_SOCKET: {
+    text: 'cannot listen on {socket}: {problem}',
+    fix: 'Look at control.socket in the configuration and at the rights on its directory.',
+    usage: false,
+  },
+  SP_CONTROL_TIMEOUT: {
+    text: 'the daemon did not finish that in time',
+    fix: 'Look at sallyport status and at the log before you try again.',
+    usage: false,
+  },
+  SP_REQUEST_INVALID: {
+    text: 'that request cannot be served: {problem}',
+    fix: 'Correct it and send it again; /openapi.json on the control socket says how it is written.',
+    usage: true,
+  },
+  SP_INTERNAL: {
+    text: 'something went wrong inside the daemon',
+    fix: 'The cause is in its log (journalctl -u sallyport).',
+    usage: false,
+  },
+  SP_DAEMON_UNREACHABLE: {
+    text: 'no daemon answers on {socket}',
+    fix: 'Start it with npm start or systemctl start sallyport, or name its configuration with --config.',
+    usage: false,
+  },
+  SP_DAEMON_FORBIDDEN: {
+    text: 'you have no permission to talk to the daemon on {socket}',
+    fix: 'Run this as root, or become a member of the group sallyport.',
+    usage: false,
+  },
+  SP_DAEMON_TIMEOUT: {
+    text: 'the daemon on {socket} did not answer within {seconds} s',
+    fix: 'Look at its log (journalctl -u sallyport), and restart it if it hangs.',
+    usage: false,
+  },
+  SP_DAEMON_ANSWER: {
+    text: 'the daemon on {socket} gave an answer that makes no sense here: {problem}',
+    fix: 'Restart the daemon, so that it and this command are of the same version.',
+    usage: false,
+  },
+  SP_DAEMON_STOPPED: {
+    text: 'the daemon on {socket} stopped',
+    fix: 'Start it with npm start or systemctl start sallyport, then run this again.',
+    usage: false,
+  },
+  SP_COMMAND_FAILED: {
+    text: 'this command failed in a way that it should not: {problem}',
+    fix: 'Run it again with SALLYPORT_DEBUG=1 and report what it prints.',
+    usage: false,
+  },
+  SP_NFT_MISSING: {
+    text: 'the program nft is not there',
+    fix: 'Install nftables (on Debian: apt-get install nftables).',
+    usage: false,
+  },
+  SP_FIREWALL_DENIED: {
+    text: 'the kernel does not let us change the packet filter',
+    fix: 'Run it as root, or with CAP_NET_ADMIN.',
+    usage: false,
+  },
+  SP_FIREWALL_FAILED: {
+    text: 'the kernel refused the rules: {problem}',
+    fix: 'See the log; if the kernel is older than 5.6 it cannot hold them.',
+    usage: false,
+  },
+  SP_FIREWALL_OPEN: {
+    text: 'the guard is down, there is nothing to {what}',
+    fix: 'Put it up with: sallyport firewall apply.',
+    usage: false,
+  },
+  SP_CLIENT_HOST_INVALID: {
+    text: '"{value}" is neither an address nor a host name',
+    fix: 'Write it like server.example.org, 203.0.113.7 or 2001:db8::7.',
+    usage: true,
+  },
+  SP_CLIENT_ZONE_MISSING: {
+    text: '{value} is a link-local address, which means nothing without its interface',
+    fix: 'Write it with the interface that leads there, like {value}%eth0.',
+    usage: true,
+  },
+  SP_CLIENT_NAME_UNKNOWN: {
+    text: 'no {wanted} was found for the name "{host}" ({code})',
+    fix: 'Check the spelling and the network connection, or give the address itself.',
+    usage: false,
+  },
+  SP_CLIENT_NOT_SENT: {
+    text: 'no packet can be sent to {host} from here ({code})',
+    fix: 'Check the network connection; -4 or -6 chooses the kind of address.',
+    usage: false,
+  },
+  SP_CLIENT_STILL_SHUT: {
+    text: '{port} on {host} stayed shut ({tries})',
+    fix: 'Compare the ports, their protocols and their order with your card; see that the gateway runs, and try from another network, as some drop such packets.',
+    usage: false,
+  },
+  SP_CLIENT_PORTS_FILE: {
+    text: 'the file with the ports cannot be used: {problem}',
+    fix: 'Give a file that you can read, with one line like tcp/21234,udp/28111,tcp/24711.',
+    usage: false,
+  },
+  SP_NETLINK_UNAVAILABLE: {
+    text: 'the kernel cannot be reached over netlink: {problem}',
+    fix: 'Run it as root (or with CAP_NET_ADMIN) on a kernel with nf_tables, with the npm packages installed.',
+    usage: false,
+  },
+  SP_NFLOG_BUSY: {
+    text: 'NFLOG group {group} is taken by another program',
+    fix: 'Stop the other sallyport, or give this one another group with knock.nflog_group.',
+    usage: false,
+  },
+  SP_STATE_UNWRITABLE: {
+    text: 'the state directory {directory} cannot be used: {problem}',
+    fix: 'Run it as root, or give it a directory of its own that can be written (--state-dir).',
+    usage: false,
+  },
+  SP_STATE_LOCKED: {
+    text: 'the state directory {directory} is in use by {holder}',
+    fix: 'Stop that one first, or give this one a state directory of its own (--state-dir).',
+    usage: false,
+  },
+  SP_STORE_FULL: {
+    text: 'the disk of {directory} is full: nothing more can be recorded',
+    fix: 'Make room; recording then goes on by itself.',
+    usage: false,
+  },
+  SP_STORE_DAMAGED: {
+    text: 'the database {file} is damaged: {problem}',
+    fix: 'Restore it from a backup, or move it away with its -wal file to start without users and grants.',
+    usage: false,
+  },
+  SP_STORE_NEWER: {
+    text: 'the database {file} was written by a newer version: schema {found}, and this version knows up to {known}',
+    fix: 'Start the newer version again.',
+    usage: false,
+  },
+  SP_STORE_REFUSED: {
+    text: 'that cannot be recorded: {problem}',
+    fix: 'Nothing was changed.',
+    usage: false,
+  },
+  SP_STORE_FAILED: {
+    text: 'the store does not work: {problem}',
+    fix: 'Look at the log and at the disk, then start the daemon again.',
+    usage: false,
+  },
+  SP_CONFIG_MISSING: {
+    text: 'there is no configuration at {file}',
+    fix: 'Run sallyport init to make one, or name another with --config FILE.',
+    usage: false,
+  },
+  SP_CONFIG_UNREADABLE: {
+    text: 'the configuration {file} cannot be read: {reason}',
+    fix: 'Run it as root, or name another file with --config FILE.',
+    usage: false,
+  },
+  SP_CONFIG_INVALID: {
+    text: '{problem}{more}',
+    fix: 'Mend it, then run sallyport check to see that nothing is left.',
+    usage: false,
+  },
+  SP_USER_UNKNOWN: {
+    text: 'there is no user "{name}"',
+    fix: 'See who there is: sallyport user list.',
+    usage: false,
+  },
+  SP_USER_EXISTS: {
+    text: 'there is a user "{name}" already',
+    fix: 'Choose another name, or change that one: sallyport user set {name}.',
+    usage: false,
+  },
+  SP_ACCOUNT_INVALID: {
+    text: '"{value}" cannot be an account',
+    fix: 'Use 1 to 20 digits.',
+    usage: true,
+  },
+  SP_ACCOUNT_TAKEN: {
+    text: 'the account {value} belongs to another user',
+    fix: 'Choose another number.',
+    usage: false,
+  },
+  SP_TTL_TOO_LONG: {
+    text: '{value} is longer than a grant may last ({max})',
+    fix: 'Ask for less, raise grants.max_ttl, or make an entry that stays: sallyport allow without --for.',
+    usage: false,
+  },
+  SP_NOTHING_PROVISIONAL: {
+    text: 'no provisional guard is up',
+    fix: 'To open everything at once run: sallyport firewall panic.',
+    usage: false,
+  },
+  SP_TARGET_NAME: {
+    text: '"{value}" is a host name, and this version tracks no names',
+    fix: 'Give its address, like 203.0.113.7.',
+    usage: false,
+  },
+  SP_ENTRY_CONFIGURED: {
+    text: '{target} is let in by the configuration',
+    fix: 'Take it out of trusted.addresses and restart the daemon.',
+    usage: false,
+  },
+  SP_POOL_OVERLAP: {
+    text: '{problem}',
+    fix: 'Change knock.pool in the configuration, or net.ipv4.ip_local_port_range.',
+    usage: false,
+  },
+  SP_CONFIG_EXISTS: {
+    text: 'there is a configuration already: {file}',
+    fix: 'Change it with an editor, or move it away to begin anew.',
+    usage: false,
+  },
+  SP_CONFIG_UNWRITABLE: {
+    text: 'cannot write {file}: {reason}',
+    fix: 'Run it as root, or give another place with --config.',
+    usage: false,
+  },
+  SP_NOTHING_TO_RESTORE: {
+    text: 'there is neither a readable configuration nor a guard that was saved',
+    fix: 'Mend the configuration (sallyport check names its lines), or make one: sallyport init.',
+    usage: false,
   },
   SP_USAGE: {
     text: '{problem}',

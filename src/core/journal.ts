@@ -9,7 +9,6 @@ export type EventName =
   | 'grant.renewed'
   | 'grant.expired'
   | 'grant.revoked'
-  | 'grant.evicted'
   | 'address.shared'
   | 'attempt.refused'
   | 'entry.added'

@@ -1,0 +1,34 @@
+/**
+ * `npm test [-- filter…]`: makes ready what the tests need, runs them, and ends with the count on a line alone.
+ * Without root the lab is left out, and counted as skipped.
+ */
+import { AS_ROOT, giveBack } from './lib/checkout.mjs';
+import { fetchPeers } from './lib/peers.mjs';
+import { say } from './lib/run.mjs';
+import { runScript, setUp } from './lib/setup.mjs';
+import { runVitest, skippedProject, summaryLines } from './lib/vitest.mjs';
+
+const NO_ROOT = 'the lab makes network namespaces, which only root may';
+
+let result = { passed: 0, failed: 1, skipped: [] };
+await runScript(async () => {
+  try {
+    await setUp();
+    result = await runTests(process.argv.slice(2));
+  } finally {
+    giveBack('.cache', 'node_modules/.vite-temp');
+  }
+});
+if (result.failed > 0 || result.passed === 0) process.exitCode = 1;
+console.log(`\n${summaryLines(result).join('\n')}`);
+
+async function runTests(args) {
+  const peers = await fetchPeers();
+  if (peers.missing) say(`left out: ${peers.missing}`);
+  const env = peers.folder ? { SALLYPORT_PEERS: peers.folder } : { SALLYPORT_PEERS_MISSING: peers.missing };
+  if (AS_ROOT) return runVitest(args, env);
+  say(`left out: ${NO_ROOT}; try: sudo npm test`);
+  const unit = await runVitest(['--project=unit', '--passWithNoTests', ...args], env);
+  const lab = await skippedProject('lab', NO_ROOT, args);
+  return { passed: unit.passed, failed: unit.failed + lab.failed, skipped: [...unit.skipped, ...lab.skipped] };
+}

@@ -1,0 +1,84 @@
+import type { AllowRequest } from '../../control/contract/requests.js';
+import { SallyportError } from '../../core/errors.js';
+import type { Call } from '../call.js';
+import { entryLine, entryTable, grantLine, grantTable, moment, remaining } from '../render/access.js';
+import { clean, list as names } from '../text.js';
+
+export async function allow(call: Call): Promise<number> {
+  const body = { target: call.subject, ...call.given<AllowRequest>('services', 'for', 'note') };
+  const client = await call.client();
+  const result = await client.call('allow', { body });
+  if (call.json) {
+    call.printJson(result);
+    return 0;
+  }
+  const { grant, entry } = result;
+  if (grant) {
+    const until = `for ${remaining(grant.remaining_s)}, until ${moment(grant.expires_at)}`;
+    call.print(`${clean(grant.address)} is let in to ${names(grant.services)} ${until} (grant ${clean(grant.id)})`);
+  }
+  if (entry) {
+    call.print(
+      `${clean(entry.target)} is let in to ${names(entry.services)} until it is removed (entry ${clean(entry.id)})`,
+    );
+  }
+  return 0;
+}
+
+export async function revoke(call: Call): Promise<number> {
+  const client = await call.client();
+  const result = await client.call('revoke', { body: { what: call.subject } });
+  if (result.revoked.length + result.removed.length === 0) {
+    throw new SallyportError('SP_NOT_FOUND', { value: call.subject });
+  }
+  if (call.json) call.printJson(result);
+  else {
+    for (const grant of result.revoked) call.print(`revoked: ${grantLine(grant)}, grant ${clean(grant.id)}`);
+    for (const entry of result.removed) call.print(`removed: ${entryLine(entry)}, entry ${clean(entry.id)}`);
+  }
+  return 0;
+}
+
+export async function list(call: Call): Promise<number> {
+  const client = await call.client();
+  const found = await client.call('list', {});
+  if (call.json) {
+    call.printJson(found);
+    return 0;
+  }
+  const { terminal } = call;
+  const blocks: string[] = [];
+  if (found.grants.length > 0) {
+    blocks.push(
+      `${terminal.paint('bold', 'Open until their time is over')}\n${await grantTable(terminal, found.grants)}`,
+    );
+  }
+  if (found.entries.length > 0) {
+    blocks.push(`${terminal.paint('bold', 'Let in until removed')}\n${await entryTable(terminal, found.entries)}`);
+  }
+  call.print(blocks.length > 0 ? blocks.join('\n\n') : 'Nobody is let in.');
+  return 0;
+}
+
+export async function whois(call: Call): Promise<number> {
+  const client = await call.client();
+  const found = await client.call('whois', { params: { address: call.subject } });
+  if (call.json) {
+    call.printJson(found);
+    return 0;
+  }
+  const { terminal } = call;
+  const users = [...new Set(found.grants.flatMap(({ user }) => (user === null ? [] : [user])))];
+  const whose = users.length > 0 ? ` It was opened by ${names(users)}.` : '';
+  const verdict =
+    found.allowed.length > 0
+      ? terminal.paint('green', `${clean(found.address)} is let in to ${names(found.allowed)}.`)
+      : terminal.paint('yellow', `${clean(found.address)} is not let in to anything.`);
+  const blocks = [verdict + whose];
+  if (found.trusted_interface !== null)
+    blocks.push(`It comes by the trusted interface ${clean(found.trusted_interface)}.`);
+  if (found.grants.length > 0) blocks.push(await grantTable(terminal, found.grants));
+  if (found.entries.length > 0) blocks.push(await entryTable(terminal, found.entries));
+  call.print(blocks.join('\n\n'));
+  return 0;
+}

@@ -1,0 +1,12 @@
+/** What works without a daemon, or is one. Each resolves with the exit status. `config` is undefined for the default. */
+export interface OfflineCommands {
+  /** Reads the configuration: where the daemon listens. */
+  controlSocket(configFile: string | undefined): Promise<string>;
+  serve(options: { config?: string; stateDir?: string }): Promise<number>;
+  init(options: { config?: string; yes: boolean; stateDir?: string; json: boolean; user?: string }): Promise<number>;
+  check(options: { config?: string; json: boolean }): Promise<number>;
+  restore(options: { config?: string; stateDir?: string; json: boolean }): Promise<number>;
+  panic(options: { config?: string; json: boolean }): Promise<number>;
+  /** Takes everything after `knock` untouched. */
+  knock(argv: readonly string[]): Promise<number>;
+}

@@ -1,0 +1,52 @@
+import type { EntryView, GrantView } from '../../control/contract/views.js';
+import { humanDuration, seconds } from '../../core/time.js';
+import { clean, list } from '../text.js';
+import { table } from './table.js';
+import type { Terminal } from './terminal.js';
+
+/** `59m 12s`. */
+export function remaining(remainingSeconds: number): string {
+  return humanDuration(seconds(remainingSeconds));
+}
+
+/** A moment for a person: `2026-03-01 08:00:00Z`. */
+export function moment(iso: string): string {
+  return clean(iso.replace('T', ' ').replace(/\.\d+Z$/, 'Z'));
+}
+
+/** Grants, the one that ends first on top. */
+export function grantTable(terminal: Terminal, grants: readonly GrantView[]): Promise<string> {
+  const rows = [...grants]
+    .sort((a, b) => a.remaining_s - b.remaining_s)
+    .map((grant) => [
+      terminal.paint('bold', clean(grant.address)),
+      clean(grant.user ?? '-'),
+      list(grant.services),
+      grant.method,
+      terminal.paint(grant.remaining_s < 60 ? 'yellow' : 'green', `${remaining(grant.remaining_s)} left`),
+      terminal.paint('dim', clean(grant.id)),
+      clean(grant.note ?? ''),
+    ]);
+  return table(terminal, ['address', 'user', 'services', 'method', 'until', 'id', 'note'], rows);
+}
+
+export function entryTable(terminal: Terminal, entries: readonly EntryView[]): Promise<string> {
+  const rows = entries.map((entry) => [
+    terminal.paint('bold', clean(entry.target)),
+    list(entry.services),
+    entry.source,
+    terminal.paint('dim', clean(entry.id)),
+    clean(entry.note ?? ''),
+  ]);
+  return table(terminal, ['target', 'services', 'from', 'id', 'note'], rows);
+}
+
+/** `203.0.113.7 (alice, ssh)`. */
+export function grantLine(grant: GrantView): string {
+  const what = [...(grant.user === null ? [] : [grant.user]), ...grant.services];
+  return `${clean(grant.address)} (${list(what)})`;
+}
+
+export function entryLine(entry: EntryView): string {
+  return `${clean(entry.target)} (${list(entry.services)})`;
+}

@@ -1,0 +1,95 @@
+import type { PartView, StatusView } from '../../control/contract/views.js';
+import { clean, count } from '../text.js';
+import { grantTable, moment, remaining } from './access.js';
+import { columns } from './table.js';
+import type { Format, Terminal } from './terminal.js';
+
+export type Tone = 'good' | 'warn' | 'bad';
+
+export interface Verdict {
+  readonly tone: Tone;
+  readonly text: string;
+  /** What to do next, where there is something. */
+  readonly next?: string;
+}
+
+const COLORS: Readonly<Record<Tone, Format>> = { good: 'green', warn: 'yellow', bad: 'red' };
+const MARKS: Readonly<Record<Tone, string>> = { good: '✔', warn: '!', bad: '✖' };
+const MOST_ROWS = 40;
+
+/** How it stands, in one line. */
+export function verdict(status: StatusView): Verdict {
+  const { firewall } = status.parts;
+  const addresses = new Set(status.grants.map(({ address }) => address)).size;
+  const inside = addresses === 0 ? 'nobody is in' : `${count(addresses, 'address', 'addresses')} in`;
+  const reason = firewall.detail === undefined ? '' : `: ${clean(firewall.detail)}`;
+  switch (firewall.state) {
+    case 'provisional': {
+      const left = firewall.reverts_in_s === undefined ? '' : `, opens again in ${remaining(firewall.reverts_in_s)}`;
+      return { tone: 'warn', text: `guarding for now${left}; ${inside}`, next: 'keep it: sallyport firewall confirm' };
+    }
+    case 'reverted':
+      return {
+        tone: 'bad',
+        text: 'open: the provisional guard was not confirmed and took itself down',
+        next: 'put it up again: sallyport firewall apply',
+      };
+    case 'open':
+      return { tone: 'bad', text: `open: nothing is guarded${reason}`, next: 'guard again: sallyport firewall apply' };
+    case 'failed':
+      return { tone: 'bad', text: `the guard failed${reason}` };
+    default: {
+      const broken = Object.entries(status.parts).filter(([, part]) => toneOf(part) === 'bad');
+      if (broken.length > 0) {
+        return {
+          tone: 'warn',
+          text: `guarding, but not all is well: ${broken.map(([name]) => clean(name)).join(', ')}`,
+        };
+      }
+      if (!status.ready) return { tone: 'warn', text: `starting; ${inside}` };
+      return { tone: 'good', text: `guarding; ${inside}` };
+    }
+  }
+}
+
+export async function renderStatus(terminal: Terminal, status: StatusView): Promise<string> {
+  const { tone, text, next } = verdict(status);
+  const blocks: string[] = [];
+  const mark = terminal.fancy ? `${terminal.paint(COLORS[tone], '●')} ` : '';
+  blocks.push(mark + terminal.paint(['bold', COLORS[tone]] as Format, text) + (next === undefined ? '' : `\n${next}`));
+  blocks.push(columns(Object.entries(status.parts).map(([name, part]) => partRow(terminal, name, part))));
+  if (status.grants.length > 0) {
+    const shown = [...status.grants].sort((a, b) => a.remaining_s - b.remaining_s).slice(0, MOST_ROWS);
+    const more = status.grants.length - shown.length;
+    const rest = more > 0 ? `\nand ${count(more, 'grant', 'grants')} more: sallyport list` : '';
+    blocks.push((await grantTable(terminal, shown)) + rest);
+  }
+  if (status.notices.length > 0) {
+    blocks.push(status.notices.map((notice) => `${terminal.paint('yellow', '!')} ${clean(notice)}`).join('\n'));
+  }
+  const facts = [
+    count(status.users, 'user', 'users'),
+    `${count(status.entries, 'entry', 'entries')} that stay`,
+    `version ${clean(status.version)}`,
+    `since ${moment(status.started_at)}`,
+  ];
+  blocks.push(terminal.paint('dim', facts.join(' · ')));
+  return blocks.join('\n\n');
+}
+
+function partRow(terminal: Terminal, name: string, part: PartView): string[] {
+  const tone = toneOf(part);
+  return [
+    ...(terminal.fancy ? [terminal.paint(COLORS[tone], MARKS[tone])] : []),
+    clean(name),
+    terminal.paint(COLORS[tone], clean(part.state)),
+    terminal.paint('dim', clean(part.detail ?? '')),
+  ];
+}
+
+const BAD = new Set(['failed', 'reverted', 'open', 'down', 'error', 'stopped', 'damaged']);
+const WARN = new Set(['provisional', 'degraded', 'starting', 'off', 'full']);
+
+function toneOf({ state }: PartView): Tone {
+  return BAD.has(state) ? 'bad' : WARN.has(state) ? 'warn' : 'good';
+}

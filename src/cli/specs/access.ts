@@ -1,0 +1,48 @@
+import { namesOption, type Spec, textOption } from '../spec.js';
+
+/** Letting in and putting out. */
+export const ACCESS: readonly Spec[] = [
+  {
+    name: 'allow',
+    takes: '<target>',
+    arguments: { target: 'an address, a CIDR or a host name' },
+    group: 'Access:',
+    summary: 'let an address, a CIDR or a host name in',
+    about: 'Lets a target in: with --for until its time is over (a grant), without it until you remove it (an entry).',
+    options: [
+      namesOption('--services <names>', 'which services, with commas between them (default: all)'),
+      textOption('--for <duration>', 'how long: 90s, 15m, 8h, 2d'),
+      textOption('--note <text>', 'why, for whoever reads the list'),
+    ],
+    examples: [
+      'sallyport allow 203.0.113.7 --for 8h --services ssh',
+      'sallyport allow 203.0.113.0/28 --note "head office"',
+      'sallyport allow home.example.org --services sip',
+    ],
+    run: async (call) => (await import('../commands/access.js')).allow(call),
+  },
+  {
+    name: 'revoke',
+    takes: '<what>',
+    arguments: { what: 'a target, the id of a grant or an entry, or the name of a user' },
+    group: 'Access:',
+    summary: 'end grants and entries now',
+    examples: ['sallyport revoke 203.0.113.7', 'sallyport revoke alice'],
+    run: async (call) => (await import('../commands/access.js')).revoke(call),
+  },
+  {
+    name: 'list',
+    group: 'Seeing:',
+    summary: 'all entries and grants',
+    run: async (call) => (await import('../commands/access.js')).list(call),
+  },
+  {
+    name: 'whois',
+    takes: '<address>',
+    arguments: { address: 'an IPv4 or IPv6 address' },
+    group: 'Seeing:',
+    summary: 'whose address it is, and what lets it in',
+    examples: ['sallyport whois 203.0.113.7'],
+    run: async (call) => (await import('../commands/access.js')).whois(call),
+  },
+];

@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+import { SallyportError } from '../core/errors.js';
+import { runKnock } from './command.js';
+
+/** The client alone, in one file: `sallyport-client.mjs knock …` does what `sallyport knock …` does. */
+const HELP = `Usage: sallyport-client knock HOST --ports LIST [--wait tcp/PORT]
+
+Knocks on a Sallyport gateway. sallyport-client knock --help says how.
+`;
+
+async function main([command, ...rest]: readonly string[]): Promise<number> {
+  if (command === 'knock') return runKnock(rest, process);
+  if (command === '--help' || command === '-h') {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const problem = command === undefined ? 'a command is missing: knock' : 'the only command is knock';
+  process.stderr.write(`${new SallyportError('SP_USAGE', { problem }).toLine()}\n`);
+  return 2;
+}
+
+// Setting the title overwrites the arguments in the process list, and so the ports that may stand there.
+process.title = 'sallyport-client';
+// A reader that went away (a closed pipe) is no reason for a stack trace.
+process.stdout.on('error', () => {});
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,86 @@
+import type { Target } from '../core/address.js';
+import type { PortSpan } from '../core/ports.js';
+import type { Scope, ServiceName, Services } from '../core/service.js';
+import type { Duration } from '../core/time.js';
+
+/** The configuration: read once, checked, every default filled in, frozen. */
+export interface Config {
+  readonly version: 1;
+  readonly services: Services;
+  readonly firewall: FirewallConfig;
+  readonly trusted: TrustedConfig;
+  readonly knock: KnockConfig;
+  readonly grants: GrantsConfig;
+  readonly phone: PhoneConfig;
+  readonly control: { readonly socket: string };
+  readonly log: { readonly level: LogLevel };
+  readonly journal: { readonly keep: Duration };
+  readonly state: { readonly directory: string };
+}
+
+export interface FirewallConfig {
+  readonly driver: 'nftables';
+  readonly policy: 'guard';
+  /** The services that strangers do not reach, by name, in the order of `services`, each once. */
+  readonly guard: readonly ServiceName[];
+  /** Whether the end of a grant cuts live connections or lets them finish. */
+  readonly onExpiry: 'cut' | 'drain';
+}
+
+export interface TrustedConfig {
+  /** Names of interfaces; a trailing `*` stands for any ending. */
+  readonly interfaces: readonly string[];
+  readonly addresses: readonly TrustedAddress[];
+  readonly names: readonly TrustedName[];
+  readonly providers: readonly string[];
+}
+
+export interface TrustedAddress {
+  readonly target: Target;
+  readonly services: Scope;
+  readonly note: string | null;
+}
+
+export interface TrustedName {
+  /** A host name in lower case, without a trailing dot. */
+  readonly name: string;
+  readonly services: Scope;
+  readonly note: string | null;
+}
+
+export interface KnockConfig {
+  readonly source: 'kernel';
+  /** The ports that sequences are drawn from; clear of every service. */
+  readonly pool: PortSpan;
+  /** The longest time between two packets of a sequence. */
+  readonly window: Duration;
+  readonly nflogGroup: number;
+}
+
+export interface GrantsConfig {
+  readonly ttl: Duration;
+  readonly maxTtl: Duration;
+  /** How many leading bits of an IPv6 address a grant covers. */
+  readonly ipv6Prefix: 64 | 128;
+}
+
+export interface PhoneConfig {
+  /** True where the file has a `phone` section. */
+  readonly configured: boolean;
+  readonly extension: string;
+  readonly driver: 'ari' | 'ami';
+  readonly ari: {
+    readonly url: string;
+    readonly app: string;
+    readonly username: string;
+    readonly passwordFile: string;
+  };
+  readonly ami: {
+    readonly host: string;
+    readonly port: number;
+    readonly username: string;
+    readonly secretFile: string;
+  };
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';

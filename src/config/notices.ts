@@ -1,0 +1,20 @@
+import { prefixLength } from '../core/address.js';
+import type { Config } from './config.js';
+
+/** What a person should know about a faultless configuration: plain remarks, one line each. */
+export function notices(config: Config): readonly string[] {
+  const { services, firewall, trusted, phone } = config;
+  const open = [...services.keys()].filter((name) => !firewall.guard.includes(name));
+  const everyone = trusted.addresses.filter(({ target }) => prefixLength(target) === 0);
+  return [
+    ...open.map((name) => `firewall.guard: ${name} is not guarded; it stays as open as it is`),
+    ...everyone.map(
+      ({ target, services }) => `trusted.addresses: ${target} lets everyone in to ${services.join(', ')}`,
+    ),
+    ...trusted.names.map(({ name }) => `trusted.names: ${name} is not tracked by this version; it lets nobody in`),
+    ...trusted.providers.map((name) => `trusted.providers: ${name} is not tracked by this version; it lets nobody in`),
+    ...(phone.configured
+      ? ['phone: the telephone menu is not part of this version; nothing can be opened by phone']
+      : []),
+  ];
+}

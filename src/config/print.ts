@@ -1,0 +1,92 @@
+import { formatPortRange, formatPortSpan } from '../core/ports.js';
+import type { Scope } from '../core/service.js';
+import { formatDuration } from '../core/time.js';
+import type { Config, PhoneConfig, TrustedAddress, TrustedName } from './config.js';
+import { flow } from './flow.js';
+
+/** The column that comments stand in where the line leaves room. */
+const COMMENT_COLUMN = 26;
+
+const HEAD = `# The configuration of Sallyport. Unknown keys are errors; \`sallyport check\` says what is wrong and where.
+# Every key is described in docs/configuration.md. Durations are written like 90s, 15m, 8h or 2d.
+`;
+
+/**
+ * The configuration as a file with short comments. `parseConfig` of it gives an equal configuration; every key is
+ * written out, and `phone` only where it was configured.
+ */
+export function printConfig(config: Config): string {
+  const { services, firewall, trusted, knock, grants, phone, control, log, journal, state } = config;
+  const lines = [
+    line('version', 1),
+    comment('services:', 'the sets of ports that can be opened'),
+    ...[...services].map(([name, ports]) => line(`  ${flow(name)}`, ports.map(formatPortRange))),
+    'firewall:',
+    line('  driver', firewall.driver),
+    line('  policy', firewall.policy, 'close the services below'),
+    line('  guard', firewall.guard),
+    line('  on_expiry', firewall.onExpiry, 'cut | drain: stop live connections, or let them finish'),
+    comment('trusted:', 'let in without a knock'),
+    line('  interfaces', trusted.interfaces, trusted.interfaces.length === 0 ? 'such as [wg0]' : undefined),
+    ...items('  addresses', trusted.addresses.map(address), '{address: 203.0.113.0/28, services: all, note: office}'),
+    ...items('  names', trusted.names.map(hostName), 'not tracked by this version'),
+    line('  providers', trusted.providers, 'not tracked by this version'),
+    'knock:',
+    line('  source', knock.source),
+    line('  pool', formatPortSpan(knock.pool), 'sequences are drawn from these ports'),
+    line('  window', formatDuration(knock.window), 'the longest time between two packets'),
+    line('  nflog_group', knock.nflogGroup),
+    'grants:',
+    line('  ttl', formatDuration(grants.ttl), 'how long a knock opens'),
+    line('  max_ttl', formatDuration(grants.maxTtl), 'the longest that anyone may have'),
+    line('  ipv6_prefix', grants.ipv6Prefix, '128 | 64: the address alone, or its network'),
+    ...(phone.configured ? phoneLines(phone) : []),
+    'control:',
+    line('  socket', control.socket),
+    'log:',
+    line('  level', log.level, 'trace | debug | info | warn | error'),
+    'journal:',
+    line('  keep', formatDuration(journal.keep), 'how long it is remembered who was let in'),
+    'state:',
+    line('  directory', state.directory),
+  ];
+  return `${HEAD}${lines.join('\n')}\n`;
+}
+
+function phoneLines({ extension, driver, ari, ami }: PhoneConfig): string[] {
+  const { url, app, username, passwordFile } = ari;
+  return [
+    comment('phone:', 'not used by this version'),
+    line('  extension', extension),
+    line('  driver', driver, 'ari | ami'),
+    line('  ari', { url, app, username, password_file: passwordFile }),
+    line('  ami', { host: ami.host, port: ami.port, username: ami.username, secret_file: ami.secretFile }),
+  ];
+}
+
+function address({ target, services, note }: TrustedAddress): string | object {
+  if (note === null && scope(services) === 'all') return target;
+  return { address: target, services: scope(services), ...(note === null ? {} : { note }) };
+}
+
+function hostName({ name, services, note }: TrustedName): object {
+  return { name, services: scope(services), ...(note === null ? {} : { note }) };
+}
+
+function scope(services: Scope): string | Scope {
+  return services.length === 1 && services[0] === 'all' ? 'all' : services;
+}
+
+function items(key: string, values: readonly (string | object)[], remark: string): string[] {
+  if (values.length === 0) return [line(key, [], remark)];
+  return [comment(`${key}:`, remark), ...values.map((value) => `    - ${flow(value)}`)];
+}
+
+function line(key: string, value: unknown, remark?: string): string {
+  const text = `${key}: ${flow(value)}`;
+  return remark === undefined ? text : comment(text, remark);
+}
+
+function comment(text: string, remark: string): string {
+  return `${text.padEnd(COMMENT_COLUMN - 1)} # ${remark}`;
+}

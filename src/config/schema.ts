@@ -1,0 +1,227 @@
+import { z } from 'zod';
+import { days, seconds } from '../core/time.js';
+import { listOf, mapping, oneOf, wholeNumber } from './leaf.js';
+import { shown } from './problem.js';
+import * as values from './values.js';
+
+const SCOPE = 'write all, or a list of services such as [ssh, sip], at least one';
+
+const scope = (description: string, example = ['ssh']) =>
+  z
+    .union([z.literal('all'), listOf(values.serviceReference).min(1, { error: SCOPE })], { error: SCOPE })
+    .meta({ description, written: [example] });
+
+const services = z
+  .record(
+    values.serviceName,
+    listOf(values.portRange).min(1, { error: 'a service needs at least one port, like [tcp/22]' }),
+    {
+      error: ({ code }) =>
+        code === 'invalid_type' ? 'expected a mapping of names to lists of ports, like ssh: [tcp/22]' : undefined,
+    },
+  )
+  .refine((record) => Object.keys(record).length > 0, { error: 'there must be at least one service' })
+  .meta({
+    description:
+      'The sets of ports that can be opened, by name: a small letter, then up to 23 small letters, digits, `-` or `_`. `all` is reserved and stands for every one of them. At least one.',
+    written: [{ ssh: ['tcp/22'] }],
+  });
+
+const firewall = mapping({
+  driver: oneOf(
+    ['nftables'],
+    {
+      description: 'What closes and opens the ports. `ipset`, `command` and `none` are not available in this version.',
+    },
+    ['ipset', 'command', 'none'],
+  ).prefault('nftables'),
+  policy: oneOf(
+    ['guard'],
+    {
+      description:
+        '`guard` closes the services named in `guard`. `lockdown`, which closes everything, is not available in this version.',
+    },
+    ['lockdown'],
+  ).prefault('guard'),
+  guard: scope('The services that are closed to strangers: `all`, or a list of names.', ['ssh', 'sip']).prefault('all'),
+  on_expiry: oneOf(['cut', 'drain'], {
+    description: 'When a grant ends: `cut` stops live connections, `drain` lets them finish.',
+    written: ['drain'],
+  }).prefault('cut'),
+});
+
+const trusted = mapping({
+  interfaces: listOf(values.interfaceName)
+    .prefault([])
+    .meta({
+      description: 'Interfaces from which everything is let in, such as a VPN. A `*` at the end stands for any ending.',
+      written: [['wg0']],
+    }),
+  addresses: listOf(
+    z.union(
+      [
+        values.target,
+        mapping({
+          address: values.target,
+          services: scope('What is open to it: `all`, or a list of names.').prefault('all'),
+          note: values.note.optional(),
+        }),
+      ],
+      { error: 'write an address, a CIDR, or a mapping like {address: 203.0.113.0/28, services: all}' },
+    ),
+  )
+    .prefault([])
+    .meta({
+      description:
+        'Addresses and CIDRs that are let in without a knock. An address alone stands for one with `services: all`.',
+      written: [['203.0.113.7']],
+    }),
+  names: listOf(
+    mapping(
+      {
+        name: values.trustedHost,
+        services: scope('What is open to it: `all`, or a list of names.').prefault('all'),
+        note: values.note.optional(),
+      },
+      'a mapping like {name: home.example.org, services: [ssh]}',
+    ),
+  )
+    .prefault([])
+    .meta({
+      description: 'Host names whose addresses are let in. Read, but not tracked by this version.',
+      written: [[{ name: 'home.example.org', services: ['ssh'] }]],
+    }),
+  providers: listOf(values.providerName)
+    .prefault([])
+    .meta({
+      description: 'VoIP providers that are let in. Read, but not tracked by this version.',
+      written: [['voip.ms']],
+    }),
+});
+
+const knock = mapping({
+  source: oneOf(['kernel'], { description: 'What recognises knocks. `socket` is not available in this version.' }, [
+    'socket',
+  ]).prefault('kernel'),
+  pool: values.pool.prefault('21000-29999'),
+  window: values
+    .duration(
+      { min: seconds(1), max: seconds(60) },
+      { description: 'The longest time between two packets of a sequence, from `1s` to `60s`.', written: ['15s'] },
+    )
+    .prefault('10s'),
+  nflog_group: wholeNumber(1, 65535, {
+    description: 'The NFLOG group by which the kernel reports knocks. Change it where another program uses it.',
+  }).prefault(864),
+});
+
+const grants = mapping({
+  ttl: values
+    .duration(
+      { min: seconds(1), max: days(30) },
+      {
+        description: 'How long a grant lasts, unless the user has a time of their own. Not longer than `max_ttl`.',
+        written: ['8h'],
+      },
+    )
+    .prefault('1h'),
+  max_ttl: values
+    .duration(
+      { min: seconds(1), max: days(30) },
+      { description: 'The longest time that any grant may last, at most `30d`.', written: ['2d'] },
+    )
+    .prefault('12h'),
+  ipv6_prefix: z
+    .literal([64, 128], { error: 'write 64 or 128' })
+    .prefault(128)
+    .meta({ description: 'How much of an IPv6 address a grant covers: `128` the address alone, `64` its network.' }),
+});
+
+const phone = mapping({
+  extension: values.extension.prefault('864'),
+  driver: oneOf(['ari', 'ami'], {
+    description: 'How Asterisk is driven: `ari` runs the menu here, `ami` leaves it to the dialplan.',
+  }).prefault('ari'),
+  ari: mapping({
+    url: values.ariUrl.prefault('http://127.0.0.1:8088'),
+    app: values.word({ description: 'The name of the Stasis application.' }).prefault('sallyport'),
+    username: values.word({ description: 'The user of ARI.' }).prefault('sallyport'),
+    password_file: values
+      .absolutePath({ description: "The file that holds this user's password." }, { secret: true })
+      .prefault('/etc/sallyport/ari.secret'),
+  })
+    .prefault({})
+    .meta({ description: 'The Asterisk REST Interface.' }),
+  ami: mapping({
+    host: values.hostOrAddress({ description: 'The host name or address of Asterisk.' }).prefault('127.0.0.1'),
+    port: wholeNumber(1, 65535, { description: 'The TCP port of AMI.' }).prefault(5038),
+    username: values.word({ description: 'The user of AMI.' }).prefault('sallyport'),
+    secret_file: values
+      .absolutePath({ description: "The file that holds this user's secret." }, { secret: true })
+      .prefault('/etc/sallyport/ami.secret'),
+  })
+    .prefault({})
+    .meta({ description: 'The Asterisk Manager Interface.' }),
+});
+
+/**
+ * The file as it is written, and what each value becomes. Names, defaults, limits and descriptions stand here alone: the
+ * JSON Schema and docs/configuration.md are made from it.
+ */
+export const fileSchema = mapping({
+  version: z
+    .literal(1, {
+      error: ({ input }) =>
+        input === undefined
+          ? 'it is missing; write version: 1'
+          : `${shown(input)} is not a version that this Sallyport reads; write version: 1`,
+    })
+    .meta({ description: 'The version of the format of this file: `1`.', written: [1] }),
+  services,
+  firewall: firewall.prefault({}).meta({ description: 'What is closed, and how.' }),
+  trusted: trusted.prefault({}).meta({ description: 'Who is let in without a knock, until the line is removed.' }),
+  knock: knock.prefault({}).meta({ description: 'How knocks are recognised.' }),
+  grants: grants.prefault({}).meta({ description: 'What a knock opens, and for how long.' }),
+  phone: phone.prefault({}).meta({
+    description: 'The telephone menu of Asterisk. Read, but not used by this version.',
+  }),
+  control: mapping({ socket: values.socketPath.prefault('/run/sallyport/control.sock') })
+    .prefault({})
+    .meta({ description: 'The API by which the commands reach the daemon.' }),
+  log: mapping({
+    level: oneOf(['trace', 'debug', 'info', 'warn', 'error'], {
+      description: 'The least important messages that are still logged.',
+      written: ['debug'],
+    }).prefault('info'),
+  })
+    .prefault({})
+    .meta({ description: "The daemon's own log." }),
+  journal: mapping({
+    keep: values
+      .duration(
+        { min: days(1), max: days(3650) },
+        { description: 'How long the record of who was let in is kept, from `1d` to `3650d`.', written: ['365d'] },
+      )
+      .prefault('90d'),
+  })
+    .prefault({})
+    .meta({ description: 'The record of who was let in, when and why.' }),
+  state: mapping({
+    directory: values
+      .absolutePath({ description: 'The directory of the database, an absolute path.' })
+      .prefault('/var/lib/sallyport'),
+  })
+    .prefault({})
+    .meta({ description: 'Where users, grants and the journal are kept.' }),
+});
+
+/** The file as read, with every default filled in. */
+export type FileValues = z.output<typeof fileSchema>;
+
+/** Keys that may stand with nothing below them, as when all of it is commented out; they count as left out. */
+export const MAY_BE_EMPTY: readonly (readonly string[])[] = [
+  ...['firewall', 'trusted', 'knock', 'grants', 'phone', 'control', 'log', 'journal', 'state'].map((key) => [key]),
+  ...['interfaces', 'addresses', 'names', 'providers'].map((key) => ['trusted', key]),
+  ['phone', 'ari'],
+  ['phone', 'ami'],
+];

@@ -1,0 +1,50 @@
+import type { Address } from '../../core/address.js';
+import type { AddUserRequest, AllowRequest, JournalRequest, RevokeRequest, SetUserRequest } from './requests.js';
+import type {
+  AllowResult,
+  FirewallView,
+  JournalView,
+  ListView,
+  RemoveUserResult,
+  RevokeResult,
+  StatusView,
+  UserCard,
+  UserView,
+  WhoisView,
+} from './views.js';
+
+export type * from './requests.js';
+export type * from './views.js';
+
+/**
+ * What the daemon does for its operator. Texts arrive bounded in length and free of control characters, and are read by
+ * whoever implements this. Rejects with a SallyportError where something is refused; anything else is a fault.
+ */
+export interface GatewayApi {
+  status(): Promise<StatusView>;
+  list(): Promise<ListView>;
+  whois(address: Address): Promise<WhoisView>;
+  /** With `for` a grant, without it an entry that stays. */
+  allow(request: AllowRequest): Promise<AllowResult>;
+  /** Ends what a target, an id or a user's name stands for. */
+  revoke(request: RevokeRequest): Promise<RevokeResult>;
+  users(): Promise<UserView[]>;
+  user(name: string): Promise<UserView>;
+  addUser(request: AddUserRequest): Promise<UserCard>;
+  setUser(name: string, request: SetUserRequest): Promise<UserView>;
+  removeUser(name: string): Promise<RemoveUserResult>;
+  card(name: string): Promise<UserCard>;
+  /** Draws a new sequence; the old one opens nothing any more. */
+  rotate(name: string): Promise<UserCard>;
+  /** In the order of their numbers. */
+  journal(query: JournalRequest): Promise<JournalView[]>;
+  /** Calls `listener` with every event from now on, until the function that it returns is called. */
+  followJournal(listener: (event: JournalView) => void): () => void;
+  firewall(): Promise<FirewallView>;
+  /** Makes a provisional guard last. */
+  confirmFirewall(): Promise<FirewallView>;
+  /** Takes a provisional guard down now. */
+  rollbackFirewall(): Promise<FirewallView>;
+  /** Puts the guard up provisionally again. */
+  applyFirewall(): Promise<FirewallView>;
+}

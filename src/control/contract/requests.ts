@@ -1,0 +1,62 @@
+import { z } from 'zod';
+
+/**
+ * One line of printable text. Only length and characters are bounded here: whether it is a duration, a name or an address
+ * is for the daemon to say, in the words of the error table.
+ */
+const line = (longest: number) =>
+  z
+    .string()
+    .min(1, 'it is empty')
+    .max(longest, `it is longer than ${longest} characters`)
+    .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'it holds control characters');
+
+const duration = line(32).describe('such as 90s, 15m, 8h or 2d');
+const name = line(64);
+/** Never empty: no services would mean all of them. */
+const services = z.array(line(64)).min(1, 'name at least one service').max(64);
+
+export const AllowRequest = z.strictObject({
+  target: line(253).describe('an address, a CIDR or a host name'),
+  services: services.optional(),
+  for: duration.optional().describe('how long; an entry that stays where it is left out'),
+  note: line(200).optional(),
+  user: name.optional(),
+});
+export type AllowRequest = z.infer<typeof AllowRequest>;
+
+export const RevokeRequest = z.strictObject({
+  what: line(253).describe('a target, the id of a grant or an entry, or the name of a user'),
+  force: z.boolean().optional(),
+});
+export type RevokeRequest = z.infer<typeof RevokeRequest>;
+
+const userOptions = {
+  services: services.optional(),
+  ttl: duration.optional(),
+  knock: line(200).optional().describe('such as tcp/21234,udp/28111,tcp/24711'),
+  account: line(32).optional().describe('digits'),
+  pin: z
+    .string()
+    .regex(/^\d{6,32}$/, 'it is not 6 to 32 digits')
+    .optional(),
+  max_addresses: z.int().min(1).max(1000).optional(),
+  length: z.int().min(2).max(8).optional().describe('how many ports to draw'),
+};
+
+export const AddUserRequest = z.strictObject({ name, ...userOptions });
+export type AddUserRequest = z.infer<typeof AddUserRequest>;
+
+/** What is left out stays as it is. */
+export const SetUserRequest = z.strictObject(userOptions);
+export type SetUserRequest = z.infer<typeof SetUserRequest>;
+
+export const JournalRequest = z.strictObject({
+  since: line(40).optional().describe('how long ago (a duration), or a moment in ISO 8601'),
+  after: z.coerce.number().int().min(0).optional().describe('only events with a larger number'),
+  limit: z.coerce.number().int().min(1).max(10_000).optional().describe('at most so many, the newest'),
+});
+export type JournalRequest = z.infer<typeof JournalRequest>;
+
+export const UserParams = z.strictObject({ name });
+export const AddressParams = z.strictObject({ address: line(64) });

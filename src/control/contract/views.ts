@@ -1,0 +1,138 @@
+import { z } from 'zod';
+
+/** A moment as ISO 8601 in UTC. */
+const time = z.string().describe('ISO 8601, UTC');
+
+/** Something that is open until its expiry. */
+export const GrantView = z.object({
+  id: z.string(),
+  address: z.string().describe('an address or a CIDR'),
+  user: z.string().nullable(),
+  services: z.array(z.string()),
+  method: z.enum(['knock', 'spa', 'phone', 'cli', 'console']),
+  opened_at: time,
+  expires_at: time,
+  remaining_s: z.number().describe('seconds until it ends'),
+  ttl_s: z.number().describe('seconds it was opened for, at the last opening or renewal'),
+  note: z.string().nullable(),
+});
+export type GrantView = z.infer<typeof GrantView>;
+
+/** Something that is let in until it is removed. */
+export const EntryView = z.object({
+  id: z.string(),
+  target: z.string(),
+  services: z.array(z.string()),
+  note: z.string().nullable(),
+  source: z.enum(['operator', 'setup', 'config']),
+  created_at: time,
+});
+export type EntryView = z.infer<typeof EntryView>;
+
+/** A user without secrets: the sequence only as its length. */
+export const UserView = z.object({
+  name: z.string(),
+  services: z.array(z.string()),
+  ttl_s: z.number().nullable().describe('null: the ttl of the configuration'),
+  max_addresses: z.number(),
+  ports: z.number().describe('how many knocks the sequence has'),
+  account: z.string().nullable(),
+  pin_set: z.boolean(),
+  created_at: time,
+  open: z.number().describe('how many grants are open'),
+});
+export type UserView = z.infer<typeof UserView>;
+
+export const KnockView = z.object({ protocol: z.enum(['tcp', 'udp']), port: z.number() });
+export type KnockView = z.infer<typeof KnockView>;
+
+/** What a user needs to get in. A secret. */
+export const UserCard = z.object({
+  name: z.string(),
+  sequence: z.array(KnockView),
+  services: z.array(z.string()),
+  ttl_s: z.number().describe('seconds that a knock opens for'),
+  host: z.string().nullable().describe('where to knock, as far as it is known'),
+  wait: z.string().nullable().describe('a port that answers once it is open, such as tcp/22'),
+});
+export type UserCard = z.infer<typeof UserCard>;
+
+export const PartView = z.object({ state: z.string(), detail: z.string().optional() });
+export type PartView = z.infer<typeof PartView>;
+
+export const FirewallPartView = PartView.extend({ reverts_in_s: z.number().optional() });
+export type FirewallPartView = z.infer<typeof FirewallPartView>;
+
+export const StatusView = z.object({
+  ready: z.boolean(),
+  version: z.string(),
+  started_at: time,
+  grants: z.array(GrantView),
+  entries: z.number(),
+  users: z.number(),
+  parts: z.object({ firewall: FirewallPartView, knock: PartView, store: PartView }).catchall(PartView),
+  notices: z.array(z.string()),
+});
+export type StatusView = z.infer<typeof StatusView>;
+
+export const ListView = z.object({ entries: z.array(EntryView), grants: z.array(GrantView) });
+export type ListView = z.infer<typeof ListView>;
+
+export const WhoisView = z.object({
+  address: z.string(),
+  grants: z.array(GrantView),
+  entries: z.array(EntryView),
+  allowed: z.array(z.string()).describe('the services that are open to it'),
+  trusted_interface: z.string().nullable(),
+});
+export type WhoisView = z.infer<typeof WhoisView>;
+
+/** Exactly one of the two is not null. */
+export const AllowResult = z.object({ grant: GrantView.nullable(), entry: EntryView.nullable() });
+export type AllowResult = z.infer<typeof AllowResult>;
+
+export const RevokeResult = z.object({ revoked: z.array(GrantView), removed: z.array(EntryView) });
+export type RevokeResult = z.infer<typeof RevokeResult>;
+
+export const RemoveUserResult = z.object({ removed: UserView, revoked: z.array(GrantView) });
+export type RemoveUserResult = z.infer<typeof RemoveUserResult>;
+
+/** One line of the journal. */
+export const JournalView = z.object({
+  seq: z.number().describe('rises by one with every event'),
+  at: time,
+  event: z.string(),
+  user: z.string().nullable(),
+  address: z.string().nullable(),
+  method: z.string().nullable(),
+  services: z.array(z.string()).nullable(),
+  grant: z.string().nullable(),
+  detail: z.string().nullable(),
+});
+export type JournalView = z.infer<typeof JournalView>;
+
+export const GuardedView = z.object({ service: z.string(), ports: z.array(z.string()) });
+export type GuardedView = z.infer<typeof GuardedView>;
+
+export const FirewallView = z.object({
+  state: z.enum(['guarding', 'provisional', 'reverted', 'open', 'failed']),
+  policy: z.string(),
+  driver: z.string(),
+  on_expiry: z.string(),
+  reverts_at: time.nullable(),
+  reverts_in_s: z.number().nullable(),
+  detail: z.string().nullable(),
+  guarded: z.array(GuardedView),
+  pool: z.string(),
+});
+export type FirewallView = z.infer<typeof FirewallView>;
+
+/** What every refused request is answered with. */
+export const ErrorView = z.object({
+  error: z.object({
+    code: z.string().describe('such as SP_NOT_FOUND'),
+    message: z.string(),
+    fix: z.string().describe('what to do'),
+  }),
+});
+export type ErrorView = z.infer<typeof ErrorView>;

@@ -1,0 +1,111 @@
+import type { Address, AddressRange, Target } from './address.js';
+import type { State, StepKey, Steps } from './knock/automaton.js';
+import type { PortRange, PortSpan } from './ports.js';
+import type { ServiceName } from './service.js';
+import type { Duration, Monotonic } from './time.js';
+
+/** What does not change while the gateway runs: the shape of the guard. */
+export interface GuardLayout {
+  /** The services that are closed to strangers, and their ports. */
+  readonly guarded: ReadonlyMap<ServiceName, readonly PortRange[]>;
+  readonly onExpiry: 'cut' | 'drain';
+  readonly pool: PortSpan;
+  /** The longest time between two knocks. */
+  readonly window: Duration;
+  /** The netlink log group that rings when a sequence is complete. */
+  readonly nflogGroup: number;
+  /** No element may outlive this, whatever happens. */
+  readonly maxTtl: Duration;
+  /** How much of an IPv6 address one grant covers. */
+  readonly ipv6Prefix: 64 | 128;
+  /** Interfaces through which everything is let in. */
+  readonly trustedInterfaces: readonly string[];
+  /** Where the host's own outgoing connections have their ports. */
+  readonly localPorts: PortSpan;
+}
+
+/** A set of the kernel for one scope: a service, `all`, or `held` (addresses whose UDP replies are not trusted). */
+export type SetScope = ServiceName | 'held';
+
+/** An element of a hash set; the target is one address, or a /64 where grants cover one. */
+export interface SetElement {
+  readonly scope: SetScope;
+  readonly target: Target;
+  /** When it ends. What has no time left when it is written is left out. */
+  readonly until: Monotonic;
+  readonly comment: string | null;
+}
+
+/** An element as the kernel has it. `remaining` is null where it would never end. */
+export interface KernelElement {
+  readonly scope: SetScope;
+  readonly target: Target;
+  readonly remaining: Duration | null;
+  readonly comment: string | null;
+}
+
+/** What the interval sets hold, disjoint within a scope. */
+export interface RangeContents {
+  /** Entries: in until they are removed. */
+  readonly entries: ReadonlyMap<ServiceName, readonly AddressRange[]>;
+  /** Grants for CIDRs. */
+  readonly grants: ReadonlyMap<SetScope, readonly (AddressRange & { readonly until: Monotonic })[]>;
+}
+
+/** What fills the guard and changes as it runs. */
+export interface GuardContents {
+  readonly steps: Steps;
+  readonly elements: Iterable<SetElement>;
+  readonly ranges: RangeContents;
+}
+
+/** Which rules hold: ours for good, ours until a time, or none. */
+export type Arming = { readonly kind: 'permanent' } | { readonly kind: 'provisional'; readonly remaining: Duration };
+
+/** A change of elements in the hash sets, done at once or not at all. */
+export interface ElementChange {
+  readonly present: readonly SetElement[];
+  readonly absent: readonly { readonly scope: SetScope; readonly target: Target }[];
+  /** Completed knocks that this change answers: taken out of the mailbox along with it. */
+  readonly answered: readonly Completion[];
+}
+
+/** What the kernel holds of us. */
+export interface GuardState {
+  /**
+   * `absent`: no table. `opened`: somebody gave the panic command. `foreign`: a table of ours that is not as it was
+   * loaded, or of another layout. `intact`: as it was loaded.
+   */
+  readonly table: 'absent' | 'opened' | 'foreign' | 'intact';
+  /** Null where no rule of ours is consulted. */
+  readonly arming: Arming | null;
+}
+
+/** A completed knock as it lies in the kernel's mailbox. */
+export interface Completion {
+  readonly source: Address;
+  readonly state: State;
+}
+
+/**
+ * The packet filter of the kernel. One writer: calls are carried out in their order, and element changes that arrive while
+ * one is under way are gathered into the next. Rejects with SP_FIREWALL_*.
+ */
+export interface Firewall {
+  /** Looks, changes nothing. */
+  inspect(): Promise<GuardState>;
+  /** Puts the whole guard in place of whatever is there, in one transaction. */
+  load(contents: GuardContents, arming: Arming): Promise<void>;
+  /** Makes a provisional guard last, or starts another provisional time. */
+  arm(arming: Arming): Promise<void>;
+  /** Takes the guard away: everything is open. */
+  unload(): Promise<void>;
+  change(change: ElementChange): Promise<void>;
+  changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void>;
+  setRanges(ranges: RangeContents): Promise<void>;
+  /** All elements of the hash sets but `held`. */
+  readElements(): Promise<readonly KernelElement[]>;
+  readSteps(): Promise<Steps>;
+  /** Completed knocks that nobody has taken out yet. */
+  readMailbox(): Promise<readonly Completion[]>;
+}

@@ -1,0 +1,61 @@
+import { type AddressRange, familyOf, isAddress, prefixLength, rangeOf, type Target } from '../address.js';
+import type { Entry } from '../entry.js';
+import type { RangeContents, SetElement, SetScope } from '../firewall.js';
+import { disjointRanges, type TimedRange } from '../ranges.js';
+import type { ServiceName } from '../service.js';
+import type { Monotonic } from '../time.js';
+import { formatComment } from './comment.js';
+import type { Grant } from './grant.js';
+
+/** True for what the hash sets hold: one address, or the IPv6 network that one grant covers. All else is an interval. */
+export function isHashTarget(target: Target, ipv6Prefix: 64 | 128): boolean {
+  return familyOf(target) === 4 ? isAddress(target) : prefixLength(target) === ipv6Prefix;
+}
+
+/**
+ * The elements that the grants of one target ask for: one a scope, each until the longest expiry of the grants that
+ * share it, naming them all.
+ */
+export function elementsOf(target: Target, grants: readonly Grant[]): SetElement[] {
+  const byScope = new Map<ServiceName, Grant[]>();
+  for (const grant of grants) {
+    for (const service of grant.services) byScope.set(service, [...(byScope.get(service) ?? []), grant]);
+  }
+  return [...byScope].map(([scope, sharing]) => ({
+    scope,
+    target,
+    until: Math.max(...sharing.map(({ expires }) => expires)) as Monotonic,
+    comment: formatComment(sharing),
+  }));
+}
+
+/** What the interval sets have to hold for entries and for grants of CIDRs, disjoint within each scope. */
+export function rangesOf(
+  entries: Iterable<Pick<Entry, 'target' | 'services'>>,
+  grants: Iterable<Pick<Grant, 'target' | 'services' | 'expires'>>,
+  held: Iterable<{ readonly target: Target; readonly until: Monotonic }>,
+): RangeContents {
+  const fixed = new Map<ServiceName, TimedRange[]>();
+  const timed = new Map<SetScope, TimedRange[]>();
+  for (const { target, services } of entries) {
+    for (const service of services) push(fixed, service, { ...rangeOf(target), until: null });
+  }
+  for (const { target, services, expires } of grants) {
+    for (const service of services) push(timed, service, { ...rangeOf(target), until: expires });
+  }
+  for (const { target, until } of held) push(timed, 'held', { ...rangeOf(target), until });
+  return {
+    entries: new Map([...fixed].map(([scope, ranges]) => [scope, disjointRanges(ranges)])),
+    grants: new Map([...timed].map(([scope, ranges]) => [scope, disjointRanges(ranges).flatMap(withEnd)])),
+  };
+}
+
+function withEnd(range: TimedRange): (AddressRange & { until: Monotonic })[] {
+  return range.until === null ? [] : [{ ...range, until: range.until }];
+}
+
+function push<K>(map: Map<K, TimedRange[]>, key: K, range: TimedRange): void {
+  const known = map.get(key);
+  if (known === undefined) map.set(key, [range]);
+  else known.push(range);
+}

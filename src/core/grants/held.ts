@@ -1,0 +1,35 @@
+import type { Target } from '../address.js';
+import { after, hours, type Monotonic } from '../time.js';
+
+/*
+ * When a grant ends, the host may go on talking to the address (a PBX asks a phone whether it is still there), and what
+ * comes back would pass as a reply. So each address that had a grant is held: its UDP replies are not trusted until a day
+ * after its last grant ended. The kernel has to know before the grant ends, since we may be dead by then.
+ */
+
+const HOLD = hours(24);
+/** Held a little longer than asked, so that renewing a grant need not write this element too each time. */
+const SLACK = hours(1);
+
+/** Which addresses are held, until when. */
+export class HeldTargets {
+  readonly #until = new Map<Target, Monotonic>();
+
+  /** Holds a target for a day after its grant ends; the new end where it has to be written, else undefined. */
+  hold(target: Target, expires: Monotonic): Monotonic | undefined {
+    const known = this.#until.get(target);
+    if (known !== undefined && known >= after(expires, HOLD)) return undefined;
+    const until = after(after(expires, HOLD), SLACK);
+    this.#until.set(target, until);
+    return until;
+  }
+
+  all(): IterableIterator<[Target, Monotonic]> {
+    return this.#until.entries();
+  }
+
+  /** Forgets what is no longer held. */
+  prune(now: Monotonic): void {
+    for (const [target, until] of this.#until) if (until <= now) this.#until.delete(target);
+  }
+}

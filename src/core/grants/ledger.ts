@@ -1,0 +1,194 @@
+import type { Target } from '../address.js';
+import { MinHeap } from '../heap.js';
+import type { RandomInt } from '../sequence.js';
+import type { Scope } from '../service.js';
+import { after, type Clock, type Duration, type Monotonic, millis } from '../time.js';
+import type { User, UserName } from '../user.js';
+import type { Grant, GrantId, Method } from './grant.js';
+import { drawGrantId } from './id.js';
+
+/** Somebody proved who they are: what to open, for whom, how long. */
+export interface OpenRequest {
+  readonly user: Pick<User, 'id' | 'name' | 'maxAddresses'> | null;
+  readonly target: Target;
+  readonly services: Scope;
+  readonly ttl: Duration;
+  readonly method: Method;
+  readonly note: string | null;
+}
+
+/** What came of a request. */
+export interface Opened {
+  /** `repeated`: the same proof was heard twice (two copies of one packet); nothing changed and nothing need be told. */
+  readonly outcome: 'opened' | 'renewed' | 'repeated';
+  readonly grant: Grant;
+  /** Grants of the same user that gave way, the oldest address first. They have ended. */
+  readonly evicted: readonly Grant[];
+  /** Other users with a grant for the same target. */
+  readonly sharedWith: readonly UserName[];
+}
+
+/** The same completed knock may arrive by the doorbell and again from the mailbox. */
+const REPEAT_WINDOW = millis(1000);
+
+/**
+ * What is open, to whom, until when. Pure: it reads the clocks it is handed and says what changed; opening and closing in
+ * the kernel, and keeping records, is done by others from what it says.
+ *
+ * Invariant: a target has at most one grant per user, and at most one per scope where no user is named.
+ */
+export class GrantLedger {
+  readonly #clock: Clock;
+  readonly #random: RandomInt;
+  readonly #maxTtl: Duration;
+  readonly #grants = new Map<GrantId, Grant>();
+  readonly #byTarget = new Map<Target, Set<GrantId>>();
+  readonly #byUser = new Map<number, Set<GrantId>>();
+  readonly #expiries = new MinHeap<GrantId>();
+  readonly #lastOpened = new Map<GrantId, Monotonic>();
+
+  constructor(options: { clock: Clock; random: RandomInt; maxTtl: Duration }) {
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#maxTtl = options.maxTtl;
+  }
+
+  /**
+   * Opens or renews. A renewal never shortens. A user beyond `maxAddresses` loses the address that was renewed longest
+   * ago. The time is cut to the configured maximum.
+   */
+  open(request: OpenRequest): Opened {
+    const now = this.#clock.monotonic();
+    const ttl = millis(Math.min(request.ttl, this.#maxTtl));
+    const existing = this.#same(request);
+    const sharedWith = this.#othersAt(request);
+    if (existing !== undefined) {
+      const last = this.#lastOpened.get(existing.id);
+      const isRepeat = request.method === 'knock' && last !== undefined && now - last < REPEAT_WINDOW;
+      if (isRepeat) return { outcome: 'repeated', grant: existing, evicted: [], sharedWith };
+    }
+    const expires = after(now, ttl);
+    const isLonger = existing === undefined || expires >= existing.expires;
+    const grant: Grant = {
+      id: existing?.id ?? drawGrantId(this.#random, (id) => this.#grants.has(id)),
+      user: request.user === null ? null : { id: request.user.id, name: request.user.name },
+      target: request.target,
+      services: request.services,
+      method: request.method,
+      openedAt: existing?.openedAt ?? this.#clock.now(),
+      expires: isLonger ? expires : existing.expires,
+      ttl: isLonger ? ttl : existing.ttl,
+      note: request.note ?? existing?.note ?? null,
+    };
+    this.#put(grant);
+    this.#lastOpened.set(grant.id, now);
+    return { outcome: existing ? 'renewed' : 'opened', grant, evicted: this.#evict(request.user, grant), sharedWith };
+  }
+
+  /** Takes in a grant as it is: from the store, or from an element that the kernel still had. */
+  restore(grant: Grant): void {
+    this.#put(grant);
+  }
+
+  /** Ends a grant now; the grant as it was, or undefined where there is none. */
+  end(id: GrantId): Grant | undefined {
+    const grant = this.#grants.get(id);
+    if (grant === undefined) return undefined;
+    this.#grants.delete(id);
+    this.#lastOpened.delete(id);
+    remove(this.#byTarget, grant.target, id);
+    if (grant.user !== null) remove(this.#byUser, grant.user.id, id);
+    return grant;
+  }
+
+  /** Ends what has no time left; tells which, in the order of their ends. The kernel has closed them by itself. */
+  expire(): Grant[] {
+    const now = this.#clock.monotonic();
+    const ended: Grant[] = [];
+    for (let top = this.#expiries.peek(); top !== undefined && top.order <= now; top = this.#expiries.peek()) {
+      this.#expiries.pop();
+      const grant = this.#grants.get(top.value);
+      if (grant === undefined || grant.expires > now) continue;
+      this.end(grant.id);
+      ended.push(grant);
+    }
+    return ended;
+  }
+
+  /** When the next grant ends, or a moment before; undefined where nothing is open. */
+  nextExpiry(): Monotonic | undefined {
+    return this.#expiries.peek()?.order as Monotonic | undefined;
+  }
+
+  get(id: GrantId): Grant | undefined {
+    return this.#grants.get(id);
+  }
+
+  /** All that is open, in no particular order. */
+  all(): IterableIterator<Grant> {
+    return this.#grants.values();
+  }
+
+  get size(): number {
+    return this.#grants.size;
+  }
+
+  atTarget(target: Target): Grant[] {
+    return this.#resolve(this.#byTarget.get(target));
+  }
+
+  ofUser(userId: number): Grant[] {
+    return this.#resolve(this.#byUser.get(userId));
+  }
+
+  targets(): IterableIterator<Target> {
+    return this.#byTarget.keys();
+  }
+
+  #same(request: OpenRequest): Grant | undefined {
+    return this.atTarget(request.target).find((grant) =>
+      request.user === null
+        ? grant.user === null && grant.services.join() === request.services.join()
+        : grant.user?.id === request.user.id,
+    );
+  }
+
+  #othersAt(request: OpenRequest): UserName[] {
+    const others = this.atTarget(request.target).flatMap(({ user }) => (user === null ? [] : [user]));
+    return others.filter((user) => user.id !== request.user?.id).map((user) => user.name);
+  }
+
+  #evict(user: OpenRequest['user'], latest: Grant): Grant[] {
+    if (user === null) return [];
+    const held = this.ofUser(user.id).filter((grant) => grant.id !== latest.id);
+    const tooMany = held.length + 1 - user.maxAddresses;
+    if (tooMany <= 0) return [];
+    const started = (grant: Grant) => grant.expires - grant.ttl;
+    const oldestFirst = held.sort((a, b) => started(a) - started(b));
+    return oldestFirst.slice(0, tooMany).flatMap(({ id }) => this.end(id) ?? []);
+  }
+
+  #put(grant: Grant): void {
+    const before = this.#grants.get(grant.id);
+    this.#grants.set(grant.id, grant);
+    add(this.#byTarget, grant.target, grant.id);
+    if (grant.user !== null) add(this.#byUser, grant.user.id, grant.id);
+    if (before?.expires !== grant.expires) this.#expiries.push(grant.expires, grant.id);
+  }
+
+  #resolve(ids: ReadonlySet<GrantId> | undefined): Grant[] {
+    return [...(ids ?? [])].flatMap((id) => this.#grants.get(id) ?? []);
+  }
+}
+
+function add<K>(index: Map<K, Set<GrantId>>, key: K, id: GrantId): void {
+  const ids = index.get(key);
+  if (ids === undefined) index.set(key, new Set([id]));
+  else ids.add(id);
+}
+
+function remove<K>(index: Map<K, Set<GrantId>>, key: K, id: GrantId): void {
+  const ids = index.get(key);
+  ids?.delete(id);
+  if (ids?.size === 0) index.delete(key);
+}

@@ -1,0 +1,120 @@
+import { type AddressRange, familyOf, formatAddress, isAddress, type Target } from '../core/address.js';
+import type { Arming, GuardContents, GuardLayout, RangeContents, SetElement, SetScope } from '../core/firewall.js';
+import { type State, type StepKey, splitStepKey } from '../core/knock/automaton.js';
+import { between, type Clock, type Duration, formatDuration, type Monotonic, millis } from '../core/time.js';
+import { ACTIVE_MAP, entrySet, FAMILIES, grantSet, rangeSet, STEP_MAP, TABLE } from './names.js';
+import { setScopes } from './ruleset.js';
+
+/*
+ * What fills the guard, as `add element` commands in nft's language. Everything here comes from parsed types: digits,
+ * dots, colons, hex and the comment's own alphabet; nothing that nft could read as a host name or a quote.
+ */
+
+const PIECE = 2000;
+
+/** All contents, in pieces that are cheap to make one by one. */
+export function* renderContents(layout: GuardLayout, contents: GuardContents, clock: Clock): Generator<string> {
+  yield* addElements(STEP_MAP, map(contents.steps, renderStep));
+  const known = new Set<SetScope>(setScopes(layout).all);
+  const bySet = new Map<string, SetElement[]>();
+  for (const element of contents.elements) {
+    if (!known.has(element.scope)) continue;
+    const name = grantSet(element.scope, familyOf(element.target));
+    const list = bySet.get(name);
+    if (list === undefined) bySet.set(name, [element]);
+    else list.push(element);
+  }
+  for (const [name, elements] of bySet)
+    yield* addElements(
+      name,
+      map(elements, (one) => renderElement(one, clock)),
+    );
+  yield* renderRanges(layout, contents.ranges, clock);
+}
+
+/** The interval sets, emptied and filled anew. */
+export function* renderRanges(layout: GuardLayout, ranges: RangeContents, clock: Clock): Generator<string> {
+  const { services, all } = setScopes(layout);
+  for (const family of FAMILIES) {
+    for (const scope of services) {
+      yield* refill(entrySet(scope, family), ofFamily(ranges.entries.get(scope), family).map(renderRange));
+    }
+    for (const scope of all) {
+      const timed = ofFamily(ranges.grants.get(scope), family).map((range) => {
+        const left = timeLeft(clock, range.until);
+        return left === undefined ? undefined : `${renderRange(range)} timeout ${formatDuration(left)}`;
+      });
+      yield* refill(rangeSet(scope, family), timed);
+    }
+  }
+}
+
+/** The elements that make our rules hold. */
+export function renderArming(arming: Arming): string {
+  const timeout = arming.kind === 'permanent' ? '' : ` timeout ${formatDuration(wholeMillis(arming.remaining))}`;
+  const elements = FAMILIES.map((family) => `ipv${family}${timeout} : goto guard`).join(', ');
+  return `flush map inet ${TABLE} ${ACTIVE_MAP}\nadd element inet ${TABLE} ${ACTIVE_MAP} { ${elements} }\n`;
+}
+
+export function renderStep([key, to]: readonly [StepKey, State]): string {
+  return `${renderStepKey(key)} : ${to}`;
+}
+
+export function renderStepKey(key: StepKey): string {
+  const { from, protocol, port } = splitStepKey(key);
+  return `${from} . ${protocol} . ${port}`;
+}
+
+/** undefined where no time is left: an element without a timeout would be everlasting. */
+export function renderElement(element: SetElement, clock: Clock): string | undefined {
+  const left = timeLeft(clock, element.until);
+  if (left === undefined) return undefined;
+  const comment = element.comment === null ? '' : ` comment "${element.comment}"`;
+  return `${renderHashTarget(element.target)} timeout ${formatDuration(left)}${comment}`;
+}
+
+/** An address, or the first address of the network. */
+export function renderHashTarget(target: Target): string {
+  return isAddress(target) ? target : target.slice(0, target.indexOf('/'));
+}
+
+/** What is left in whole milliseconds; undefined where it is less than one. */
+export function timeLeft(clock: Clock, until: Monotonic): Duration | undefined {
+  const left = Math.floor(between(clock.monotonic(), until));
+  return left >= 1 ? millis(left) : undefined;
+}
+
+function wholeMillis(duration: Duration): Duration {
+  return millis(Math.max(1, Math.floor(duration)));
+}
+
+function renderRange({ family, first, last }: AddressRange): string {
+  const start = formatAddress(family, first);
+  return first === last ? start : `${start}-${formatAddress(family, last)}`;
+}
+
+function ofFamily<T extends AddressRange>(ranges: readonly T[] | undefined, family: 4 | 6): T[] {
+  return (ranges ?? []).filter((range) => range.family === family);
+}
+
+function* refill(set: string, items: Iterable<string | undefined>): Generator<string> {
+  yield `flush set inet ${TABLE} ${set}\n`;
+  yield* addElements(set, items);
+}
+
+/** `add element` commands of a bounded length. */
+export function* addElements(set: string, items: Iterable<string | undefined>): Generator<string> {
+  let piece: string[] = [];
+  for (const item of items) {
+    if (item === undefined) continue;
+    piece.push(item);
+    if (piece.length < PIECE) continue;
+    yield `add element inet ${TABLE} ${set} { ${piece.join(', ')} }\n`;
+    piece = [];
+  }
+  if (piece.length > 0) yield `add element inet ${TABLE} ${set} { ${piece.join(', ')} }\n`;
+}
+
+function* map<A, B>(items: Iterable<A>, change: (item: A) => B): Generator<B> {
+  for (const item of items) yield change(item);
+}

@@ -1,0 +1,16 @@
+import type { Completion, ElementChange, KernelElement } from '../core/firewall.js';
+import type { State, StepKey, Steps } from '../core/knock/automaton.js';
+
+/**
+ * Access to the elements of our sets. Two ways do the same: over netlink (netlink-elements.ts), and through the nft
+ * program where the library for it is missing (nft-elements.ts).
+ */
+export interface Elements {
+  /** One transaction, mailbox and all. Renews what is there and never fails on what is already gone. */
+  change(change: ElementChange): Promise<void>;
+  changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void>;
+  /** The live grants in the hash sets; not the held addresses. */
+  readElements(): Promise<KernelElement[]>;
+  readSteps(): Promise<Steps>;
+  readMailbox(): Promise<Completion[]>;
+}

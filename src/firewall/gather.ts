@@ -1,0 +1,53 @@
+import type { Target } from '../core/address.js';
+import type { Completion, ElementChange, SetElement, SetScope } from '../core/firewall.js';
+
+/** More than this at once is written in several transactions, so that nobody waits long for the kernel. */
+const LARGEST = 4000;
+
+type Pending = { element: SetElement } | { absent: { scope: SetScope; target: Target } };
+
+/** Runs a task when all that were given before it are done. */
+export type Serialize = (task: () => Promise<void>) => Promise<void>;
+
+/**
+ * Gathers changes of elements until their turn comes, that is while another transaction is under way. The latest word on
+ * an element counts.
+ */
+export class Gatherer {
+  readonly #serialize: Serialize;
+  readonly #write: (change: ElementChange) => Promise<void>;
+  #pending = new Map<string, Pending>();
+  #answered: Completion[] = [];
+  #turn: Promise<void> | undefined;
+
+  constructor(serialize: Serialize, write: (change: ElementChange) => Promise<void>) {
+    this.#serialize = serialize;
+    this.#write = write;
+  }
+
+  /** Resolves when the change is in the kernel; rejects, for all who share it, where the transaction failed. */
+  add({ present, absent, answered }: ElementChange): Promise<void> {
+    for (const element of present) this.#pending.set(`${element.scope} ${element.target}`, { element });
+    for (const one of absent) this.#pending.set(`${one.scope} ${one.target}`, { absent: one });
+    this.#answered.push(...answered);
+    this.#turn ??= this.#serialize(() => this.#flush());
+    return this.#turn;
+  }
+
+  async #flush(): Promise<void> {
+    const pending = [...this.#pending.values()];
+    const answered = this.#answered;
+    this.#pending = new Map();
+    this.#answered = [];
+    this.#turn = undefined;
+    const longest = Math.max(pending.length, answered.length);
+    for (let start = 0; start < longest; start += LARGEST) {
+      const piece = pending.slice(start, start + LARGEST);
+      await this.#write({
+        present: piece.flatMap((one) => ('element' in one ? [one.element] : [])),
+        absent: piece.flatMap((one) => ('absent' in one ? [one.absent] : [])),
+        answered: answered.slice(start, start + LARGEST),
+      });
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import type { Family } from '../core/address.js';
+import type { SetScope } from '../core/firewall.js';
+import type { ServiceName } from '../core/service.js';
+
+/*
+ * The names of our objects in the kernel, in one place: what is written as text (ruleset.ts) and what is addressed over
+ * netlink must be the same.
+ */
+
+export const TABLE = 'sallyport';
+export const FAMILIES = [4, 6] as const;
+
+/** The comment of the empty table that the panic command leaves: the daemon sees that a person wants it open. */
+export const PANIC_COMMENT = 'sallyport: opened by panic';
+
+/** Hash set of the live grants of a scope, or of the held addresses. */
+export const grantSet = (scope: SetScope, family: Family): string => `grant_${scope}_${family}`;
+/** Interval set of the live grants for CIDRs of a scope. */
+export const rangeSet = (scope: SetScope, family: Family): string => `range_${scope}_${family}`;
+/** Interval set of the entries of a scope. */
+export const entrySet = (scope: ServiceName, family: Family): string => `entry_${scope}_${family}`;
+/** How far each source has come on its way through a sequence. */
+export const stateMap = (family: Family): string => `state_${family}`;
+/** The mailbox: completed sequences that the daemon has not taken out yet. */
+export const doneSet = (family: Family): string => `done_${family}`;
+/** The automaton. */
+export const STEP_MAP = 'step';
+/** Which rules hold: an element for each family that leads to the guard, perhaps with a timeout. */
+export const ACTIVE_MAP = 'active';

@@ -1,0 +1,124 @@
+import { familyOf } from '../core/address.js';
+import type { Completion, ElementChange, GuardLayout, KernelElement, SetScope } from '../core/firewall.js';
+import type { State, StepKey, Steps } from '../core/knock/automaton.js';
+import { type Clock, millis } from '../core/time.js';
+import type { SetElement as NetlinkElement } from '../netlink/elements.js';
+import type { NftablesLink, Operation } from '../netlink/nftables-link.js';
+import { timeLeft } from './contents.js';
+import type { Elements } from './elements.js';
+import {
+  completionFromKey,
+  completionKey,
+  keyTarget,
+  stateBytes,
+  stepFromBytes,
+  stepKeyBytes,
+  targetKey,
+} from './keys.js';
+import { doneSet, FAMILIES, grantSet, STEP_MAP } from './names.js';
+import { setScopes } from './ruleset.js';
+
+/** Long enough not to end inside the transaction that takes the element away again. */
+const SHORT = millis(1000);
+
+/** Elements over netlink: 15 µs of kernel time a grant. */
+export class NetlinkElements implements Elements {
+  readonly #link: NftablesLink;
+  readonly #layout: GuardLayout;
+  readonly #clock: Clock;
+
+  constructor(options: { link: NftablesLink; layout: GuardLayout; clock: Clock }) {
+    this.#link = options.link;
+    this.#layout = options.layout;
+    this.#clock = options.clock;
+  }
+
+  /*
+   * Add, delete, add: a delete alone fails with the whole transaction where the element has just expired, and an add alone
+   * keeps the old comment, and on kernels before 6.12 the old timeout.
+   */
+  async change({ present, absent, answered }: ElementChange): Promise<void> {
+    const known = new Set<SetScope>(setScopes(this.#layout).all);
+    const written = new Map<string, NetlinkElement[]>();
+    const gone = new Map<string, NetlinkElement[]>();
+    for (const { scope, target, until, comment } of present) {
+      if (!known.has(scope)) continue;
+      const timeout = timeLeft(this.#clock, until);
+      const name = grantSet(scope, familyOf(target));
+      const key = targetKey(target);
+      if (timeout === undefined) push(gone, name, { key, timeout: SHORT });
+      else push(written, name, { key, timeout, ...(comment === null ? {} : { comment }) });
+    }
+    for (const { scope, target } of absent) {
+      if (known.has(scope)) push(gone, grantSet(scope, familyOf(target)), { key: targetKey(target), timeout: SHORT });
+    }
+    for (const { source, state } of answered) {
+      push(gone, doneSet(familyOf(source)), { key: completionKey(source, state), timeout: SHORT });
+    }
+    const operations: Operation[] = [];
+    for (const [set, elements] of gone) operations.push(...addThenDelete(set, elements));
+    for (const [set, elements] of written) {
+      operations.push(...addThenDelete(set, elements), { op: 'add', set, elements });
+    }
+    if (operations.length > 0) await this.#link.transact(operations);
+  }
+
+  async changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void> {
+    const operations: Operation[] = [];
+    if (removed.length > 0) {
+      operations.push({ op: 'delete', set: STEP_MAP, elements: removed.map((key) => ({ key: stepKeyBytes(key) })) });
+    }
+    if (added.length > 0) {
+      const elements = added.map(([key, to]) => ({ key: stepKeyBytes(key), data: stateBytes(to) }));
+      operations.push({ op: 'add', set: STEP_MAP, elements });
+    }
+    if (operations.length > 0) await this.#link.transact(operations);
+  }
+
+  async readElements(): Promise<KernelElement[]> {
+    const found: KernelElement[] = [];
+    for (const scope of setScopes(this.#layout).services) {
+      for (const family of FAMILIES) {
+        for (const { key, remaining, comment } of await this.#link.dump(grantSet(scope, family))) {
+          const target = keyTarget(key, this.#layout.ipv6Prefix);
+          if (target !== undefined)
+            found.push({ scope, target, remaining: remaining ?? null, comment: comment ?? null });
+        }
+      }
+    }
+    return found;
+  }
+
+  async readSteps(): Promise<Steps> {
+    const elements = await this.#link.dump(STEP_MAP);
+    return new Map(elements.flatMap(({ key, data }) => [stepFromBytes(key, data) ?? []].filter(isStep)));
+  }
+
+  async readMailbox(): Promise<Completion[]> {
+    const found: Completion[] = [];
+    for (const family of FAMILIES) {
+      for (const { key } of await this.#link.dump(doneSet(family))) {
+        const completion = completionFromKey(key, family);
+        if (completion !== undefined) found.push(completion);
+      }
+    }
+    return found;
+  }
+}
+
+function addThenDelete(set: string, elements: readonly NetlinkElement[]): Operation[] {
+  return [
+    { op: 'add', set, elements },
+    { op: 'delete', set, elements: elements.map(({ key }) => ({ key })) },
+  ];
+}
+
+function isStep(step: readonly unknown[]): step is [StepKey, State] {
+  return step.length === 2;
+}
+
+function push(map: Map<string, NetlinkElement[]>, key: string, element: NetlinkElement): void {
+  const known = map.get(key);
+  if (known === undefined) map.set(key, [element]);
+  else known.push(element);
+}

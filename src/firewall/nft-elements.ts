@@ -1,0 +1,120 @@
+import { familyOf, networkTarget, parseAddress } from '../core/address.js';
+import type { Completion, ElementChange, GuardLayout, KernelElement, SetScope } from '../core/firewall.js';
+import { type State, type StepKey, type Steps, stepKey } from '../core/knock/automaton.js';
+import { PROTOCOL_NUMBER, toPort } from '../core/ports.js';
+import { type Clock, seconds } from '../core/time.js';
+import { addElements, renderElement, renderHashTarget, renderStep, renderStepKey } from './contents.js';
+import type { Elements } from './elements.js';
+import { doneSet, FAMILIES, grantSet, STEP_MAP, TABLE } from './names.js';
+import { nftList, nftLoad, type OnStarted } from './nft-program.js';
+import { setScopes } from './ruleset.js';
+
+/**
+ * Elements through the nft program: the fall-back where netlink cannot be spoken from here. Slower (some 5 ms a change), and
+ * the time left is read in whole seconds.
+ */
+export class NftElements implements Elements {
+  readonly #layout: GuardLayout;
+  readonly #clock: Clock;
+  readonly #onStarted: OnStarted;
+
+  constructor(options: { layout: GuardLayout; clock: Clock; onStarted: OnStarted }) {
+    this.#layout = options.layout;
+    this.#clock = options.clock;
+    this.#onStarted = options.onStarted;
+  }
+
+  async change({ present, absent, answered }: ElementChange): Promise<void> {
+    const known = new Set<SetScope>(setScopes(this.#layout).all);
+    const lines: string[] = [];
+    for (const element of present.filter(({ scope }) => known.has(scope))) {
+      const set = grantSet(element.scope, familyOf(element.target));
+      const text = renderElement(element, this.#clock);
+      lines.push(addThenDelete(set, renderHashTarget(element.target)));
+      if (text !== undefined) lines.push(`add element inet ${TABLE} ${set} { ${text} }\n`);
+    }
+    for (const { scope, target } of absent.filter((one) => known.has(one.scope))) {
+      lines.push(addThenDelete(grantSet(scope, familyOf(target)), renderHashTarget(target)));
+    }
+    for (const { source, state } of answered) {
+      lines.push(addThenDelete(doneSet(familyOf(source)), `${source} . ${state}`));
+    }
+    if (lines.length > 0) await nftLoad(lines, this.#onStarted);
+  }
+
+  async changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void> {
+    const gone = removed.map((key) => `delete element inet ${TABLE} ${STEP_MAP} { ${renderStepKey(key)} }\n`);
+    const lines = [...gone, ...addElements(STEP_MAP, added.map(renderStep))];
+    if (lines.length > 0) await nftLoad(lines, this.#onStarted);
+  }
+
+  async readElements(): Promise<KernelElement[]> {
+    const found: KernelElement[] = [];
+    for (const scope of setScopes(this.#layout).services) {
+      for (const family of FAMILIES) {
+        for (const { value, expires, comment } of await readSet('set', grantSet(scope, family))) {
+          const target = networkTarget(parseAddress(String(value)), family === 6 ? this.#layout.ipv6Prefix : 32);
+          const remaining = expires === undefined ? null : seconds(Math.max(expires, 0.001));
+          found.push({ scope, target, remaining, comment: comment ?? null });
+        }
+      }
+    }
+    return found;
+  }
+
+  async readSteps(): Promise<Steps> {
+    const steps = new Map<StepKey, State>();
+    for (const { value, data } of await readSet('map', STEP_MAP)) {
+      const [from, protocol, port] = concat(value);
+      const isUdp = protocol === 'udp' || protocol === PROTOCOL_NUMBER.udp;
+      const knock = { protocol: isUdp ? 'udp' : 'tcp', port: toPort(Number(port)) } as const;
+      steps.set(stepKey(Number(from) as State, knock), Number(data) as State);
+    }
+    return steps;
+  }
+
+  async readMailbox(): Promise<Completion[]> {
+    const found: Completion[] = [];
+    for (const family of FAMILIES) {
+      for (const { value } of await readSet('set', doneSet(family))) {
+        const [source, state] = concat(value);
+        found.push({ source: parseAddress(String(source)), state: Number(state) as State });
+      }
+    }
+    return found;
+  }
+}
+
+/** The add keeps the delete from failing where the element is already gone; the timeout is the set's own. */
+function addThenDelete(set: string, key: string): string {
+  return `add element inet ${TABLE} ${set} { ${key} }\ndelete element inet ${TABLE} ${set} { ${key} }\n`;
+}
+
+interface ListedElement {
+  readonly value: unknown;
+  readonly data?: unknown;
+  readonly expires?: number;
+  readonly comment?: string;
+}
+
+/** One set or map as libnftables-json(5) shows it; empty where it does not exist. */
+async function readSet(kind: 'set' | 'map', name: string): Promise<ListedElement[]> {
+  const text = await nftList(['-j', 'list', kind, 'inet', TABLE, name]);
+  if (text === null) return [];
+  const { nftables } = JSON.parse(text) as { nftables: Record<string, { elem?: unknown[] }>[] };
+  const elements = nftables.flatMap((one) => one[kind]?.elem ?? []);
+  return elements.map((one) =>
+    kind === 'map' && Array.isArray(one) ? { ...listed(one[0]), data: one[1] } : listed(one),
+  );
+}
+
+function listed(element: unknown): ListedElement {
+  if (typeof element !== 'object' || element === null || !('elem' in element)) return { value: element };
+  const { val, expires, comment } = element.elem as { val: unknown; expires?: number; comment?: string };
+  return { value: val, ...(expires === undefined ? {} : { expires }), ...(comment === undefined ? {} : { comment }) };
+}
+
+function concat(value: unknown): unknown[] {
+  const isConcat = typeof value === 'object' && value !== null && 'concat' in value && Array.isArray(value.concat);
+  return isConcat ? (value as { concat: unknown[] }).concat : [value];
+}

@@ -1,0 +1,163 @@
+import type {
+  Arming,
+  Completion,
+  ElementChange,
+  Firewall,
+  GuardContents,
+  GuardLayout,
+  GuardState,
+  KernelElement,
+  RangeContents,
+} from '../core/firewall.js';
+import type { State, StepKey, Steps } from '../core/knock/automaton.js';
+import { type Clock, type Duration, millis } from '../core/time.js';
+import type { NftablesLink } from '../netlink/nftables-link.js';
+import { renderArming, renderContents, renderRanges } from './contents.js';
+import type { Elements } from './elements.js';
+import { Gatherer } from './gather.js';
+import { ACTIVE_MAP, FAMILIES, PANIC_COMMENT, TABLE } from './names.js';
+import { NetlinkElements } from './netlink-elements.js';
+import { NftElements } from './nft-elements.js';
+import { nftList, nftLoad, type OnStarted } from './nft-program.js';
+import { renderGuard } from './ruleset.js';
+import { digest, loadSavedGuard, saveGuard } from './saved-guard.js';
+
+const REPLACE = `add table inet ${TABLE}\ndelete table inet ${TABLE}\n`;
+
+/**
+ * The guard in nftables: a table `inet sallyport` of our own, nobody else's rules are touched. The ruleset goes through the
+ * nft program, elements over netlink.
+ */
+export class NftablesFirewall implements Firewall {
+  readonly #layout: GuardLayout;
+  readonly #clock: Clock;
+  readonly #directory: string;
+  readonly #onStarted: OnStarted;
+  readonly #elements: Elements;
+  readonly #gatherer: Gatherer;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /**
+   * @param options.link netlink; null where it is not to be had: then everything goes through nft
+   * @param options.directory where the state is kept; the last guard is saved there
+   * @param options.onStarted told of each nft process that changes something
+   */
+  constructor(options: {
+    layout: GuardLayout;
+    clock: Clock;
+    directory: string;
+    link: NftablesLink | null;
+    onStarted?: OnStarted;
+  }) {
+    const { layout, clock, link } = options;
+    this.#layout = layout;
+    this.#clock = clock;
+    this.#directory = options.directory;
+    this.#onStarted = options.onStarted ?? (() => undefined);
+    this.#elements =
+      link === null
+        ? new NftElements({ layout, clock, onStarted: this.#onStarted })
+        : new NetlinkElements({ link, layout, clock });
+    this.#gatherer = new Gatherer(
+      (task) => this.#serialize(task),
+      (change) => this.#elements.change(change),
+    );
+  }
+
+  async inspect(): Promise<GuardState> {
+    const listing = await listTable();
+    if (listing === null) return { table: 'absent', arming: null };
+    if (listing.includes(PANIC_COMMENT)) return { table: 'opened', arming: null };
+    const saved = await loadSavedGuard(this.#directory);
+    const isIntact = listing.includes(this.#tableComment()) && saved?.listing === digest(listing);
+    const arming = await readArming();
+    return { table: isIntact ? 'intact' : 'foreign', arming: arming ?? null };
+  }
+
+  load(contents: GuardContents, arming: Arming): Promise<void> {
+    return this.#serialize(async () => {
+      await nftLoad(this.#render(contents, arming), this.#onStarted);
+      const listing = await listTable();
+      if (listing !== null) await saveGuard(this.#directory, { layout: this.#layout, listing: digest(listing) });
+    });
+  }
+
+  arm(arming: Arming): Promise<void> {
+    return this.#serialize(() => nftLoad([renderArming(arming)], this.#onStarted));
+  }
+
+  unload(): Promise<void> {
+    return this.#serialize(() => nftLoad([REPLACE], this.#onStarted));
+  }
+
+  change(change: ElementChange): Promise<void> {
+    return this.#gatherer.add(change);
+  }
+
+  changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void> {
+    return this.#serialize(() => this.#elements.changeSteps(removed, added));
+  }
+
+  setRanges(ranges: RangeContents): Promise<void> {
+    return this.#serialize(() => nftLoad(renderRanges(this.#layout, ranges, this.#clock), this.#onStarted));
+  }
+
+  readElements(): Promise<readonly KernelElement[]> {
+    return this.#elements.readElements();
+  }
+
+  readSteps(): Promise<Steps> {
+    return this.#elements.readSteps();
+  }
+
+  readMailbox(): Promise<readonly Completion[]> {
+    return this.#elements.readMailbox();
+  }
+
+  #tableComment(): string {
+    return `sallyport ${digest(renderGuard(this.#layout)).slice(0, 16)}`;
+  }
+
+  *#render(contents: GuardContents, arming: Arming): Generator<string> {
+    yield REPLACE;
+    yield `table inet ${TABLE} {\n  comment "${this.#tableComment()}"\n${renderGuard(this.#layout)}\n}\n`;
+    yield* renderContents(this.#layout, contents, this.#clock);
+    yield renderArming(arming);
+  }
+
+  #serialize(task: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(task);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+/** Opens everything and leaves an empty table that says so, which a running daemon respects. Needs no daemon. */
+export async function panic(): Promise<void> {
+  await nftLoad([REPLACE, `table inet ${TABLE} {\n  comment "${PANIC_COMMENT}"\n}\n`]);
+}
+
+/** The rules and sets without their elements, as the kernel has them. */
+function listTable(): Promise<string | null> {
+  return nftList(['-s', '-t', 'list', 'table', 'inet', TABLE]);
+}
+
+/** undefined where our rules are not consulted, or for one family only. */
+async function readArming(): Promise<Arming | undefined> {
+  const text = await nftList(['-j', 'list', 'map', 'inet', TABLE, ACTIVE_MAP]);
+  if (text === null) return undefined;
+  const { nftables } = JSON.parse(text) as { nftables: { map?: { elem?: [unknown, unknown][] } }[] };
+  const elements = nftables.flatMap(({ map }) => map?.elem ?? []);
+  const left = elements.map(([key]) => expiresOf(key));
+  if (left.length !== FAMILIES.length) return undefined;
+  if (left.every((one) => one === null)) return { kind: 'permanent' };
+  const shortest = Math.min(...left.map((one) => one ?? Number.POSITIVE_INFINITY));
+  return { kind: 'provisional', remaining: millis(shortest) };
+}
+
+/** Milliseconds left; null for good. */
+function expiresOf(key: unknown): Duration | null {
+  if (typeof key !== 'object' || key === null || !('elem' in key)) return null;
+  const { expires } = key.elem as { expires?: number };
+  return expires === undefined ? null : millis(expires * 1000);
+}

@@ -1,0 +1,176 @@
+import type { Family } from '../core/address.js';
+import type { GuardLayout, SetScope } from '../core/firewall.js';
+import { FINAL_BIT } from '../core/knock/automaton.js';
+import { type PortClass, portClasses } from '../core/port-classes.js';
+import { formatPortSpan } from '../core/ports.js';
+import { ALL, type ServiceName } from '../core/service.js';
+import { formatDuration, seconds } from '../core/time.js';
+import { ACTIVE_MAP, doneSet, entrySet, FAMILIES, grantSet, rangeSet, STEP_MAP, stateMap } from './names.js';
+
+/*
+ * How a packet goes:
+ *
+ *   prerouting -110 (before DNAT) ──┐ not for this host: accept
+ *   input -10 ──────────────────────┤ from loopback: accept
+ *                                   v
+ *                        active { ipv4, ipv6 : goto guard }     no element: nothing of ours holds
+ *                                   v
+ *      guard:  to the pool?     -> pool: the automaton, always dropped
+ *              trusted interface -> accept
+ *              a guarded port?  -> its class: in a set? accept; held? drop; a reply? accept; else drop
+ *              anything else    -> accept (it goes on to everybody else's rules)
+ */
+
+/** Enough for every spoofed source of a flood within a window; see docs/knock.md. */
+const STATE_SIZE = 1_200_000;
+const DONE_SIZE = 262_144;
+const DONE_TIMEOUT = seconds(30);
+/** IP and transport headers and a short payload of the completing packet. */
+const SNAPLEN = 128;
+
+/** The scopes that have sets: `all`, each guarded service, and the held addresses. */
+export function setScopes(layout: GuardLayout): { services: ServiceName[]; all: SetScope[] } {
+  const services = [ALL, ...layout.guarded.keys()];
+  return { services, all: [...services, 'held'] };
+}
+
+/**
+ * The sets and chains of the guard in nft's language, without their contents and without the table around them. The
+ * same layout always gives the same text.
+ */
+export function renderGuard(layout: GuardLayout): string {
+  return [...renderSets(layout), ...renderAutomaton(layout), ...renderClasses(layout), ...renderHooks(layout)].join(
+    '\n',
+  );
+}
+
+const ADDRESS_TYPE = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
+const SOURCE = { 4: 'ip saddr', 6: 'ip6 saddr' } as const;
+
+function renderSets(layout: GuardLayout): string[] {
+  const lines: string[] = [];
+  const max = formatDuration(layout.maxTtl);
+  const hold = '30d';
+  const { services, all } = setScopes(layout);
+  for (const family of FAMILIES) {
+    const type = ADDRESS_TYPE[family];
+    for (const scope of all) {
+      const longest = scope === 'held' ? hold : max;
+      lines.push(`  set ${grantSet(scope, family)} { type ${type}; flags timeout; timeout ${longest}; }`);
+      lines.push(`  set ${rangeSet(scope, family)} { type ${type}; flags interval,timeout; timeout ${longest}; }`);
+    }
+    for (const scope of services) lines.push(`  set ${entrySet(scope, family)} { type ${type}; flags interval; }`);
+  }
+  return lines;
+}
+
+function renderAutomaton(layout: GuardLayout): string[] {
+  const window = formatDuration(layout.window);
+  const lookUp = `meta mark set meta mark . meta l4proto . th dport map @${STEP_MAP}`;
+  const lines = [`  map ${STEP_MAP} { typeof meta mark . meta l4proto . th dport : meta mark; }`];
+  for (const family of FAMILIES) {
+    const source = SOURCE[family];
+    const [state, done] = [stateMap(family), doneSet(family)];
+    lines.push(
+      `  map ${state} { type ${ADDRESS_TYPE[family]} : mark; flags dynamic,timeout; timeout ${window}; size ${STATE_SIZE}; }`,
+      `  set ${done} { typeof ${source} . meta mark; flags dynamic,timeout; timeout ${formatDuration(DONE_TIMEOUT)}; size ${DONE_SIZE}; }`,
+      // The sequence is complete: into the mailbox first, then ring. The mark carries the final state.
+      `  chain complete_${family} {`,
+      `    delete @${state} { ${source} : meta mark }`,
+      `    update @${done} { ${source} . meta mark }`,
+      `    log group ${layout.nflogGroup} snaplen ${SNAPLEN} queue-threshold 1`,
+      '    drop',
+      '  }',
+      // An update would refresh the timeout but keep the old state, hence delete and add.
+      `  chain advance_${family} {`,
+      `    meta mark & ${hex(FINAL_BIT)} != 0 goto complete_${family}`,
+      `    delete @${state} { ${source} : meta mark }`,
+      `    add @${state} { ${source} : meta mark }`,
+      '    drop',
+      '  }',
+      // The expected next knock or a repeat advances; anything else resets, and may be the first of a sequence.
+      `  chain pool_${family} {`,
+      '    meta mark set 0',
+      `    meta mark set ${source} map @${state}`,
+      `    ${lookUp} goto advance_${family}`,
+      `    delete @${state} { ${source} : meta mark }`,
+      '    meta mark set 0',
+      `    ${lookUp} goto advance_${family}`,
+      '    drop',
+      '  }',
+    );
+  }
+  lines.push(
+    '  chain pool {',
+    '    ct state established ct direction reply accept',
+    ...FAMILIES.map((family) => `    meta nfproto ipv${family} goto pool_${family}`),
+    '    drop',
+    '  }',
+  );
+  return lines;
+}
+
+function renderClasses(layout: GuardLayout): string[] {
+  return classesOf(layout).flatMap(({ chain, services, takesReplies }) => [
+    `  chain ${chain} {`,
+    ...(layout.onExpiry === 'drain' ? ['    ct state established accept'] : []),
+    ...FAMILIES.flatMap((family) => [
+      ...[ALL, ...services].map((scope) => `    ${hashKey(layout, family)} @${grantSet(scope, family)} accept`),
+      ...[ALL, ...services].map((scope) => `    ${SOURCE[family]} @${entrySet(scope, family)} accept`),
+      ...[ALL, ...services].map((scope) => `    ${SOURCE[family]} @${rangeSet(scope, family)} accept`),
+    ]),
+    ...(takesReplies
+      ? [
+          ...FAMILIES.flatMap((family) => [
+            `    ${hashKey(layout, family)} @${grantSet('held', family)} drop`,
+            `    ${SOURCE[family]} @${rangeSet('held', family)} drop`,
+          ]),
+          '    ct state established ct direction reply accept',
+        ]
+      : []),
+    '    drop',
+    '  }',
+  ]);
+}
+
+function renderHooks(layout: GuardLayout): string[] {
+  const verdicts = classesOf(layout).flatMap(({ chain, ranges }) =>
+    ranges.map((range) => `${range.protocol} . ${formatPortSpan(range)} : goto ${chain}`),
+  );
+  const trusted = layout.trustedInterfaces.map((name) => `"${name}"`).join(', ');
+  return [
+    '  chain guard {',
+    `    meta l4proto { tcp, udp } th dport ${formatPortSpan(layout.pool)} goto pool`,
+    ...(trusted === '' ? [] : [`    iifname { ${trusted} } accept`]),
+    ...(verdicts.length === 0 ? [] : [`    meta l4proto . th dport vmap { ${verdicts.join(', ')} }`]),
+    '  }',
+    `  map ${ACTIVE_MAP} { type nf_proto : verdict; flags timeout; }`,
+    '  chain prerouting {',
+    '    type filter hook prerouting priority -110; policy accept;',
+    '    iif lo accept',
+    '    fib daddr type != local accept',
+    `    meta nfproto vmap @${ACTIVE_MAP}`,
+    '  }',
+    '  chain input {',
+    '    type filter hook input priority -10; policy accept;',
+    '    iif lo accept',
+    `    meta nfproto vmap @${ACTIVE_MAP}`,
+    '  }',
+  ];
+}
+
+function classesOf(layout: GuardLayout): (PortClass & { chain: string })[] {
+  return portClasses(layout.guarded, layout.localPorts).map((one) => ({
+    ...one,
+    chain: `ports_${one.services.join('_')}${one.takesReplies ? '_replies' : ''}`,
+  }));
+}
+
+/** What the hash sets are asked for: the address, or its network where a grant covers one. */
+function hashKey(layout: GuardLayout, family: Family): string {
+  return family === 6 && layout.ipv6Prefix === 64 ? 'ip6 saddr & ffff:ffff:ffff:ffff::' : SOURCE[family];
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}

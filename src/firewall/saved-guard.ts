@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { open, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { GuardLayout } from '../core/firewall.js';
+
+/**
+ * What was last loaded: the layout, so that the boot step can close the doors even where the configuration has become
+ * unreadable, and the digest of the kernel's own listing of it, so that a later start can tell whether the rules are
+ * still as they were loaded.
+ */
+export interface SavedGuard {
+  readonly layout: GuardLayout;
+  readonly listing: string;
+}
+
+const FILE = 'guard.json';
+const FORMAT = 1;
+
+/** SHA-256, hex. */
+export function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** Replaces the file as a whole or not at all; readable by its owner alone. */
+export async function saveGuard(directory: string, { layout, listing }: SavedGuard): Promise<void> {
+  const text = JSON.stringify({ format: FORMAT, listing, layout: { ...layout, guarded: [...layout.guarded] } });
+  const temporary = join(directory, `.${FILE}.new`);
+  const file = await open(temporary, 'w', 0o600);
+  try {
+    await file.writeFile(`${text}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, join(directory, FILE));
+}
+
+/** undefined where nothing was saved, or it cannot be read. */
+export async function loadSavedGuard(directory: string): Promise<SavedGuard | undefined> {
+  try {
+    const saved = JSON.parse(await readFile(join(directory, FILE), 'utf8'));
+    if (saved?.format !== FORMAT || typeof saved.listing !== 'string') return undefined;
+    return { listing: saved.listing, layout: { ...saved.layout, guarded: new Map(saved.layout.guarded) } };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,284 @@
+import { type Address, familyOf, networkTarget, neverAllowed, type Target } from '../core/address.js';
+import type { Entry } from '../core/entry.js';
+import type { ElementChange, RangeContents, SetElement, SetScope } from '../core/firewall.js';
+import { elementsOf, isHashTarget, rangesOf } from '../core/grants/elements.js';
+import type { EndReason, Grant } from '../core/grants/grant.js';
+import type { HeldTargets } from '../core/grants/held.js';
+import type { GrantLedger, Opened, OpenRequest } from '../core/grants/ledger.js';
+import type { JournalEvent } from '../core/journal.js';
+import type { CompletedKnock } from '../core/knock/source.js';
+import type { Change } from '../core/store.js';
+import { type Clock, type Duration, formatDuration, type Monotonic, wallTime } from '../core/time.js';
+import type { Log } from './log.js';
+import type { People } from './people.js';
+import type { Recorder } from './recorder.js';
+
+/** The part of the packet filter that grants go to. Does nothing while no rules of ours are in the kernel. */
+export interface Door {
+  change(change: ElementChange): Promise<void>;
+  setRanges(ranges: RangeContents): Promise<void>;
+  /** A knock has opened: whoever set this up can get in. */
+  proven(): void;
+}
+
+export interface DoorkeeperOptions {
+  readonly ledger: GrantLedger;
+  readonly held: HeldTargets;
+  readonly people: People;
+  readonly recorder: Recorder;
+  readonly door: Door;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly defaultTtl: Duration;
+  readonly ipv6Prefix: 64 | 128;
+  /** Entries of the store and of the configuration. */
+  readonly entries: () => Iterable<Entry>;
+  readonly ownAddresses: () => ReadonlySet<Address>;
+}
+
+/**
+ * Opens and closes: what the ledger decides is done in the kernel first and recorded right after, since the element's
+ * comment keeps it safe for the moment between.
+ */
+export class Doorkeeper {
+  readonly #o: DoorkeeperOptions;
+  /** The scopes that the kernel has an element for. */
+  readonly #written = new Map<Target, ReadonlySet<SetScope>>();
+  #expiryTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: DoorkeeperOptions) {
+    this.#o = options;
+  }
+
+  start(): void {
+    this.#schedule();
+  }
+
+  stop(): void {
+    clearTimeout(this.#expiryTimer);
+    this.#expiryTimer = undefined;
+  }
+
+  /** Why an address may not be let in; undefined where it may. */
+  refusal(target: Target): string | undefined {
+    return neverAllowed(target, this.#o.ownAddresses());
+  }
+
+  /** An IPv6 address stands for its network where the configuration says so. */
+  widen(address: Target): Target {
+    const isWider = this.#o.ipv6Prefix === 64 && familyOf(address) === 6 && !address.includes('/');
+    return isWider ? networkTarget(address as Address, 64) : address;
+  }
+
+  /** Answers completed knocks: one transaction for all of them. */
+  async knocks(knocks: readonly CompletedKnock[]): Promise<void> {
+    const opened: Opened[] = [];
+    for (const knock of knocks) {
+      const user = this.#o.people.ofSequence(knock.sequenceId);
+      if (user === undefined) continue;
+      const reason = this.refusal(knock.source);
+      if (reason !== undefined) {
+        this.#o.log.warn({ user: user.name, address: knock.source }, `knock refused: ${reason}`);
+        this.#tell({
+          event: 'attempt.refused',
+          user: user.name,
+          address: knock.source,
+          method: 'knock',
+          detail: `it is ${reason}`,
+        });
+        continue;
+      }
+      const request: OpenRequest = {
+        user,
+        target: this.widen(knock.source),
+        services: user.services,
+        ttl: user.ttl ?? this.#o.defaultTtl,
+        method: 'knock',
+        note: null,
+      };
+      opened.push(this.#o.ledger.open(request));
+    }
+    const answered = knocks.flatMap(({ completion }) => (completion === null ? [] : [completion]));
+    if (await this.#carryOut(opened, answered)) this.#o.door.proven();
+  }
+
+  /**
+   * Opens for an operator. Resolves when it is open and on the disk.
+   * @throws what the packet filter says; a record that cannot be written yet is no error: it is kept and tried again
+   */
+  async open(request: OpenRequest): Promise<Grant> {
+    const opened = this.#o.ledger.open(request);
+    await this.#write([opened.grant.target, ...opened.evicted.map(({ target }) => target)], []);
+    await this.#recordOpened(opened).catch(() => undefined);
+    return opened.grant;
+  }
+
+  /** Ends grants now: closes at once, and resolves when it is closed and recorded. */
+  async end(grants: readonly Grant[], reason: EndReason, detail: string | null = null): Promise<void> {
+    const ended = grants.flatMap(({ id }) => this.#o.ledger.end(id) ?? []);
+    const recorded = ended.map((grant) => this.#o.recorder.record(this.#endChanges(grant, reason, detail)));
+    await this.#write(
+      ended.map(({ target }) => target),
+      [],
+    );
+    await Promise.all(recorded).catch(() => undefined);
+  }
+
+  /** What the hash sets should hold, as the ledger stands. */
+  *elements(): Generator<SetElement> {
+    const { ledger, held, ipv6Prefix } = this.#o;
+    for (const target of ledger.targets()) {
+      if (!isHashTarget(target, ipv6Prefix)) continue;
+      const elements = elementsOf(target, ledger.atTarget(target));
+      this.#written.set(target, new Set(elements.map(({ scope }) => scope)));
+      yield* elements;
+    }
+    for (const [target, until] of held.all()) {
+      if (isHashTarget(target, ipv6Prefix)) yield { scope: 'held', target, until, comment: null };
+    }
+  }
+
+  /** What the interval sets should hold. */
+  ranges(): RangeContents {
+    const { ledger, held, ipv6Prefix, entries } = this.#o;
+    const isRange = ({ target }: { target: Target }) => !isHashTarget(target, ipv6Prefix);
+    const heldRanges = [...held.all()].map(([target, until]) => ({ target, until })).filter(isRange);
+    return rangesOf(entries(), [...ledger.all()].filter(isRange), heldRanges);
+  }
+
+  /** Sets the timer for the next expiry anew; called when grants were put into the ledger from outside. */
+  reschedule(): void {
+    this.#schedule();
+  }
+
+  async #carryOut(opened: readonly Opened[], answered: ElementChange['answered']): Promise<boolean> {
+    const news = opened.filter(({ outcome }) => outcome !== 'repeated');
+    const targets = news.flatMap(({ grant, evicted }) => [grant.target, ...evicted.map(({ target }) => target)]);
+    try {
+      await this.#write(targets, answered);
+    } catch (error) {
+      this.#o.log.error({ err: error }, 'the packet filter did not take a knock');
+      for (const { outcome, grant } of news) {
+        if (outcome === 'opened') this.#o.ledger.end(grant.id);
+        const { target: address, user, method } = grant;
+        this.#tell({
+          event: 'attempt.refused',
+          user: user?.name ?? null,
+          address,
+          method,
+          detail: 'the packet filter did not take it',
+        });
+      }
+      return false;
+    }
+    for (const one of news) void this.#recordOpened(one);
+    return news.length > 0;
+  }
+
+  async #write(targets: readonly Target[], answered: ElementChange['answered']): Promise<void> {
+    const present: SetElement[] = [];
+    const absent: { scope: SetScope; target: Target }[] = [];
+    let rangesChanged = false;
+    for (const target of new Set(targets)) {
+      const grants = this.#o.ledger.atTarget(target);
+      const heldUntil = this.#hold(target, grants);
+      if (!isHashTarget(target, this.#o.ipv6Prefix)) {
+        rangesChanged = true;
+        continue;
+      }
+      const elements = elementsOf(target, grants);
+      const scopes = new Set<SetScope>(elements.map(({ scope }) => scope));
+      present.push(...elements);
+      if (heldUntil !== undefined) present.push({ scope: 'held', target, until: heldUntil, comment: null });
+      for (const scope of this.#written.get(target) ?? []) if (!scopes.has(scope)) absent.push({ scope, target });
+      if (scopes.size > 0) this.#written.set(target, scopes);
+      else this.#written.delete(target);
+    }
+    this.#schedule();
+    const writes: Promise<void>[] = [];
+    if (present.length + absent.length + answered.length > 0)
+      writes.push(this.#o.door.change({ present, absent, answered }));
+    if (rangesChanged) writes.push(this.#o.door.setRanges(this.ranges()));
+    await Promise.all(writes);
+  }
+
+  #hold(target: Target, grants: readonly Grant[]): Monotonic | undefined {
+    if (grants.length === 0) return undefined;
+    return this.#o.held.hold(target, Math.max(...grants.map(({ expires }) => expires)) as Monotonic);
+  }
+
+  #recordOpened({ outcome, grant, evicted, sharedWith }: Opened): Promise<void> {
+    const { user, target: address, services, method, id, note } = grant;
+    const about = { user: user?.name ?? null, address, method, services, grant: id };
+    const changes: Change[] = [this.putChange(grant)];
+    const event = outcome === 'opened' ? 'grant.opened' : 'grant.renewed';
+    const detail = `for ${formatDuration(grant.ttl)}${note === null ? '' : `: ${note}`}`;
+    changes.push(this.#journal({ event, ...about, detail }));
+    for (const old of evicted) {
+      changes.push(...this.#endChanges(old, 'evicted', `gave way to ${address}: the user has no more addresses`));
+    }
+    if (sharedWith.length > 0) {
+      const others = sharedWith.join(', ');
+      changes.push(
+        this.#journal({
+          event: 'address.shared',
+          ...about,
+          detail: `also open here: ${others}; each can use what the others opened`,
+        }),
+      );
+      this.#o.log.warn({ user: about.user, address, others: sharedWith }, 'several users behind one address');
+    }
+    this.#o.log.info({ user: about.user, address, services, method, grant: id, ttl: formatDuration(grant.ttl) }, event);
+    return this.#o.recorder.record(changes);
+  }
+
+  /** The record of a grant as it stands. */
+  putChange(grant: Grant): Change {
+    return { kind: 'grant.put', record: { grant, expiresAt: wallTime(this.#o.clock, grant.expires), ended: null } };
+  }
+
+  #endChanges(grant: Grant, reason: EndReason, detail: string | null): Change[] {
+    const { user, target: address, services, method, id } = grant;
+    const event = reason === 'expired' ? 'grant.expired' : 'grant.revoked';
+    this.#o.log.info({ user: user?.name ?? null, address, method, grant: id }, event);
+    return [
+      { kind: 'grant.end', id, at: this.#o.clock.now(), reason },
+      this.#journal({ event, user: user?.name ?? null, address, services, method, grant: id, detail }),
+    ];
+  }
+
+  #journal(event: Omit<JournalEvent, 'at'>): Change {
+    return { kind: 'journal', event: { at: this.#o.clock.now(), ...event } };
+  }
+
+  #tell(event: Omit<JournalEvent, 'at'>): void {
+    void this.#o.recorder.record([this.#journal(event)]);
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#expiryTimer);
+    const next = this.#o.ledger.nextExpiry();
+    if (next === undefined) return;
+    const wait = Math.max(0, Math.ceil(next - this.#o.clock.monotonic()));
+    this.#expiryTimer = setTimeout(() => this.#expire(), Math.min(wait, 2 ** 31 - 1));
+    this.#expiryTimer.unref();
+  }
+
+  /** The kernel has closed by itself; what is left is to say so, and to shorten the comments of shared elements. */
+  #expire(): void {
+    const ended = this.#o.ledger.expire();
+    const stillOpen: Target[] = [];
+    for (const grant of ended) {
+      void this.#o.recorder.record(this.#endChanges(grant, 'expired', null));
+      if (this.#o.ledger.atTarget(grant.target).length > 0) stillOpen.push(grant.target);
+      else this.#written.delete(grant.target);
+    }
+    this.#o.held.prune(this.#o.clock.monotonic());
+    this.#schedule();
+    if (stillOpen.length > 0) {
+      this.#write(stillOpen, []).catch((error) =>
+        this.#o.log.warn({ err: error }, 'shared elements were not rewritten'),
+      );
+    }
+  }
+}

@@ -1,0 +1,323 @@
+import type { Config } from '../config/config.js';
+import type {
+  AddUserRequest,
+  AllowRequest,
+  AllowResult,
+  FirewallView,
+  GatewayApi,
+  JournalRequest,
+  JournalView,
+  ListView,
+  RemoveUserResult,
+  RevokeRequest,
+  RevokeResult,
+  SetUserRequest,
+  StatusView,
+  UserCard,
+  UserView,
+  WhoisView,
+} from '../control/contract/gateway.js';
+import { type Address, covers, parseAddress, parseTarget, type Target } from '../core/address.js';
+import { isSallyportError, SallyportError } from '../core/errors.js';
+import type { Grant } from '../core/grants/grant.js';
+import { parseGrantId } from '../core/grants/id.js';
+import type { GrantLedger } from '../core/grants/ledger.js';
+import type { JournalEvent } from '../core/journal.js';
+import type { SourceHealth } from '../core/knock/source.js';
+import { formatPortRange, formatPortSpan } from '../core/ports.js';
+import { ALL, type Scope, toScope } from '../core/service.js';
+import type { Store } from '../core/store.js';
+import { between, type Clock, type Instant, parseDuration, toIso, wallTime } from '../core/time.js';
+import type { User } from '../core/user.js';
+import type { Doorkeeper } from './doorkeeper.js';
+import type { Entries } from './entries.js';
+import type { Guard } from './guard.js';
+import { parseMoment } from './moment.js';
+import { type People, type PlannedUser, ttlTooLong } from './people.js';
+import type { Recorder } from './recorder.js';
+import { inSeconds, viewCard, viewEntry, viewEvent, viewGrant, viewUser } from './views.js';
+
+export interface GatewayOptions {
+  readonly config: Config;
+  readonly notices: readonly string[];
+  readonly version: string;
+  readonly startedAt: Instant;
+  readonly clock: Clock;
+  readonly ledger: GrantLedger;
+  readonly people: People;
+  readonly entries: Entries;
+  readonly doorkeeper: Doorkeeper;
+  readonly guard: Guard;
+  readonly recorder: Recorder;
+  readonly store: Store;
+  readonly knockHealth: () => SourceHealth;
+}
+
+/** What the operator may ask of the running daemon. */
+export class Gateway implements GatewayApi {
+  readonly #o: GatewayOptions;
+  #isReady = false;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: GatewayOptions) {
+    this.#o = options;
+  }
+
+  ready(): void {
+    this.#isReady = true;
+  }
+
+  async status(): Promise<StatusView> {
+    const { guard, recorder, clock } = this.#o;
+    const reverts = guard.revertsAt === undefined ? undefined : inSeconds(between(clock.monotonic(), guard.revertsAt));
+    const health = this.#o.knockHealth();
+    const problem = recorder.problem;
+    return {
+      ready: this.#isReady,
+      version: this.#o.version,
+      started_at: toIso(this.#o.startedAt),
+      grants: this.#grants(),
+      entries: this.#o.entries.list().length,
+      users: this.#o.people.list().length,
+      parts: {
+        firewall: {
+          state: guard.mode,
+          ...(guard.detail === null ? {} : { detail: guard.detail }),
+          ...(reverts === undefined ? {} : { reverts_in_s: reverts }),
+        },
+        knock: { state: health.state, ...(health.detail === null ? {} : { detail: health.detail }) },
+        store:
+          problem === undefined
+            ? { state: 'ok' }
+            : { state: 'failing', detail: `${problem}; ${recorder.waiting} records wait` },
+      },
+      notices: [...this.#o.notices],
+    };
+  }
+
+  async list(): Promise<ListView> {
+    return { entries: this.#o.entries.list().map(viewEntry), grants: this.#grants() };
+  }
+
+  async whois(address: Address): Promise<WhoisView> {
+    const { ledger, entries, config } = this.#o;
+    const grants = [...ledger.all()].filter(({ target }) => covers(target, address));
+    const covering = entries.list().filter(({ target }) => covers(target, address));
+    const open = new Set([...grants, ...covering].flatMap(({ services }) => services));
+    const allowed = open.has(ALL)
+      ? [...config.firewall.guard]
+      : [...config.firewall.guard].filter((name) => open.has(name));
+    return {
+      address,
+      grants: grants.map((grant) => viewGrant(grant, this.#o.clock)),
+      entries: covering.map(viewEntry),
+      allowed,
+      trusted_interface: null,
+    };
+  }
+
+  async allow(request: AllowRequest): Promise<AllowResult> {
+    const { config, doorkeeper, people } = this.#o;
+    const target = this.#parseTarget(request.target);
+    const user = request.user === undefined ? null : people.get(request.user);
+    const services = this.#scope(request.services, user);
+    const refusal = doorkeeper.refusal(target);
+    if (refusal !== undefined) throw new SallyportError('SP_ADDRESS_REFUSED', { address: target, reason: refusal });
+    const note = request.note ?? null;
+    if (request.for === undefined) {
+      if (user !== null)
+        throw new SallyportError('SP_USAGE', {
+          problem: 'an entry belongs to no user; give --for to open for a while',
+        });
+      const entry = await this.#o.entries.add({ target, services, note, source: 'operator' });
+      return { entry: viewEntry(entry), grant: null };
+    }
+    const ttl = parseDuration(request.for);
+    if (ttl > config.grants.maxTtl) throw ttlTooLong(request.for, config.grants.maxTtl);
+    const grant = await doorkeeper.open({ user, target: doorkeeper.widen(target), services, ttl, method: 'cli', note });
+    return { grant: viewGrant(grant, this.#o.clock), entry: null };
+  }
+
+  async revoke({ what }: RevokeRequest): Promise<RevokeResult> {
+    const found = this.#find(what);
+    if (found.grants.length === 0 && found.entries.length === 0) {
+      if (found.isKnown) return { revoked: [], removed: [] };
+      throw new SallyportError('SP_NOT_FOUND', { what });
+    }
+    const revoked = found.grants.map((grant) => viewGrant(grant, this.#o.clock));
+    for (const entry of found.entries) await this.#o.entries.remove(entry);
+    await this.#o.doorkeeper.end(found.grants, 'revoked', 'by an operator');
+    return { revoked, removed: found.entries.map(viewEntry) };
+  }
+
+  async users(): Promise<UserView[]> {
+    const users = this.#o.people.list().sort((a, b) => (a.name < b.name ? -1 : 1));
+    return users.map((user) => this.#viewUser(user));
+  }
+
+  async user(name: string): Promise<UserView> {
+    return this.#viewUser(this.#o.people.get(name));
+  }
+
+  addUser({ name, ...options }: AddUserRequest): Promise<UserCard> {
+    return this.#inTurn(async () => {
+      const plan = await this.#o.people.planNew(name, options);
+      await this.#takeUser(plan, { event: 'user.added' });
+      return this.#card(plan.user);
+    });
+  }
+
+  setUser(name: string, options: SetUserRequest): Promise<UserView> {
+    return this.#inTurn(async () => {
+      const plan = await this.#o.people.planChange(name, options);
+      await this.#takeUser(plan, { event: 'user.changed', detail: Object.keys(options).join(', ') });
+      return this.#viewUser(plan.user);
+    });
+  }
+
+  removeUser(name: string): Promise<RemoveUserResult> {
+    return this.#inTurn(async () => {
+      const { people, recorder, ledger, doorkeeper, guard } = this.#o;
+      const user = people.get(name);
+      const removed = this.#viewUser(user);
+      await recorder.recordNow([
+        { kind: 'user.remove', id: user.id },
+        this.#journal({ event: 'user.removed', user: user.name }),
+      ]);
+      people.remove(user);
+      const grants = ledger.ofUser(user.id);
+      const revoked = grants.map((grant) => viewGrant(grant, this.#o.clock));
+      await doorkeeper.end(grants, 'revoked', 'the user was removed');
+      await guard.syncSteps();
+      return { removed, revoked };
+    });
+  }
+
+  async card(name: string): Promise<UserCard> {
+    return this.#card(this.#o.people.get(name));
+  }
+
+  rotate(name: string): Promise<UserCard> {
+    return this.#inTurn(async () => {
+      const plan = await this.#o.people.planRotation(name);
+      await this.#takeUser(plan, { event: 'user.changed', detail: 'a new sequence' });
+      return this.#card(plan.user);
+    });
+  }
+
+  async journal({ since, after, limit }: JournalRequest): Promise<JournalView[]> {
+    const events = await this.#o.store.readJournal({
+      ...(since === undefined ? {} : { since: parseMoment(since, this.#o.clock) }),
+      ...(after === undefined ? {} : { afterSeq: after }),
+      limit: limit ?? 10_000,
+    });
+    return events.map(viewEvent);
+  }
+
+  followJournal(listener: (event: JournalView) => void): () => void {
+    return this.#o.recorder.follow((event) => listener(viewEvent(event)));
+  }
+
+  async firewall(): Promise<FirewallView> {
+    const { guard, config, clock } = this.#o;
+    const { revertsAt } = guard;
+    return {
+      state: guard.mode,
+      policy: config.firewall.policy,
+      driver: config.firewall.driver,
+      on_expiry: config.firewall.onExpiry,
+      reverts_at: revertsAt === undefined ? null : toIso(wallTime(clock, revertsAt)),
+      reverts_in_s: revertsAt === undefined ? null : Math.max(0, inSeconds(between(clock.monotonic(), revertsAt))),
+      detail: guard.detail,
+      guarded: config.firewall.guard.map((service) => ({
+        service,
+        ports: (config.services.get(service) ?? []).map(formatPortRange),
+      })),
+      pool: formatPortSpan(config.knock.pool),
+    };
+  }
+
+  async confirmFirewall(): Promise<FirewallView> {
+    await this.#o.guard.confirm();
+    return await this.firewall();
+  }
+
+  async rollbackFirewall(): Promise<FirewallView> {
+    await this.#o.guard.rollback();
+    return await this.firewall();
+  }
+
+  async applyFirewall(): Promise<FirewallView> {
+    await this.#o.guard.apply();
+    return await this.firewall();
+  }
+
+  #grants() {
+    const byExpiry = [...this.#o.ledger.all()].sort((a, b) => a.expires - b.expires);
+    return byExpiry.map((grant) => viewGrant(grant, this.#o.clock));
+  }
+
+  #viewUser(user: User): UserView {
+    return viewUser(user, this.#o.ledger.ofUser(user.id).length);
+  }
+
+  #card(user: User): UserCard {
+    return viewCard(user, this.#o.config.services, this.#o.config.grants.ttl);
+  }
+
+  #scope(names: readonly string[] | undefined, user: User | null): Scope {
+    if (names === undefined && user !== null) return user.services;
+    return toScope(names ?? [], this.#o.config.services);
+  }
+
+  /** Kept, then made to count, then brought to the kernel: a knock of a user that is not on the disk opens nothing. */
+  async #takeUser(plan: PlannedUser, event: Omit<JournalEvent, 'at' | 'user'>): Promise<void> {
+    await this.#o.recorder.recordNow([...plan.changes, this.#journal({ ...event, user: plan.user.name })]);
+    this.#o.people.take(plan.user);
+    await this.#o.guard.syncSteps();
+  }
+
+  /** Host names are not tracked by this version, so they are refused rather than resolved once and forgotten. */
+  #parseTarget(text: string): Target {
+    try {
+      return parseTarget(text);
+    } catch (error) {
+      const looksLikeName = /[a-z]/i.test(text) && !text.includes(':') && !text.includes('/');
+      if (looksLikeName && isSallyportError(error, 'SP_ADDRESS_INVALID')) {
+        throw new SallyportError('SP_TARGET_NAME', { value: text }, error);
+      }
+      throw error;
+    }
+  }
+
+  #find(what: string): { grants: Grant[]; entries: ReturnType<Entries['list']>; isKnown: boolean } {
+    const { ledger, people, entries, doorkeeper } = this.#o;
+    const user = people.find(what);
+    if (user !== undefined) return { grants: ledger.ofUser(user.id), entries: [], isKnown: true };
+    const id = parseGrantId(what);
+    const byId = id === undefined ? undefined : ledger.get(id);
+    if (byId !== undefined) return { grants: [byId], entries: [], isKnown: true };
+    const entry = entries.find(what);
+    if (entry !== undefined) return { grants: [], entries: [entry], isKnown: true };
+    let target: Target;
+    try {
+      target = parseTarget(what);
+    } catch {
+      throw new SallyportError('SP_NOT_FOUND', { what });
+    }
+    const targets = new Set([target, target.includes('/') ? target : doorkeeper.widen(parseAddress(target))]);
+    const grants = [...targets].flatMap((one) => ledger.atTarget(one));
+    return { grants, entries: entries.list().filter((one) => targets.has(one.target)), isKnown: false };
+  }
+
+  #journal(event: Omit<JournalEvent, 'at'>) {
+    return { kind: 'journal', event: { at: this.#o.clock.now(), ...event } } as const;
+  }
+
+  /** Changes of users one after the other: each is planned on what the one before left. */
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(task);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+}

@@ -1,0 +1,373 @@
+import { SallyportError } from '../core/errors.js';
+import type { Arming, ElementChange, Firewall, GuardContents, GuardState, RangeContents } from '../core/firewall.js';
+import { compareElements, type Drift, isDrift } from '../core/grants/drift.js';
+import type { JournalEvent } from '../core/journal.js';
+import { diffSteps, type Steps } from '../core/knock/automaton.js';
+import { after, type Clock, type Duration, formatDuration, type Monotonic, minutes, seconds } from '../core/time.js';
+import type { Door } from './doorkeeper.js';
+import type { Log } from './log.js';
+import type { Recorder } from './recorder.js';
+
+/** How long the very first guard holds unless somebody shows that he can get in. */
+export const FIRST_PROVISION: Duration = minutes(5);
+/** How long a guard that is put up again holds unless confirmed. */
+export const PROVISION: Duration = seconds(60);
+
+/** Guarding for good; guarding until a time; lapsed; opened by panic; the packet filter fails. */
+export type GuardMode = 'guarding' | 'provisional' | 'reverted' | 'open' | 'failed';
+
+/** Who changed something in our table, as far as the kernel tells. */
+export interface Culprit {
+  readonly pid: number | null;
+  readonly program: string | null;
+}
+
+export interface GuardOptions {
+  readonly firewall: Firewall;
+  readonly recorder: Recorder;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly contents: () => GuardContents;
+  readonly steps: () => Steps;
+  readonly isConfirmed: boolean;
+}
+
+/**
+ * Keeps the guard up: loads it, lets a provisional one lapse or makes it last, and puts right what others change.
+ */
+export class Guard implements Door {
+  readonly #o: GuardOptions;
+  #mode: GuardMode = 'failed';
+  #isConfirmed: boolean;
+  #revertsAt: Monotonic | undefined;
+  #revertTimer: NodeJS.Timeout | undefined;
+  #steps: Steps = new Map();
+  #repairing: Promise<void> | undefined;
+  #again: Culprit[] = [];
+  #hasTable = false;
+  #detail: string | null = null;
+
+  constructor(options: GuardOptions) {
+    this.#o = options;
+    this.#isConfirmed = options.isConfirmed;
+  }
+
+  get mode(): GuardMode {
+    return this.#mode;
+  }
+
+  /** Why it failed, in words for people. */
+  get detail(): string | null {
+    return this.#detail;
+  }
+
+  /** When a provisional guard lapses. */
+  get revertsAt(): Monotonic | undefined {
+    return this.#revertsAt;
+  }
+
+  /** Brings the kernel to what it should be, from whatever state it was found in. */
+  async start(found: GuardState): Promise<void> {
+    if (found.table === 'opened') {
+      this.#mode = 'open';
+      this.#o.log.warn(
+        {},
+        'the guard is open: somebody gave the panic command; close it with: sallyport firewall apply',
+      );
+      return;
+    }
+    const arming = this.#wantedArming(found);
+    if (found.table === 'intact') {
+      this.#hasTable = true;
+      this.#steps = await this.#o.firewall.readSteps();
+      await this.syncSteps();
+      await this.#o.firewall.setRanges(this.#o.contents().ranges);
+      await this.#correctElements();
+      if (!sameArming(found.arming, arming)) await this.#o.firewall.arm(arming);
+    } else {
+      await this.#load(arming);
+    }
+    this.#setArming(arming);
+    if (arming.kind === 'provisional') this.#announceProvision(arming.remaining);
+  }
+
+  stop(): void {
+    clearTimeout(this.#revertTimer);
+  }
+
+  /** True while the guard has not been shown to let its owner in. */
+  get isProvisional(): boolean {
+    return this.#mode === 'provisional';
+  }
+
+  async change(change: ElementChange): Promise<void> {
+    if (this.#hasTable) await this.#o.firewall.change(change);
+  }
+
+  async setRanges(ranges: RangeContents): Promise<void> {
+    if (this.#hasTable) await this.#o.firewall.setRanges(ranges);
+  }
+
+  /** Brings the automaton in the kernel to the users there are. */
+  async syncSteps(): Promise<void> {
+    if (!this.#hasTable) return;
+    const wanted = this.#o.steps();
+    const { removed, added } = diffSteps(this.#steps, wanted);
+    this.#steps = wanted;
+    if (removed.length + added.length > 0) await this.#o.firewall.changeSteps(removed, added);
+  }
+
+  proven(): void {
+    if (this.#mode !== 'provisional') return;
+    this.confirm('a knock has opened it').catch((error) =>
+      this.#o.log.error({ err: error }, 'the guard could not be confirmed'),
+    );
+  }
+
+  /** Makes a provisional guard last. @throws SP_FIREWALL_OPEN where there is none */
+  async confirm(why = 'confirmed by an operator'): Promise<void> {
+    if (this.#mode === 'guarding') return;
+    if (this.#mode !== 'provisional') throw new SallyportError('SP_FIREWALL_OPEN', { what: 'confirm' });
+    await this.#o.firewall.arm({ kind: 'permanent' });
+    this.#setArming({ kind: 'permanent' });
+    this.#isConfirmed = true;
+    await this.#record({ event: 'firewall.confirmed', detail: why }, 'yes');
+    this.#o.log.info({}, `the guard is there to stay: ${why}`);
+  }
+
+  /** Takes a provisional guard down now. @throws SP_NOTHING_PROVISIONAL */
+  async rollback(): Promise<void> {
+    if (this.#mode !== 'provisional') throw new SallyportError('SP_NOTHING_PROVISIONAL');
+    await this.#o.firewall.unload();
+    await this.#reverted('rolled back by an operator');
+  }
+
+  /** Puts the guard up again for a while, after it lapsed, failed, or was opened by panic. */
+  async apply(): Promise<void> {
+    if (this.#mode === 'guarding') return;
+    const arming = { kind: 'provisional', remaining: PROVISION } as const;
+    await this.#load(arming);
+    this.#setArming(arming);
+    this.#announceProvision(PROVISION);
+  }
+
+  /** Takes the guard down for good, at the end of a daemon whose guard was never confirmed. */
+  async takeDown(): Promise<void> {
+    clearTimeout(this.#revertTimer);
+    await this.#o.firewall.unload();
+    this.#hasTable = false;
+  }
+
+  /** Somebody else changed something in our table: looks, and puts it right. Calls that come meanwhile share a round. */
+  repair(culprit: Culprit): Promise<void> {
+    this.#again.push(culprit);
+    this.#repairing ??= this.#repairAll().finally(() => {
+      this.#repairing = undefined;
+    });
+    return this.#repairing;
+  }
+
+  /** Looks on its own account: says nothing where nothing is wrong. */
+  async repairQuietly(): Promise<void> {
+    if (this.#repairing !== undefined) return;
+    try {
+      const found = await this.#o.firewall.inspect();
+      const isOpened = found.table === 'opened';
+      if (isOpened ? this.#mode === 'open' : found.table === 'intact' && !(await this.#hasDrift(found))) return;
+    } catch {
+      // The repair meets the same problem and says so.
+    }
+    await this.repair({ pid: null, program: null });
+  }
+
+  async #hasDrift({ arming }: GuardState): Promise<boolean> {
+    if (this.#mode !== 'guarding' && this.#mode !== 'provisional') return false;
+    const wanted = this.#currentArming();
+    if (wanted === undefined || !sameArming(arming, wanted)) return true;
+    const drift = compareElements(
+      grantElements(this.#o.contents()),
+      await this.#o.firewall.readElements(),
+      this.#o.clock,
+    );
+    const { removed, added } = diffSteps(await this.#o.firewall.readSteps(), this.#o.steps());
+    return isDrift(drift) || removed.length + added.length > 0;
+  }
+
+  async #repairAll(): Promise<void> {
+    while (this.#again.length > 0) {
+      const culprits = this.#again;
+      this.#again = [];
+      try {
+        await this.#repairOnce(nameCulprits(culprits));
+      } catch (error) {
+        this.#fail(error);
+        this.#again = [];
+      }
+    }
+  }
+
+  async #repairOnce(who: string): Promise<void> {
+    const found = await this.#o.firewall.inspect();
+    if (found.table === 'opened') {
+      if (this.#mode !== 'open') await this.#opened(who);
+      return;
+    }
+    if (this.#mode === 'reverted' || this.#mode === 'open') {
+      this.#hasTable = found.table !== 'absent';
+      return;
+    }
+    const arming = this.#currentArming();
+    if (arming === undefined) return await this.#reverted('its time is over');
+    if (found.table !== 'intact') {
+      await this.#load(arming);
+      this.#setArming(arming);
+      const what = found.table === 'absent' ? 'the table was deleted' : 'the rules were changed';
+      return this.#repaired(`${what} by ${who}; all is back as it was`);
+    }
+    const repairs = await this.#correctElements();
+    const steps = await this.#o.firewall.readSteps();
+    const { removed, added } = diffSteps(steps, this.#o.steps());
+    if (removed.length + added.length > 0) {
+      await this.#o.firewall.changeSteps(removed, added);
+      repairs.push('the sequences were changed');
+    }
+    if (!sameArming(found.arming, arming)) {
+      await this.#o.firewall.arm(arming);
+      repairs.push('the guard was switched off');
+    }
+    await this.#o.firewall.setRanges(this.#o.contents().ranges);
+    this.#repaired(
+      `${repairs.length > 0 ? repairs.join(', ') : 'something in our table was changed'} by ${who}; put right`,
+    );
+  }
+
+  /** Puts elements right; tells what was wrong. Looks twice, so that a change under way is not taken for drift. */
+  async #correctElements(): Promise<string[]> {
+    const { firewall } = this.#o;
+    await firewall.change({ present: [], absent: [], answered: [] });
+    let drift: Drift = compareElements(grantElements(this.#o.contents()), await firewall.readElements(), this.#o.clock);
+    if (!isDrift(drift)) return [];
+    await firewall.change({ present: [], absent: [], answered: [] });
+    drift = compareElements(grantElements(this.#o.contents()), await firewall.readElements(), this.#o.clock);
+    const held = [...this.#o.contents().elements].filter(({ scope }) => scope === 'held');
+    await firewall.change({ present: [...drift.missing, ...drift.wrong, ...held], absent: drift.extra, answered: [] });
+    const tell = (what: string, items: readonly { target: string }[]) =>
+      items.length === 0 ? [] : [`${what}: ${[...new Set(items.map(({ target }) => target))].slice(0, 5).join(', ')}`];
+    return [
+      ...tell('deleted', drift.missing),
+      ...tell('given another time', drift.wrong),
+      ...tell('let in past us', drift.extra),
+    ];
+  }
+
+  async #load(arming: Arming): Promise<void> {
+    const steps = this.#o.steps();
+    await this.#o.firewall.load({ ...this.#o.contents(), steps }, arming);
+    this.#steps = steps;
+    this.#hasTable = true;
+  }
+
+  #wantedArming(found: GuardState): Arming {
+    if (this.#isConfirmed) return { kind: 'permanent' };
+    if (found.arming?.kind === 'provisional') return found.arming;
+    return { kind: 'provisional', remaining: FIRST_PROVISION };
+  }
+
+  /** What holds now; undefined where a provisional guard has lapsed. */
+  #currentArming(): Arming | undefined {
+    if (this.#revertsAt === undefined) return { kind: 'permanent' };
+    const remaining = this.#revertsAt - this.#o.clock.monotonic();
+    return remaining >= 1 ? { kind: 'provisional', remaining: Math.floor(remaining) as Duration } : undefined;
+  }
+
+  #setArming(arming: Arming): void {
+    clearTimeout(this.#revertTimer);
+    this.#detail = null;
+    if (arming.kind === 'permanent') {
+      this.#mode = 'guarding';
+      this.#revertsAt = undefined;
+      return;
+    }
+    this.#mode = 'provisional';
+    this.#revertsAt = after(this.#o.clock.monotonic(), arming.remaining);
+    this.#revertTimer = setTimeout(() => {
+      if (this.#mode !== 'provisional') return;
+      this.#reverted('nobody confirmed it, and no knock opened it').catch((error) => this.#fail(error));
+    }, arming.remaining + 50);
+    this.#revertTimer.unref();
+  }
+
+  #announceProvision(remaining: Duration): void {
+    const time = formatDuration(remaining);
+    this.#o.log.warn(
+      { reverts_in: time },
+      `the guard is provisional: it goes down in ${time} unless a knock opens it or you run: sallyport firewall confirm`,
+    );
+    this.#tell({ event: 'firewall.provisional', detail: `for ${time}` });
+  }
+
+  async #reverted(why: string): Promise<void> {
+    clearTimeout(this.#revertTimer);
+    this.#mode = 'reverted';
+    this.#revertsAt = undefined;
+    this.#isConfirmed = false;
+    this.#o.log.warn(
+      {},
+      `the guard is down, everything is open: ${why}; put it up again with: sallyport firewall apply`,
+    );
+    const found = await this.#o.firewall.inspect();
+    this.#hasTable = found.table === 'intact' || found.table === 'foreign';
+    await this.#record({ event: 'firewall.reverted', detail: why }, 'no');
+  }
+
+  async #opened(who: string): Promise<void> {
+    clearTimeout(this.#revertTimer);
+    this.#mode = 'open';
+    this.#hasTable = false;
+    this.#revertsAt = undefined;
+    this.#o.log.warn({}, 'the guard is open: somebody gave the panic command; close it with: sallyport firewall apply');
+    this.#tell({ event: 'firewall.opened', detail: `by the panic command (${who})` });
+  }
+
+  #repaired(detail: string): void {
+    this.#detail = null;
+    if (this.#mode === 'failed') this.#setArming(this.#currentArming() ?? { kind: 'permanent' });
+    this.#o.log.warn({}, `drift repaired: ${detail}`);
+    this.#tell({ event: 'drift.repaired', detail });
+  }
+
+  #fail(error: unknown): void {
+    this.#detail = error instanceof SallyportError ? error.message : 'the packet filter fails';
+    if (this.#mode === 'guarding') this.#mode = 'failed';
+    this.#o.log.error({ err: error }, 'the guard could not be put right; trying again');
+    setTimeout(() => void this.repair({ pid: null, program: null }), 1000).unref();
+  }
+
+  async #record(event: Omit<JournalEvent, 'at'>, confirmed: 'yes' | 'no'): Promise<void> {
+    const changes = [
+      { kind: 'journal', event: { at: this.#o.clock.now(), ...event } },
+      { kind: 'meta', key: 'confirmed', value: confirmed },
+    ] as const;
+    await this.#o.recorder.record(changes).catch(() => undefined);
+  }
+
+  #tell(event: Omit<JournalEvent, 'at'>): void {
+    void this.#o.recorder.tell({ at: this.#o.clock.now(), ...event });
+  }
+}
+
+function* grantElements(contents: GuardContents) {
+  for (const element of contents.elements) if (element.scope !== 'held') yield element;
+}
+
+function sameArming(a: Arming | null, b: Arming): boolean {
+  if (a === null || a.kind !== b.kind) return false;
+  return a.kind === 'permanent' || b.kind === 'permanent' || Math.abs(a.remaining - b.remaining) < 3000;
+}
+
+function nameCulprits(culprits: readonly Culprit[]): string {
+  const names = culprits.map(({ pid, program }) =>
+    program === null ? 'an unknown program' : `${program} (process ${pid})`,
+  );
+  return [...new Set(names)].slice(0, 3).join(' and ');
+}

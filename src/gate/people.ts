@@ -1,0 +1,198 @@
+import { SallyportError } from '../core/errors.js';
+import { compileSteps, type Steps } from '../core/knock/automaton.js';
+import type { PortSpan } from '../core/ports.js';
+import {
+  checkSequence,
+  DEFAULT_SEQUENCE_LENGTH,
+  drawSequence,
+  parseSequence,
+  type RandomInt,
+} from '../core/sequence.js';
+import { EVERYTHING, type Services, toScope } from '../core/service.js';
+import type { Change } from '../core/store.js';
+import { type Clock, type Duration, formatDuration, parseDuration } from '../core/time.js';
+import { DEFAULT_MAX_ADDRESSES, LARGEST_SEQUENCE_ID, parseUserName, type User } from '../core/user.js';
+import { hashPin } from './pin.js';
+
+/** What may be said of a user, as texts; what is left out stays as it is. */
+export interface UserOptions {
+  readonly services?: readonly string[] | undefined;
+  readonly ttl?: string | undefined;
+  readonly knock?: string | undefined;
+  readonly account?: string | undefined;
+  readonly pin?: string | undefined;
+  readonly max_addresses?: number | undefined;
+  readonly length?: number | undefined;
+}
+
+/** A change of the users that is decided but not yet kept. */
+export interface PlannedUser {
+  readonly user: User;
+  readonly changes: readonly Change[];
+}
+
+/**
+ * The users, by name and by sequence. A change is planned first, kept by the caller, and then `take`n: so nothing has
+ * happened where it could not be kept.
+ */
+export class People {
+  readonly #services: Services;
+  readonly #pool: PortSpan;
+  readonly #maxTtl: Duration;
+  readonly #random: RandomInt;
+  readonly #clock: Clock;
+  readonly #byName = new Map<string, User>();
+  readonly #bySequence = new Map<number, User>();
+  #lastId: number;
+
+  constructor(options: {
+    services: Services;
+    pool: PortSpan;
+    maxTtl: Duration;
+    random: RandomInt;
+    clock: Clock;
+    users: readonly User[];
+    /** The last id ever given to a user or a sequence. */
+    lastId: number;
+  }) {
+    this.#services = options.services;
+    this.#pool = options.pool;
+    this.#maxTtl = options.maxTtl;
+    this.#random = options.random;
+    this.#clock = options.clock;
+    this.#lastId = options.users.reduce((last, { id, sequenceId }) => Math.max(last, id, sequenceId), options.lastId);
+    for (const user of options.users) this.take(user);
+  }
+
+  list(): User[] {
+    return [...this.#byName.values()];
+  }
+
+  find(name: string): User | undefined {
+    return this.#byName.get(name.toLowerCase());
+  }
+
+  /** @throws SP_USER_UNKNOWN */
+  get(name: string): User {
+    const user = this.find(name);
+    if (user === undefined) throw new SallyportError('SP_USER_UNKNOWN', { name });
+    return user;
+  }
+
+  ofSequence(sequenceId: number): User | undefined {
+    return this.#bySequence.get(sequenceId);
+  }
+
+  /** The automaton for all users whose sequence lies in the pool. */
+  steps(): Steps {
+    return compileSteps(this.#byName.values());
+  }
+
+  /** @throws SP_NAME_INVALID, SP_USER_EXISTS and what `planChange` throws */
+  async planNew(name: string, options: UserOptions): Promise<PlannedUser> {
+    const userName = parseUserName(name);
+    if (this.find(name) !== undefined) throw new SallyportError('SP_USER_EXISTS', { name });
+    const id = this.#nextId(1);
+    const blank: User = {
+      id,
+      name: userName,
+      services: EVERYTHING,
+      ttl: null,
+      maxAddresses: DEFAULT_MAX_ADDRESSES,
+      sequenceId: 0,
+      sequence: [],
+      account: null,
+      pinHash: null,
+      createdAt: this.#clock.now(),
+    };
+    const length = options.length ?? DEFAULT_SEQUENCE_LENGTH;
+    return await this.#plan(blank, options, options.knock === undefined ? length : undefined, id);
+  }
+
+  /** @throws SP_SERVICE_UNKNOWN, SP_DURATION_INVALID, SP_TTL_TOO_LONG, SP_SEQUENCE_INVALID, SP_ACCOUNT_* */
+  async planChange(name: string, options: UserOptions): Promise<PlannedUser> {
+    return await this.#plan(this.get(name), options, options.length, this.#lastId);
+  }
+
+  /** A new sequence as long as the old one. */
+  async planRotation(name: string): Promise<PlannedUser> {
+    const user = this.get(name);
+    return await this.#plan(user, {}, user.sequence.length, this.#lastId);
+  }
+
+  /** Makes a kept change count. */
+  take(user: User): void {
+    const before = this.#byName.get(user.name.toLowerCase());
+    if (before !== undefined) this.#bySequence.delete(before.sequenceId);
+    this.#byName.set(user.name.toLowerCase(), user);
+    this.#bySequence.set(user.sequenceId, user);
+    this.#lastId = Math.max(this.#lastId, user.id, user.sequenceId);
+  }
+
+  remove(user: User): void {
+    this.#byName.delete(user.name.toLowerCase());
+    this.#bySequence.delete(user.sequenceId);
+  }
+
+  async #plan(
+    before: User,
+    options: UserOptions,
+    drawLength: number | undefined,
+    lastId: number,
+  ): Promise<PlannedUser> {
+    const others = this.list().filter((one) => one.id !== before.id);
+    const user: User = {
+      ...before,
+      ...(options.services === undefined ? {} : { services: toScope(options.services, this.#services) }),
+      ...(options.ttl === undefined ? {} : { ttl: this.#parseTtl(options.ttl) }),
+      ...(options.max_addresses === undefined ? {} : { maxAddresses: options.max_addresses }),
+      ...(options.account === undefined ? {} : { account: checkAccount(options.account, others) }),
+      ...(options.pin === undefined ? {} : { pinHash: await hashPin(options.pin) }),
+    };
+    if (options.knock === undefined && drawLength === undefined) return planned(user, lastId);
+    const taken = others.map(({ sequence }) => sequence);
+    const sequenceId = this.#nextId(lastId - this.#lastId + 1);
+    if (options.knock !== undefined) {
+      const sequence = parseSequence(options.knock);
+      checkSequence(sequence, this.#pool, taken);
+      return planned({ ...user, sequence, sequenceId }, sequenceId);
+    }
+    const old = before.sequence.length > 0 ? [before.sequence] : [];
+    const sequence = drawSequence(this.#random, drawLength ?? DEFAULT_SEQUENCE_LENGTH, this.#pool, [...taken, ...old]);
+    return planned({ ...user, sequence, sequenceId }, sequenceId);
+  }
+
+  #parseTtl(text: string): Duration {
+    const ttl = parseDuration(text);
+    if (ttl > this.#maxTtl) throw ttlTooLong(text, this.#maxTtl);
+    return ttl;
+  }
+
+  #nextId(step: number): number {
+    const id = this.#lastId + step;
+    if (id > LARGEST_SEQUENCE_ID)
+      throw new SallyportError('SP_SEQUENCE_INVALID', { problem: 'all numbers are used up' });
+    return id;
+  }
+}
+
+function planned(user: User, lastId: number): PlannedUser {
+  return {
+    user,
+    changes: [
+      { kind: 'user.put', user },
+      { kind: 'meta', key: 'last_id', value: String(lastId) },
+    ],
+  };
+}
+
+function checkAccount(account: string, others: readonly User[]): string {
+  if (!/^\d{1,20}$/.test(account)) throw new SallyportError('SP_ACCOUNT_INVALID', { value: account });
+  if (others.some((one) => one.account === account)) throw new SallyportError('SP_ACCOUNT_TAKEN', { value: account });
+  return account;
+}
+
+/** The error for a time beyond `grants.max_ttl`. */
+export function ttlTooLong(text: string, maxTtl: Duration): SallyportError {
+  return new SallyportError('SP_TTL_TOO_LONG', { value: text, max: formatDuration(maxTtl) });
+}

@@ -1,0 +1,142 @@
+import { isSallyportError } from '../core/errors.js';
+import type { JournalEvent } from '../core/journal.js';
+import type { Change, NumberedEvent, Store } from '../core/store.js';
+import type { Log } from './log.js';
+
+const RETRY_MS = 1000;
+const LARGEST_WRITE = 5000;
+const LONGEST_QUEUE = 200_000;
+
+interface Waiting {
+  readonly changes: readonly Change[];
+  readonly written: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * Brings records to the store in their order and without loss: what cannot be written, for a full disk say, waits and is
+ * tried again. What the kernel has done is never held up by it.
+ */
+export class Recorder {
+  readonly #store: Store;
+  readonly #log: Log;
+  readonly #followers = new Set<(event: NumberedEvent) => void>();
+  #queue: Waiting[] = [];
+  #pump: Promise<void> | undefined;
+  #problem: string | undefined;
+  #isStopping = false;
+  #wakeUp: () => void = () => undefined;
+  #lastSeq = 0;
+  #following: Promise<void> = Promise.resolve();
+
+  constructor(options: { store: Store; log: Log }) {
+    this.#store = options.store;
+    this.#log = options.log;
+  }
+
+  /**
+   * Keeps changes, together or not at all. The promise resolves when they are on the disk and rejects when the first try
+   * fails; they are tried again all the same. It may be left alone.
+   */
+  record(changes: readonly Change[]): Promise<void> {
+    const promise = new Promise<void>((resolve, reject) => {
+      this.#queue.push({ changes, written: resolve, failed: reject });
+    });
+    promise.catch(() => undefined);
+    if (this.#queue.length > LONGEST_QUEUE) {
+      this.#queue.shift()?.failed(new Error('the queue of records is full'));
+      this.#log.error({}, 'too many records wait for the disk; the oldest is lost');
+    }
+    this.#pump ??= this.#run();
+    return promise;
+  }
+
+  tell(event: JournalEvent): Promise<void> {
+    return this.record([{ kind: 'journal', event }]);
+  }
+
+  /** Keeps changes now or not at all: rejects, without trying again, where they cannot be written. */
+  async recordNow(changes: readonly Change[]): Promise<void> {
+    await this.#store.write(changes);
+    this.#inform();
+  }
+
+  /** The public text of what hinders records from being written; undefined where nothing does. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** How many records wait. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** Calls back with every event from now on, until the function that it returns is called. */
+  follow(listener: (event: NumberedEvent) => void): () => void {
+    if (this.#followers.size === 0) this.#following = this.#following.then(() => this.#skipToLatest());
+    this.#followers.add(listener);
+    return () => this.#followers.delete(listener);
+  }
+
+  /** Writes what waits, with a last try where the store refuses. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#wakeUp();
+    await this.#pump;
+    if (this.#queue.length > 0) this.#log.error({ records: this.#queue.length }, 'records could not be written');
+  }
+
+  async #run(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, LARGEST_WRITE);
+      try {
+        await this.#store.write(batch.flatMap(({ changes }) => changes));
+        for (const one of batch) one.written();
+        if (this.#problem !== undefined) this.#log.info({}, 'the store takes records again');
+        this.#problem = undefined;
+        this.#inform();
+      } catch (error) {
+        this.#queue = [...batch, ...this.#queue];
+        for (const one of batch) one.failed(error);
+        if (this.#problem === undefined) this.#log.error({ err: error }, 'records cannot be written; trying again');
+        this.#problem = isSallyportError(error) ? error.message : 'the store fails';
+        if (this.#isStopping) break;
+        await this.#pause();
+      }
+    }
+    this.#pump = undefined;
+  }
+
+  async #pause(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, RETRY_MS);
+      this.#wakeUp = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** Followers read what was written from the store, so that they see the same numbers as everybody. */
+  #inform(): void {
+    if (this.#followers.size === 0) return;
+    this.#following = this.#following
+      .then(() => this.#deliver())
+      .catch((error) => {
+        this.#log.warn({ err: error }, 'the journal cannot be followed');
+      });
+  }
+
+  async #skipToLatest(): Promise<void> {
+    const [latest] = await this.#store.readJournal({ limit: 1 });
+    this.#lastSeq = latest?.seq ?? 0;
+  }
+
+  async #deliver(): Promise<void> {
+    const events = await this.#store.readJournal({ afterSeq: this.#lastSeq, limit: LARGEST_WRITE });
+    for (const event of events) {
+      this.#lastSeq = event.seq;
+      for (const listener of this.#followers) listener(event);
+    }
+  }
+}

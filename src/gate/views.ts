@@ -1,0 +1,82 @@
+import type { EntryView, GrantView, JournalView, UserCard, UserView } from '../control/contract/gateway.js';
+import type { Entry } from '../core/entry.js';
+import type { Grant } from '../core/grants/grant.js';
+import { formatPortRange } from '../core/ports.js';
+import { ALL, type Services } from '../core/service.js';
+import type { NumberedEvent } from '../core/store.js';
+import { between, type Clock, type Duration, toIso, wallTime } from '../core/time.js';
+import type { User } from '../core/user.js';
+
+/** Seconds with milliseconds, as JSON has durations. */
+export function inSeconds(duration: Duration): number {
+  return Math.round(duration) / 1000;
+}
+
+export function viewGrant(grant: Grant, clock: Clock): GrantView {
+  const remaining = between(clock.monotonic(), grant.expires);
+  return {
+    id: grant.id,
+    address: grant.target,
+    user: grant.user?.name ?? null,
+    services: [...grant.services],
+    method: grant.method,
+    opened_at: toIso(grant.openedAt),
+    expires_at: toIso(wallTime(clock, grant.expires)),
+    remaining_s: Math.max(0, inSeconds(remaining)),
+    ttl_s: inSeconds(grant.ttl),
+    note: grant.note,
+  };
+}
+
+export function viewEntry(entry: Entry): EntryView {
+  const { id, target, services, note, source, createdAt } = entry;
+  return { id, target, services: [...services], note, source, created_at: toIso(createdAt) };
+}
+
+export function viewUser(user: User, open: number): UserView {
+  return {
+    name: user.name,
+    services: [...user.services],
+    ttl_s: user.ttl === null ? null : inSeconds(user.ttl),
+    max_addresses: user.maxAddresses,
+    ports: user.sequence.length,
+    account: user.account,
+    pin_set: user.pinHash !== null,
+    created_at: toIso(user.createdAt),
+    open,
+  };
+}
+
+/** The card holds the sequence: it is for the user and for nobody else. */
+export function viewCard(user: User, services: Services, defaultTtl: Duration): UserCard {
+  return {
+    name: user.name,
+    sequence: user.sequence.map(({ protocol, port }) => ({ protocol, port })),
+    services: [...user.services],
+    ttl_s: inSeconds(user.ttl ?? defaultTtl),
+    host: null,
+    wait: observablePort(user, services),
+  };
+}
+
+export function viewEvent(event: NumberedEvent): JournalView {
+  return {
+    seq: event.seq,
+    at: toIso(event.at),
+    event: event.event,
+    user: event.user ?? null,
+    address: event.address ?? null,
+    method: event.method ?? null,
+    services: event.services === undefined || event.services === null ? null : [...event.services],
+    grant: event.grant ?? null,
+    detail: event.detail ?? null,
+  };
+}
+
+/** A TCP port that answers once it is open: the first of the user's services, in the order of the configuration. */
+function observablePort(user: User, services: Services): string | null {
+  const isMine = (name: string) => user.services.includes(ALL) || (user.services as readonly string[]).includes(name);
+  const ranges = [...services].filter(([name]) => isMine(name)).flatMap(([, mine]) => mine);
+  const tcp = ranges.find(({ protocol, first, last }) => protocol === 'tcp' && first === last);
+  return tcp === undefined ? null : formatPortRange(tcp);
+}

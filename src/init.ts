@@ -1,0 +1,173 @@
+import { randomInt } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Io } from './cli/index.js';
+import type { Config } from './config/config.js';
+import { defaultConfig } from './config/defaults.js';
+import { loadConfig } from './config/load.js';
+import { printConfig } from './config/print.js';
+import type { UserCard } from './control/contract/gateway.js';
+import { SallyportError } from './core/errors.js';
+import type { Instant } from './core/time.js';
+import { People } from './gate/people.js';
+import { viewCard } from './gate/views.js';
+import { SystemClock } from './host/clock.js';
+import { foreignFirewalls } from './host/foreign-firewalls.js';
+import { asteriskPresent, exposedServices, listeners } from './host/listeners.js';
+import { sshPeers } from './host/ssh-peers.js';
+import { sshdPorts } from './host/sshd-ports.js';
+import { serve } from './serve.js';
+import { SqliteStore } from './store/sqlite-store.js';
+
+interface InitOptions {
+  readonly file: string;
+  readonly stateDirectory: string | undefined;
+  readonly yes: boolean;
+  readonly json: boolean;
+  readonly user: string | undefined;
+  readonly io: Io;
+}
+
+/** What was seen of the host, and what follows from it. */
+interface Findings {
+  readonly config: Config;
+  readonly remarks: readonly string[];
+}
+
+/**
+ * `sallyport init`: looks at the host, writes a configuration that fits it, and makes the first user. Asks on a terminal
+ * unless told not to.
+ */
+export async function init(options: InitOptions): Promise<number> {
+  if (existsSync(options.file)) throw new SallyportError('SP_CONFIG_EXISTS', { file: options.file });
+  const { config, remarks } = await lookAround(options.stateDirectory);
+  if (!options.json) for (const remark of remarks) options.io.stdout.write(`  ${remark}\n`);
+  if (!options.yes && !(await agrees(options.io, options.file))) return 1;
+  await writeConfig(options.file, config);
+  const card = await firstUser(config, options.user);
+  if (options.json) {
+    options.io.stdout.write(`${JSON.stringify({ config: options.file, user: card, remarks })}\n`);
+    return 0;
+  }
+  options.io.stdout.write(`\nWrote ${options.file}.\n\n`);
+  if (card !== undefined) options.io.stdout.write(await options.io.renderCard(card));
+  options.io.stdout.write('\nStart the gateway with: sallyport serve\n');
+  return 0;
+}
+
+/**
+ * `npm start`: makes a configuration and a first user where there are none, prints the card, and serves in the foreground.
+ */
+export async function startFromScratch(options: { argv: readonly string[]; file: string; io: Io }): Promise<number> {
+  const { io, file } = options;
+  try {
+    if (!existsSync(file)) {
+      io.stdout.write('No configuration yet. Looking at this machine:\n');
+      const { config, remarks } = await lookAround(undefined);
+      for (const remark of remarks) io.stdout.write(`  ${remark}\n`);
+      await writeConfig(file, config);
+      io.stdout.write(`Wrote ${file}; change it as you like and start again.\n\n`);
+    }
+    const card = await firstUser(await loadConfig(file), undefined);
+    if (card !== undefined) io.stdout.write(`${await io.renderCard(card)}\n`);
+    return await serve({ file, stateDirectory: undefined });
+  } catch (error) {
+    if (!(error instanceof SallyportError)) throw error;
+    io.stderr.write(`${error.toLine()}\n`);
+    return 1;
+  }
+}
+
+async function lookAround(stateDirectory: string | undefined): Promise<Findings> {
+  const [ports, peers, found, hasAsterisk, others] = await Promise.all([
+    sshdPorts(),
+    sshPeers(),
+    listeners(),
+    asteriskPresent(),
+    foreignFirewalls(),
+  ]);
+  const exposed = exposedServices(found);
+  const sip = hasAsterisk || exposed.sip.length > 0;
+  const web = exposed.web.length > 0;
+  const config = defaultConfig({
+    sshPorts: ports.map(({ port }) => port),
+    sip,
+    web,
+    ...(stateDirectory === undefined ? {} : { stateDirectory }),
+  });
+  const list = ports.map(({ port }) => port).join(', ');
+  const remarks = [
+    `SSH listens on port ${list} (${ports[0]?.from}): guarded`,
+    ...(sip ? ['Telephony (SIP, RTP) is here: guarded'] : []),
+    ...(web ? ['A web server is here: guarded'] : []),
+    ...peers.map(
+      ({ address, user }) =>
+        `${address} is logged in over SSH${user === null ? '' : ` as ${user}`}: stays in until removed`,
+    ),
+    ...others.map(
+      ({ name, remark }) => `another packet filter is active: ${name} (${remark}); what it drops stays dropped`,
+    ),
+  ];
+  return { config, remarks };
+}
+
+async function agrees(io: Io, file: string): Promise<boolean> {
+  if (io.stdin.isTTY !== true || io.stdout.isTTY !== true) {
+    throw new SallyportError('SP_USAGE', { problem: 'nobody is there to be asked; give --yes to agree to everything' });
+  }
+  const { confirm, isCancel } = await import('@clack/prompts');
+  const answer = await confirm({ message: `Write ${file} and make the first user?` });
+  return !isCancel(answer) && answer;
+}
+
+/** Readable by its owner alone, and never over a file that is there. */
+async function writeConfig(file: string, config: Config): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o755 });
+    const handle = await open(file, 'wx', 0o600);
+    await handle.writeFile(printConfig(config));
+    await handle.sync();
+    await handle.close();
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    throw new SallyportError('SP_CONFIG_UNWRITABLE', { file, reason }, error);
+  }
+}
+
+/** Makes a user where there is none yet; the card to print, or undefined. */
+async function firstUser(config: Config, name: string | undefined): Promise<UserCard | undefined> {
+  const clock = new SystemClock();
+  const store = new SqliteStore({ directory: config.state.directory, onFailed: () => undefined });
+  await store.open();
+  try {
+    const { users, meta } = await store.load(clock.now());
+    if (users.length > 0) return undefined;
+    const people = new People({
+      services: config.services,
+      pool: config.knock.pool,
+      maxTtl: config.grants.maxTtl,
+      random: randomInt,
+      clock,
+      users,
+      lastId: Number(meta.last_id ?? 0),
+    });
+    const { user, changes } = await people.planNew(name ?? usualName(), {});
+    const event = {
+      at: clock.now() as Instant,
+      event: 'user.added',
+      user: user.name,
+      detail: 'the first user',
+    } as const;
+    await store.write([...changes, { kind: 'journal', event }]);
+    return viewCard(user, config.services, config.grants.ttl);
+  } finally {
+    await store.close();
+  }
+}
+
+/** Whoever called sudo, or `admin`. */
+function usualName(): string {
+  const name = process.env['SUDO_USER'];
+  return name !== undefined && /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/.test(name) && name !== 'root' ? name : 'admin';
+}

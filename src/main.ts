@@ -1,0 +1,69 @@
+#!/usr/bin/env node
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Io, OfflineCommands } from './cli/index.js';
+import { processIo, runCli } from './cli/index.js';
+import type { UserCard } from './control/contract/gateway.js';
+import { VERSION } from './version.js';
+
+/*
+ * The composition root. Only this folder's own files know which adapters there are; each command loads what it needs.
+ */
+
+/** Where the configuration is, unless --config says otherwise. */
+export function configFile(given: string | undefined): string {
+  return given ?? process.env['SALLYPORT_CONFIG'] ?? '/etc/sallyport/sallyport.yaml';
+}
+
+const offline: OfflineCommands = {
+  async controlSocket(config) {
+    const { controlSocketOf } = await import('./offline.js');
+    return await controlSocketOf(configFile(config));
+  },
+  async serve({ config, stateDir }) {
+    const { serve } = await import('./serve.js');
+    return await serve({ file: configFile(config), stateDirectory: stateDir });
+  },
+  async init({ config, stateDir, yes, json, user }) {
+    const { init } = await import('./init.js');
+    return await init({ file: configFile(config), stateDirectory: stateDir, yes, json, user, io: ownIo() });
+  },
+  async check({ config, json }) {
+    const { check } = await import('./offline.js');
+    return await check({ file: configFile(config), json });
+  },
+  async restore({ config, stateDir, json }) {
+    const { restore } = await import('./restore.js');
+    return await restore({ file: configFile(config), stateDirectory: stateDir, json });
+  },
+  async panic({ json }) {
+    const { panicNow } = await import('./offline.js');
+    return await panicNow({ json });
+  },
+  async knock(argv) {
+    const { runKnock } = await import('./client/command.js');
+    return await runKnock(argv, { stdout: process.stdout, stderr: process.stderr, env: process.env });
+  },
+};
+
+/** What `npm start` does once all is built: makes a configuration and a first user where there are none, and serves. */
+export async function start(argv: readonly string[]): Promise<number> {
+  const { startFromScratch } = await import('./init.js');
+  return await startFromScratch({ argv, file: configFile(undefined), io: ownIo() });
+}
+
+function ownIo(): Io {
+  return processIo({ version: VERSION, renderCard });
+}
+
+async function renderCard(card: UserCard): Promise<string> {
+  const { cardText } = await import('./card.js');
+  return cardText(card, process.stdout);
+}
+
+function isEntry(): boolean {
+  const script = process.argv[1];
+  return script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url);
+}
+
+if (isEntry()) process.exitCode = await runCli(process.argv.slice(2), ownIo(), offline);

@@ -1,0 +1,267 @@
+/**
+ * Elements of nf_tables sets as netlink messages (linux/netfilter/nf_tables.h, linux/netfilter/nfnetlink.h; the layout
+ * of the messages and of user data follows libnftnl, so that `nft list set` shows what is written here).
+ */
+import { type Duration, millis } from '../core/time.js';
+import {
+  type Attribute,
+  decodeAttributes,
+  decodeMessages,
+  decodeNetfilterBody,
+  findAttribute,
+  MessageWriter,
+  NFPROTO_INET,
+  NFPROTO_UNSPEC,
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_REQUEST,
+  readText,
+  readU32,
+  readU64,
+} from './message.js';
+
+export interface SetElement {
+  /** The fields of the key in network order; in a concatenation each is padded to a multiple of 4 bytes. */
+  readonly key: Uint8Array;
+  /** The value, in a map. */
+  readonly data?: Uint8Array;
+  /**
+   * Whole milliseconds, at least 1: the kernel takes 0 for "for ever". Left out, the set's own timeout holds; in a dump
+   * it is left out where it equals the set's own.
+   */
+  readonly timeout?: Duration;
+  /** What is left of the timeout. Only in dumps; absent for an element that lasts for ever. */
+  readonly remaining?: Duration;
+  /** At most 127 bytes of UTF-8 without NUL. */
+  readonly comment?: string;
+  /** In an interval set: the first key that no longer belongs to the interval begun by the element before. */
+  readonly intervalEnd?: boolean;
+}
+
+export interface Operation {
+  readonly op: 'add' | 'delete';
+  readonly set: string;
+  readonly elements: readonly SetElement[];
+}
+
+export interface Batch {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The index of the operation that each message belongs to; the message's sequence number is its place here. */
+  readonly operationOf: readonly (number | undefined)[];
+  /** The sequence number of the last operation's last message, the one that asks for an acknowledgement. */
+  readonly last: number;
+}
+
+const NFNL_SUBSYS_NFTABLES = 10 << 8;
+export const NFT_MSG_NEWSETELEM = NFNL_SUBSYS_NFTABLES | 12;
+const NFT_MSG_GETSETELEM = NFNL_SUBSYS_NFTABLES | 13;
+const NFT_MSG_DELSETELEM = NFNL_SUBSYS_NFTABLES | 14;
+export const NFT_MSG_NEWGEN = NFNL_SUBSYS_NFTABLES | 15;
+const NFT_MSG_GETGEN = NFNL_SUBSYS_NFTABLES | 16;
+const NFNL_MSG_BATCH_BEGIN = 16;
+const NFNL_MSG_BATCH_END = 17;
+
+const NFTA_SET_ELEM_LIST_TABLE = 1;
+const NFTA_SET_ELEM_LIST_SET = 2;
+const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
+const NFTA_LIST_ELEM = 1;
+const NFTA_SET_ELEM_KEY = 1;
+const NFTA_SET_ELEM_DATA = 2;
+const NFTA_SET_ELEM_FLAGS = 3;
+const NFTA_SET_ELEM_TIMEOUT = 4;
+const NFTA_SET_ELEM_EXPIRATION = 5;
+const NFTA_SET_ELEM_USERDATA = 6;
+const NFT_SET_ELEM_INTERVAL_END = 1;
+const NFTA_DATA_VALUE = 1;
+const NFTA_GEN_ID = 1;
+
+/** libnftnl/udata.h: a type, a length, the value. */
+const NFTNL_UDATA_SET_ELEM_COMMENT = 0;
+const UDATA_HEADER_SIZE = 2;
+
+/** NFT_DATA_VALUE_MAXLEN. */
+const LONGEST_VALUE = 64;
+const LONGEST_COMMENT = 127;
+/** An element takes some 300 bytes at most, and the list of one message 65,535. */
+const FULL_LIST = 60_000;
+
+/**
+ * Encodes operations as one batch, which the kernel carries out as a whole or not at all. Yields after each message of
+ * some hundred elements, so that the caller can let others run in between.
+ * @throws RangeError for an element that cannot be: a programming error
+ */
+export function* encodeBatch(table: string, operations: readonly Operation[]): Generator<void, Batch> {
+  const total = operations.reduce((sum, { elements }) => sum + elements.length, 0);
+  const writer = new MessageWriter(256 + 128 * Math.min(total, 100_000));
+  const operationOf: (number | undefined)[] = [undefined];
+  encodeMark(writer, NFNL_MSG_BATCH_BEGIN, 0);
+  const lastIndex = operations.findLastIndex(({ elements }) => elements.length > 0);
+  for (const [index, operation] of operations.entries()) {
+    let next = 0;
+    while (next < operation.elements.length) {
+      const sequence = operationOf.push(index) - 1;
+      next = encodeMessage(writer, table, operation, next, sequence, index === lastIndex);
+      yield;
+    }
+  }
+  encodeMark(writer, NFNL_MSG_BATCH_END, operationOf.length);
+  return { bytes: writer.finish(), operationOf, last: operationOf.length - 1 };
+}
+
+/** Asks for the elements of a set of an inet table. */
+export function encodeDumpRequest(table: string, set: string): Uint8Array<ArrayBuffer> {
+  const writer = new MessageWriter();
+  writer.beginMessage(NFT_MSG_GETSETELEM, NLM_F_REQUEST | NLM_F_DUMP, 1, NFPROTO_INET);
+  writer.text(NFTA_SET_ELEM_LIST_TABLE, table);
+  writer.text(NFTA_SET_ELEM_LIST_SET, set);
+  writer.endMessage();
+  return writer.finish();
+}
+
+/** Asks for the generation: a number that each transaction on the host's tables makes larger by one. */
+export function encodeGenerationRequest(): Uint8Array<ArrayBuffer> {
+  const writer = new MessageWriter();
+  writer.beginMessage(NFT_MSG_GETGEN, NLM_F_REQUEST, 1, NFPROTO_UNSPEC);
+  writer.endMessage();
+  return writer.finish();
+}
+
+/** The generation that the body of an NFT_MSG_NEWGEN tells. */
+export function decodeGeneration(body: Uint8Array): number | undefined {
+  const decoded = decodeNetfilterBody(body);
+  return decoded && readU32(findAttribute(decoded.attributes, NFTA_GEN_ID));
+}
+
+/** All elements in a datagram of a dump's answer; undefined where it is malformed. */
+export function decodeElements(datagram: Uint8Array): SetElement[] | undefined {
+  const elements: SetElement[] = [];
+  for (const message of decodeMessages(datagram)) {
+    if (message.type !== NFT_MSG_NEWSETELEM) continue;
+    const list = findAttribute(decodeNetfilterBody(message.body)?.attributes ?? [], NFTA_SET_ELEM_LIST_ELEMENTS);
+    // A set without elements is answered by a message without a list.
+    const items = list === undefined ? decodeNetfilterBody(message.body) && [] : decodeAttributes(list);
+    if (items === undefined) return undefined;
+    for (const item of items) {
+      const element = decodeElement(item);
+      if (element === undefined) return undefined;
+      elements.push(element);
+    }
+  }
+  return elements;
+}
+
+function encodeMark(writer: MessageWriter, type: number, sequence: number): void {
+  writer.beginMessage(type, NLM_F_REQUEST, sequence, NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES >> 8);
+  writer.endMessage();
+}
+
+/** Writes one message and returns the index of the first element that did not fit. */
+function encodeMessage(
+  writer: MessageWriter,
+  table: string,
+  { op, set, elements }: Operation,
+  first: number,
+  sequence: number,
+  ofLastOperation: boolean,
+): number {
+  const type = op === 'add' ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM;
+  const flags = NLM_F_REQUEST | (op === 'add' ? NLM_F_CREATE : 0);
+  writer.beginMessage(type, flags, sequence, NFPROTO_INET);
+  writer.text(NFTA_SET_ELEM_LIST_TABLE, table);
+  writer.text(NFTA_SET_ELEM_LIST_SET, set);
+  writer.beginNested(NFTA_SET_ELEM_LIST_ELEMENTS);
+  const start = writer.length;
+  let next = first;
+  for (; next < elements.length && writer.length - start < FULL_LIST; next++) {
+    const element = elements[next];
+    if (element !== undefined) encodeElement(writer, element, op);
+  }
+  writer.endNested();
+  writer.endMessage(ofLastOperation && next === elements.length ? NLM_F_ACK : 0);
+  return next;
+}
+
+function encodeElement(writer: MessageWriter, element: SetElement, op: Operation['op']): void {
+  writer.beginNested(NFTA_LIST_ELEM);
+  if (element.intervalEnd === true) writer.u32(NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+  if (op === 'add' && element.timeout !== undefined) {
+    if (!(Number.isSafeInteger(element.timeout) && element.timeout >= 1)) {
+      throw new RangeError(`a timeout is a whole number of milliseconds of at least 1, not ${element.timeout}`);
+    }
+    writer.u64(NFTA_SET_ELEM_TIMEOUT, element.timeout);
+  }
+  encodeValue(writer, NFTA_SET_ELEM_KEY, element.key);
+  if (op === 'add' && element.data !== undefined) encodeValue(writer, NFTA_SET_ELEM_DATA, element.data);
+  if (op === 'add' && element.comment !== undefined) {
+    writer.bytes(NFTA_SET_ELEM_USERDATA, encodeComment(element.comment));
+  }
+  writer.endNested();
+}
+
+function encodeValue(writer: MessageWriter, type: number, value: Uint8Array): void {
+  if (value.length < 1 || value.length > LONGEST_VALUE) {
+    throw new RangeError(`a key or value takes 1 to ${LONGEST_VALUE} bytes, not ${value.length}`);
+  }
+  writer.beginNested(type);
+  writer.bytes(NFTA_DATA_VALUE, value);
+  writer.endNested();
+}
+
+const utf8 = new TextEncoder();
+
+function encodeComment(comment: string): Uint8Array {
+  const text = utf8.encode(comment);
+  if (text.length > LONGEST_COMMENT || text.includes(0)) {
+    throw new RangeError(`a comment takes at most ${LONGEST_COMMENT} bytes without NUL`);
+  }
+  const userData = new Uint8Array(UDATA_HEADER_SIZE + text.length + 1);
+  userData[0] = NFTNL_UDATA_SET_ELEM_COMMENT;
+  userData[1] = text.length + 1;
+  userData.set(text, UDATA_HEADER_SIZE);
+  return userData;
+}
+
+/** An element without a key (the catch-all `*`) is told with an empty one. */
+function decodeElement(item: Attribute): SetElement | undefined {
+  const attributes = decodeAttributes(item.value);
+  if (attributes === undefined) return undefined;
+  const element: { -readonly [K in keyof SetElement]: SetElement[K] } = { key: new Uint8Array(0) };
+  for (const { type, value } of attributes) {
+    if (type === NFTA_SET_ELEM_KEY) element.key = decodeValue(value) ?? element.key;
+    else if (type === NFTA_SET_ELEM_DATA) {
+      const data = decodeValue(value);
+      if (data !== undefined) element.data = data;
+    } else if (type === NFTA_SET_ELEM_FLAGS) {
+      if (((readU32(value) ?? 0) & NFT_SET_ELEM_INTERVAL_END) !== 0) element.intervalEnd = true;
+    } else if (type === NFTA_SET_ELEM_TIMEOUT) {
+      const timeout = readU64(value);
+      if (timeout !== undefined) element.timeout = millis(timeout);
+    } else if (type === NFTA_SET_ELEM_EXPIRATION) {
+      const remaining = readU64(value);
+      if (remaining !== undefined) element.remaining = millis(remaining);
+    } else if (type === NFTA_SET_ELEM_USERDATA) {
+      const comment = decodeComment(value);
+      if (comment !== undefined) element.comment = comment;
+    }
+  }
+  return element;
+}
+
+/** A copy, so that one key kept does not keep the whole datagram. Verdicts are no values: undefined. */
+function decodeValue(nested: Uint8Array): Uint8Array | undefined {
+  return findAttribute(decodeAttributes(nested) ?? [], NFTA_DATA_VALUE)?.slice();
+}
+
+function decodeComment(userData: Uint8Array): string | undefined {
+  let offset = 0;
+  while (offset + UDATA_HEADER_SIZE <= userData.length) {
+    const end = offset + UDATA_HEADER_SIZE + (userData[offset + 1] ?? 0);
+    if (end > userData.length) return undefined;
+    if (userData[offset] === NFTNL_UDATA_SET_ELEM_COMMENT) {
+      return readText(userData.subarray(offset + UDATA_HEADER_SIZE, end));
+    }
+    offset = end;
+  }
+  return undefined;
+}

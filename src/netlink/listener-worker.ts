@@ -1,0 +1,147 @@
+/** The thread that listens: it waits in poll() and never returns to an event loop until it is woken to stop. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { EBADMSG, EBUSY, EINTR, ENOBUFS, EPERM, type Failure, NetlinkError, unavailable } from './errors.js';
+import { type Libc, loadLibc } from './libc.js';
+import { decodePackets, encodeNflogBind, type LoggedPacket } from './nflog.js';
+import { NetlinkSocket, NFNLGRP_NFTABLES } from './socket.js';
+import { type TableChange, TransactionWatch } from './transactions.js';
+
+export interface ListenerData {
+  readonly group: number;
+  readonly table: string;
+  readonly ownPortIds: readonly number[];
+  readonly receiveBuffer: number;
+  /** One number: the eventfd that wakes this thread, once there is one. The main thread writes to it and closes it. */
+  readonly wake: Int32Array;
+}
+
+export type Source = 'nflog' | 'events';
+
+export type Report =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  | {
+      readonly kind: 'round';
+      readonly packets: readonly LoggedPacket[];
+      readonly changes: readonly TableChange[];
+      readonly overruns: readonly Source[];
+    };
+
+const EFD_CLOEXEC = 0x80000;
+const POLLIN = 1;
+/** Milliseconds between looks at whether the thread is to end, should nobody wake it. */
+const BACKSTOP = 1000;
+/** Enough for the IP header with its options, and the transport's. */
+const COPY_BYTES = 128;
+const DATAGRAM = 1 << 17;
+/** Datagrams read of one socket before what they held is reported and the other has its turn. */
+const ROUND = 256;
+
+/** The NFLOG group belongs to another. */
+class GroupTaken extends Error {}
+
+/** An array of struct pollfd: int fd, short events, short revents; each waits for input. */
+class PollSet {
+  readonly fds: Int32Array;
+  readonly count: number;
+  readonly #shorts: Int16Array;
+
+  constructor(fds: readonly number[]) {
+    this.count = fds.length;
+    this.fds = new Int32Array(2 * fds.length);
+    this.#shorts = new Int16Array(this.fds.buffer);
+    for (const [index, fd] of fds.entries()) {
+      this.fds[2 * index] = fd;
+      this.#shorts[4 * index + 2] = POLLIN;
+    }
+  }
+
+  /** Input is there, or an error to be read. Like all that poll() tells, it holds until the next call. */
+  isReady(index: number): boolean {
+    return this.#shorts[4 * index + 3] !== 0;
+  }
+}
+
+const port = parentPort;
+if (port === null) throw new Error('this module runs on a worker thread');
+const data: ListenerData = workerData;
+const report = (message: Report): void => port.postMessage(message);
+
+const groupTaken: Failure = { code: 'SP_NFLOG_BUSY', details: { group: data.group } };
+const buffer = new Uint8Array(DATAGRAM);
+const sockets: NetlinkSocket[] = [];
+try {
+  const libc = await loadLibc();
+  const wake = libc.eventfd(0, EFD_CLOEXEC);
+  if (wake < 0) throw new NetlinkError(libc.errno(), 'making an eventfd');
+  Atomics.store(data.wake, 0, wake);
+  // Joining the events' group needs the same rights as NFLOG: from here on, EPERM means that the group is taken.
+  const events = NetlinkSocket.open(libc, { group: NFNLGRP_NFTABLES, receiveBuffer: data.receiveBuffer });
+  sockets.push(events);
+  events.ignore(data.ownPortIds);
+  const nflog = NetlinkSocket.open(libc, { receiveBuffer: data.receiveBuffer });
+  sockets.push(nflog);
+  bindGroup(nflog);
+  report({ kind: 'ready' });
+  listen(libc, wake, nflog, events);
+} catch (error) {
+  report({ kind: 'failed', failure: error instanceof GroupTaken ? groupTaken : unavailable(error) });
+} finally {
+  for (const socket of sockets) socket.close();
+  port.close();
+}
+
+/** @throws GroupTaken, NetlinkError */
+function bindGroup(nflog: NetlinkSocket): void {
+  try {
+    nflog.request(encodeNflogBind(data.group, COPY_BYTES), buffer, `binding NFLOG group ${data.group}`);
+  } catch (error) {
+    // Another process's group is answered by EPERM, another socket's of the same port id by EBUSY.
+    if (error instanceof NetlinkError && (error.errno === EPERM || error.errno === EBUSY)) throw new GroupTaken();
+    throw error;
+  }
+}
+
+function listen(libc: Libc, wake: number, nflog: NetlinkSocket, events: NetlinkSocket): void {
+  const watch = new TransactionWatch(data.table, data.ownPortIds);
+  const waiting = new PollSet([wake, nflog.fd, events.fd]);
+  for (;;) {
+    if (libc.poll(waiting.fds, waiting.count, BACKSTOP) < 0) {
+      const errno = libc.errno();
+      if (errno !== EINTR) throw new NetlinkError(errno, 'poll');
+      continue;
+    }
+    if (waiting.isReady(0)) return;
+    const packets: LoggedPacket[] = [];
+    const changes: TableChange[] = [];
+    const overruns: Source[] = [];
+    if (waiting.isReady(1)) {
+      const whole = drain(nflog, (datagram) => packets.push(...decodePackets(datagram)));
+      if (!whole) overruns.push('nflog');
+    }
+    if (waiting.isReady(2)) {
+      const whole = drain(events, (datagram) => changes.push(...watch.feed(datagram)));
+      if (!whole) {
+        overruns.push('events');
+        watch.reset();
+      }
+    }
+    if (packets.length + changes.length + overruns.length > 0) report({ kind: 'round', packets, changes, overruns });
+  }
+}
+
+/** Hands over what waits, up to a round's worth. @returns whether nothing was lost */
+function drain(socket: NetlinkSocket, take: (datagram: Uint8Array) => void): boolean {
+  let whole = true;
+  for (let n = 0; n < ROUND; n++) {
+    try {
+      const datagram = socket.receive(buffer);
+      if (datagram === undefined) break;
+      take(datagram);
+    } catch (error) {
+      if (!(error instanceof NetlinkError) || (error.errno !== ENOBUFS && error.errno !== EBADMSG)) throw error;
+      whole = false;
+    }
+  }
+  return whole;
+}

@@ -1,0 +1,136 @@
+import { closeSync, writeSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { toError, unavailable } from './errors.js';
+import type { ListenerData, Report, Source } from './listener-worker.js';
+import type { LoggedPacket } from './nflog.js';
+import type { TableChange } from './transactions.js';
+import { ended, firstMessage } from './worker-thread.js';
+
+export type { LoggedPacket } from './nflog.js';
+export type { TableChange } from './transactions.js';
+
+export interface NetlinkListenerEvents {
+  /** Packets that met a log rule of our group; those that waited together come together. */
+  onPackets(packets: readonly LoggedPacket[]): void;
+  /** A transaction that touched our table was committed, and not by us. */
+  onTableChanged(change: TableChange): void;
+  /** The kernel, or this process, could not keep up: packets, or news of transactions, were lost. */
+  onOverrun(which: Source): void;
+  /** The listening ended by itself: nothing more will be heard until another listener is started. */
+  onFailed(error: Error): void;
+}
+
+export interface NetlinkListenerOptions {
+  /** The NFLOG group. */
+  readonly group: number;
+  /** The table of family inet whose changes are told. */
+  readonly table: string;
+  /** The netlink port ids of our own writers (NftablesLink.portId): what they change is not told. */
+  readonly ownPortIds: readonly number[];
+  /** Bytes that may wait in the kernel for each of the two sources; 8 MB by default. */
+  readonly receiveBuffer?: number;
+}
+
+const RECEIVE_BUFFER = 8 << 20;
+/** For so many milliseconds are the commits of a process not foreign. It may have ended, and its id be taken anew. */
+const EXPECTED_FOR = 60_000;
+
+/** Hears packets that log rules hand to an NFLOG group, and changes that others make to our table. */
+export class NetlinkListener {
+  readonly #data: ListenerData;
+  readonly #events: NetlinkListenerEvents;
+  readonly #expected = new Map<number, number>();
+  readonly #wakeNow = () => this.#wake();
+  #worker: Worker | undefined;
+  #state: 'new' | 'starting' | 'listening' | 'ended' = 'new';
+
+  constructor(options: NetlinkListenerOptions, events: NetlinkListenerEvents) {
+    this.#data = {
+      group: options.group,
+      table: options.table,
+      ownPortIds: options.ownPortIds,
+      receiveBuffer: options.receiveBuffer ?? RECEIVE_BUFFER,
+      wake: new Int32Array(new SharedArrayBuffer(4)),
+    };
+    this.#events = events;
+  }
+
+  /**
+   * Resolves once everything that happens from now on is heard; at most once per listener.
+   * @throws SP_NFLOG_BUSY where another program has the group
+   * @throws SP_NETLINK_UNAVAILABLE where koffi cannot be loaded, without CAP_NET_ADMIN, or after five seconds
+   */
+  async start(): Promise<void> {
+    this.#state = 'starting';
+    const worker = new Worker(new URL('./listener-worker.js', import.meta.url), {
+      name: 'netlink-listener',
+      workerData: this.#data,
+    });
+    this.#worker = worker;
+    // A process that exits waits for its threads.
+    process.on('exit', this.#wakeNow);
+    worker.once('exit', () => this.#release());
+    worker.on('message', (report: Report) => this.#tell(report));
+    worker.on('error', (error) => this.#fail(toError(unavailable(error))));
+    worker.on('exit', () => this.#fail(toError(unavailable('the listening thread ended'))));
+    try {
+      const first = await firstMessage<Report>(worker);
+      if (first.kind === 'failed') throw toError(first.failure);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    if (this.#state === 'starting') this.#state = 'listening';
+  }
+
+  /**
+   * The commits of this process, within a minute, are our own. To be called in the same turn in which it was spawned:
+   * what it does is then heard later.
+   * @param pid as the initial pid namespace has it
+   */
+  expectProcess(pid: number): void {
+    const now = performance.now();
+    for (const [expected, until] of this.#expected) if (until < now) this.#expected.delete(expected);
+    this.#expected.set(pid, now + EXPECTED_FOR);
+  }
+
+  /** Ends the thread at once, within two seconds at most; nothing is told after this was called. */
+  async stop(): Promise<void> {
+    this.#state = 'ended';
+    if (this.#worker === undefined) return;
+    this.#wake();
+    await ended(this.#worker);
+  }
+
+  #tell(report: Report): void {
+    if (report.kind === 'failed') this.#fail(toError(report.failure));
+    if (report.kind !== 'round' || this.#state === 'ended') return;
+    if (report.packets.length > 0) this.#events.onPackets(report.packets);
+    for (const change of report.changes) if (!this.#isExpected(change)) this.#events.onTableChanged(change);
+    for (const which of report.overruns) this.#events.onOverrun(which);
+  }
+
+  #isExpected({ pid }: TableChange): boolean {
+    return pid !== null && (this.#expected.get(pid) ?? 0) >= performance.now();
+  }
+
+  #fail(error: Error): void {
+    if (this.#state !== 'listening') return;
+    this.#state = 'ended';
+    this.#events.onFailed(error);
+  }
+
+  #wake(): void {
+    const fd = Atomics.load(this.#data.wake, 0);
+    if (fd === 0) return;
+    const one = new BigUint64Array([1n]);
+    writeSync(fd, new Uint8Array(one.buffer));
+  }
+
+  /** Only after the thread has ended: a number that it still polls could by then be another file's. */
+  #release(): void {
+    process.off('exit', this.#wakeNow);
+    const fd = Atomics.exchange(this.#data.wake, 0, 0);
+    if (fd !== 0) closeSync(fd);
+  }
+}

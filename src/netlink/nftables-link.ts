@@ -1,0 +1,177 @@
+import { setImmediate as breathe } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { type Batch, decodeElements, encodeBatch, type Operation, type SetElement } from './elements.js';
+import { EBADMSG, NetlinkError, toError, unavailable } from './errors.js';
+import type { Reply, Request } from './nftables-worker.js';
+import { ended, firstMessage } from './worker-thread.js';
+
+export type { Operation, SetElement } from './elements.js';
+export { NetlinkError } from './errors.js';
+
+/** For so many milliseconds at most does encoding or decoding hold the event loop. */
+const SLICE = 4;
+
+interface Waiting {
+  readonly resolve: (value: number | Uint8Array[] | undefined) => void;
+  readonly reject: (error: Error) => void;
+  readonly refusal: (errno: number, sequence: number | undefined) => NetlinkError;
+}
+
+/** The elements of the sets of one table of family inet, read and written over netlink by a thread of its own. */
+export class NftablesLink {
+  /** The netlink port id of the writer: the kernel's events carry it for what this link changes. */
+  readonly portId: number;
+  readonly #table: string;
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+  /** Settles when every batch asked for so far is with the worker. */
+  #sent: Promise<unknown> = Promise.resolve();
+  #closing = false;
+  #failure: Error | undefined;
+
+  /**
+   * The table need not exist yet.
+   * @throws SP_NETLINK_UNAVAILABLE where koffi cannot be loaded, or without CAP_NET_ADMIN, or without nf_tables
+   */
+  static async open({ table }: { readonly table: string }): Promise<NftablesLink> {
+    const worker = new Worker(new URL('./nftables-worker.js', import.meta.url), { name: 'nftables' });
+    try {
+      const first = await firstMessage<Reply>(worker);
+      if (first.kind === 'unavailable') throw toError(first.failure);
+      return new NftablesLink(table, worker, first.kind === 'ready' ? first.portId : 0);
+    } catch (error) {
+      void worker.terminate();
+      throw error;
+    }
+  }
+
+  private constructor(table: string, worker: Worker, portId: number) {
+    this.#table = table;
+    this.#worker = worker;
+    this.portId = portId;
+    worker.on('message', (reply: Reply) => this.#settle(reply));
+    worker.on('error', (error) => this.#fail(toError(unavailable(error))));
+    worker.on('exit', () => this.#fail(toError(unavailable('the link is closed'))));
+  }
+
+  /**
+   * Carries out operations in order as one transaction, all or nothing. Calls are carried out in the order in which they
+   * were made. Adding an element that is there changes neither its timeout (before Linux 6.12) nor its comment; with
+   * other data, in a map, it is refused with EBUSY. To renew: add, delete, add.
+   * @throws NetlinkError for the first operation refused: ENOENT where there is no such set or, on delete, no such element
+   * @throws RangeError for an element that cannot be: a programming error
+   * @throws SP_NETLINK_UNAVAILABLE after close
+   */
+  async transact(operations: readonly Operation[]): Promise<void> {
+    this.#assertOpen();
+    const sent = this.#sent.then(async () => {
+      const batch = await encode(this.#table, operations);
+      return { answer: batch.last === 0 ? undefined : this.#commit(batch, operations) };
+    });
+    this.#sent = sent.catch(() => {});
+    await (await sent).answer;
+  }
+
+  /**
+   * All elements of a set as they were at one moment. A transaction in between begins it anew; in the end the
+   * transactions of this link wait for it.
+   * @throws NetlinkError ENOENT where there is no such set, EINTR where transactions of others kept coming in between
+   */
+  async dump(set: string): Promise<SetElement[]> {
+    this.#assertOpen();
+    const failed = (errno: number) => new NetlinkError(errno, `dumping set ${set}`);
+    const pieces = await this.#request((id) => ({ kind: 'dump', id, table: this.#table, set }), failed);
+    const elements: SetElement[] = [];
+    let since = performance.now();
+    for (const piece of Array.isArray(pieces) ? pieces : []) {
+      const decoded = decodeElements(piece);
+      if (decoded === undefined) throw failed(EBADMSG);
+      for (const element of decoded) elements.push(element);
+      if (performance.now() - since > SLICE) {
+        await breathe();
+        since = performance.now();
+      }
+    }
+    return elements;
+  }
+
+  /** The number of the last transaction on any table of this network namespace. @throws NetlinkError */
+  async generation(): Promise<number> {
+    this.#assertOpen();
+    const failed = (errno: number) => new NetlinkError(errno, 'reading the generation');
+    return Number(await this.#request((id) => ({ kind: 'generation', id }), failed));
+  }
+
+  /** Takes no more, waits up to two seconds for what was asked for before, and ends the thread. */
+  async close(): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    await this.#sent;
+    this.#worker.postMessage({ kind: 'close' } satisfies Request);
+    await ended(this.#worker);
+    this.#fail(toError(unavailable('the link is closed')));
+  }
+
+  async #commit({ bytes, last, operationOf }: Batch, operations: readonly Operation[]): Promise<void> {
+    await this.#request(
+      (id) => ({ kind: 'transact', id, bytes, last }),
+      (errno, sequence) => {
+        const index = sequence === undefined ? undefined : operationOf[sequence];
+        const operation = index === undefined ? undefined : operations[index];
+        if (operation === undefined) return new NetlinkError(errno, 'committing a transaction');
+        return new NetlinkError(errno, `${operation.op} in set ${operation.set}`, index);
+      },
+      [bytes.buffer],
+    );
+  }
+
+  #request(
+    build: (id: number) => Request,
+    refusal: Waiting['refusal'],
+    transfer: ArrayBuffer[] = [],
+  ): Promise<number | Uint8Array[] | undefined> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) {
+        reject(this.#failure);
+        return;
+      }
+      const id = ++this.#lastId;
+      this.#waiting.set(id, { resolve, reject, refusal });
+      this.#worker.postMessage(build(id), transfer);
+    });
+  }
+
+  #settle(reply: Reply): void {
+    if (reply.kind !== 'done' && reply.kind !== 'refused') return;
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if (reply.kind === 'done') waiting?.resolve(reply.value);
+    else waiting?.reject(waiting.refusal(reply.errno, reply.sequence));
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    for (const { reject } of this.#waiting.values()) reject(this.#failure);
+    this.#waiting.clear();
+  }
+
+  #assertOpen(): void {
+    if (this.#closing) throw toError(unavailable('the link is closed'));
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+/** Encodes a batch; a large one in slices. */
+async function encode(table: string, operations: readonly Operation[]): Promise<Batch> {
+  const steps = encodeBatch(table, operations);
+  let since = performance.now();
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    if (performance.now() - since > SLICE) {
+      await breathe();
+      since = performance.now();
+    }
+  }
+}

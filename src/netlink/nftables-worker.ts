@@ -1,0 +1,152 @@
+/** The thread that writes: a commit waits in the kernel while another program's transaction holds the commit mutex. */
+import { setImmediate as breathe } from 'node:timers/promises';
+import { parentPort } from 'node:worker_threads';
+import { decodeGeneration, encodeDumpRequest, encodeGenerationRequest, NFT_MSG_NEWGEN } from './elements.js';
+import { EAGAIN, EBADMSG, EINTR, type Failure, NetlinkError, unavailable } from './errors.js';
+import { type Libc, loadLibc } from './libc.js';
+import { decodeErrno, decodeMessages, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from './message.js';
+import { NetlinkSocket } from './socket.js';
+
+export type Request =
+  | { readonly kind: 'transact'; readonly id: number; readonly bytes: Uint8Array; readonly last: number }
+  | { readonly kind: 'generation'; readonly id: number }
+  | { readonly kind: 'dump'; readonly id: number; readonly table: string; readonly set: string }
+  | { readonly kind: 'close' };
+
+export type Reply =
+  | { readonly kind: 'ready'; readonly portId: number }
+  | { readonly kind: 'unavailable'; readonly failure: Failure }
+  | { readonly kind: 'done'; readonly id: number; readonly value?: number | Uint8Array<ArrayBuffer>[] }
+  | { readonly kind: 'refused'; readonly id: number; readonly errno: number; readonly sequence?: number };
+
+/** Answers to a batch with very many refused messages are the most that waits here. */
+const RECEIVE_BUFFER = 8 << 20;
+/** The kernel gives at most 32 KiB of a dump at a time. */
+const DATAGRAM = 1 << 17;
+/** So often a dump lets transactions go first; each starts it anew. */
+const PATIENT_ATTEMPTS = 3;
+const ATTEMPTS = 10;
+
+const port = parentPort;
+if (port === null) throw new Error('this module runs on a worker thread');
+
+const reply = (message: Reply): void => port.postMessage(message);
+
+try {
+  const libc = await loadLibc();
+  const socket = NetlinkSocket.open(libc, { receiveBuffer: RECEIVE_BUFFER });
+  try {
+    readGeneration(socket);
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+  port.on('message', (request: Request) => {
+    if (request.kind === 'close') {
+      socket.close();
+      port.close();
+    } else {
+      void answer(libc, socket, request);
+    }
+  });
+  reply({ kind: 'ready', portId: socket.portId });
+} catch (error) {
+  reply({ kind: 'unavailable', failure: unavailable(error) });
+  port.close();
+}
+
+async function answer(libc: Libc, socket: NetlinkSocket, request: Exclude<Request, { kind: 'close' }>): Promise<void> {
+  const { id } = request;
+  try {
+    if (request.kind === 'transact') {
+      const refusal = commit(socket, request.bytes, request.last);
+      reply(refusal === undefined ? { kind: 'done', id } : { kind: 'refused', id, ...refusal });
+    } else if (request.kind === 'generation') {
+      reply({ kind: 'done', id, value: readGeneration(socket) });
+    } else {
+      reply({ kind: 'done', id, value: await dump(libc, request.table, request.set) });
+    }
+  } catch (error) {
+    reply({ kind: 'refused', id, errno: error instanceof NetlinkError ? error.errno : EBADMSG });
+  }
+}
+
+/** Runs a batch. The first error counts; without one, the acknowledgement of the last message says that all is done. */
+function commit(
+  socket: NetlinkSocket,
+  bytes: Uint8Array,
+  last: number,
+): { readonly errno: number; readonly sequence?: number } | undefined {
+  socket.send(bytes);
+  let acknowledged = false;
+  let refusal: { errno: number; sequence: number } | undefined;
+  for (const { type, sequence, body } of answers(socket)) {
+    const errno = type === NLMSG_ERROR ? decodeErrno(body) : undefined;
+    if (errno === 0) acknowledged ||= sequence === last;
+    else if (errno !== undefined) refusal ??= { errno, sequence };
+  }
+  if (refusal === undefined && !acknowledged) return { errno: EBADMSG };
+  return refusal;
+}
+
+function readGeneration(socket: NetlinkSocket): number {
+  socket.send(encodeGenerationRequest());
+  let generation: number | undefined;
+  for (const { type, body } of answers(socket)) {
+    const errno = type === NLMSG_ERROR ? decodeErrno(body) : 0;
+    if (errno !== 0) throw new NetlinkError(errno ?? EBADMSG, 'reading the generation');
+    if (type === NFT_MSG_NEWGEN) generation = decodeGeneration(body);
+  }
+  if (generation === undefined) throw new NetlinkError(EBADMSG, 'reading the generation');
+  return generation;
+}
+
+function answers(socket: NetlinkSocket) {
+  const buffer = new Uint8Array(DATAGRAM);
+  const messages = [];
+  for (let datagram = socket.receive(buffer); datagram !== undefined; datagram = socket.receive(buffer)) {
+    messages.push(...decodeMessages(datagram.slice()));
+  }
+  return messages;
+}
+
+/**
+ * Reads a whole set. A transaction in between, anyone's, makes the kernel flag the dump as inconsistent: it starts
+ * anew. At first our own transactions may go in between the pieces; if that has spoilt several attempts, they wait.
+ */
+async function dump(libc: Libc, table: string, set: string): Promise<Uint8Array<ArrayBuffer>[]> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const pieces = await dumpOnce(libc, encodeDumpRequest(table, set), attempt < PATIENT_ATTEMPTS);
+    if (pieces !== undefined) return pieces;
+    await breathe();
+  }
+  throw new NetlinkError(EINTR, `dumping ${set}`);
+}
+
+/** Reads a set by a socket of its own. @returns undefined where the set changed in between */
+async function dumpOnce(
+  libc: Libc,
+  request: Uint8Array,
+  patient: boolean,
+): Promise<Uint8Array<ArrayBuffer>[] | undefined> {
+  const socket = NetlinkSocket.open(libc);
+  const buffer = new Uint8Array(DATAGRAM);
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  try {
+    socket.send(request);
+    for (;;) {
+      const datagram = socket.receive(buffer);
+      if (datagram === undefined) throw new NetlinkError(EAGAIN, 'a dump without an end');
+      for (const { type, flags, body } of decodeMessages(datagram)) {
+        if ((flags & NLM_F_DUMP_INTR) !== 0) return undefined;
+        const errno = type === NLMSG_ERROR || type === NLMSG_DONE ? decodeErrno(body) : 0;
+        if (errno !== 0) throw new NetlinkError(errno ?? EBADMSG, 'dumping a set');
+        if (type === NLMSG_DONE) return pieces;
+      }
+      pieces.push(new Uint8Array(datagram));
+      if (patient) await breathe();
+    }
+  } finally {
+    socket.close();
+  }
+}

@@ -1,0 +1,44 @@
+import { loadConfig, readConfig } from './config/load.js';
+import { notices } from './config/notices.js';
+import { poolProblems } from './config/pool.js';
+import { formatProblem } from './config/problem.js';
+import { panic } from './firewall/nftables-firewall.js';
+import { localPortRange } from './host/addresses.js';
+
+/** Where the daemon of this configuration listens. */
+export async function controlSocketOf(file: string): Promise<string> {
+  return (await loadConfig(file)).control.socket;
+}
+
+/** `sallyport check`: says what is wrong with the configuration, each with its line. */
+export async function check({ file, json }: { file: string; json: boolean }): Promise<number> {
+  const result = await readConfig(file);
+  const remarks = result.ok ? [...notices(result.config)] : [];
+  const localPorts = await localPortRange();
+  const host = result.ok && localPorts !== undefined ? poolProblems(result.config.knock.pool, localPorts) : [];
+  const problems = result.ok ? [] : result.problems;
+  const isGood = problems.length + host.length === 0;
+  if (json) {
+    const onHost = host.map((message) => ({ file, line: null, column: null, path: 'knock.pool', message }));
+    process.stdout.write(`${JSON.stringify({ ok: isGood, problems: [...problems, ...onHost], notices: remarks })}\n`);
+    return isGood ? 0 : 1;
+  }
+  for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
+  for (const message of host) process.stderr.write(`${file}: ${message}\n`);
+  for (const remark of remarks) process.stdout.write(`note: ${remark}\n`);
+  if (isGood) process.stdout.write(`${file} is good.\n`);
+  return isGood ? 0 : 1;
+}
+
+/** `sallyport firewall panic`: opens everything at once, with or without a daemon. */
+export async function panicNow({ json }: { json: boolean }): Promise<number> {
+  await panic();
+  if (json) process.stdout.write(`${JSON.stringify({ state: 'open' })}\n`);
+  else {
+    process.stdout.write(
+      'EVERYTHING IS OPEN: no rule of Sallyport holds any more, and anybody reaches every port.\n' +
+        'A running daemon leaves it so. Close it again with: sallyport firewall apply\n',
+    );
+  }
+  return 0;
+}

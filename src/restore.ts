@@ -1,0 +1,115 @@
+import type { Config } from './config/config.js';
+import { loadConfig } from './config/load.js';
+import type { Target } from './core/address.js';
+import { SallyportError } from './core/errors.js';
+import type { GuardContents, GuardLayout } from './core/firewall.js';
+import { elementsOf, isHashTarget, rangesOf } from './core/grants/elements.js';
+import type { Grant } from './core/grants/grant.js';
+import { HeldTargets } from './core/grants/held.js';
+import { endOf, restoreGrants } from './core/grants/restore.js';
+import { compileSteps } from './core/knock/automaton.js';
+import type { StoredState } from './core/store.js';
+import { hours, type Instant } from './core/time.js';
+import { checkedLocalPorts, configuredEntries, guardLayout } from './daemon.js';
+import { NftablesFirewall } from './firewall/nftables-firewall.js';
+import { loadSavedGuard } from './firewall/saved-guard.js';
+import { bootId } from './host/addresses.js';
+import { SystemClock } from './host/clock.js';
+import { withStateDirectory } from './serve.js';
+import { SqliteStore } from './store/sqlite-store.js';
+
+const USUAL_STATE = '/var/lib/sallyport';
+
+/**
+ * `sallyport firewall restore`, the boot step: puts the guard up before the network is, without a daemon and without DNS,
+ * with what is left of the grants. Closed is the answer to every doubt: an unreadable configuration gives way to the guard
+ * that was last loaded, an unreadable store leaves the guard without grants.
+ * @returns 0 where all was restored (or there was nothing to), 1 where only the guard was
+ */
+export async function restore(options: {
+  file: string;
+  stateDirectory: string | undefined;
+  json: boolean;
+}): Promise<number> {
+  const clock = new SystemClock();
+  const problems: string[] = [];
+  const note = (error: unknown) => problems.push(error instanceof SallyportError ? error.toLine() : String(error));
+  const config = await loadConfig(options.file).then((one) => withStateDirectory(one, options.stateDirectory), note);
+  const readable = typeof config === 'object' ? config : undefined;
+  const directory = readable?.state.directory ?? options.stateDirectory ?? USUAL_STATE;
+  const layout = await layoutOf(readable, directory);
+  if (layout === undefined) throw new SallyportError('SP_NOTHING_TO_RESTORE');
+  const state = await readState(directory, clock).catch((error) => void note(error));
+  if (state !== undefined && state.meta.confirmed !== 'yes') {
+    return say(options.json, 'open', 'The guard was never confirmed, so none is put up.', problems);
+  }
+  const firewall = new NftablesFirewall({ layout, clock, directory, link: null });
+  const found = await firewall.inspect();
+  if (found.table === 'intact' && found.arming?.kind === 'permanent') {
+    return say(options.json, 'guarding', 'The guard is up already.', problems);
+  }
+  const contents = contentsOf(readable, state, layout, clock, await bootId());
+  await firewall.load(contents, { kind: 'permanent' });
+  return say(options.json, 'guarding', 'The guard is up.', problems);
+}
+
+async function layoutOf(config: Config | undefined, directory: string): Promise<GuardLayout | undefined> {
+  if (config !== undefined) return guardLayout(config, await checkedLocalPorts(config));
+  return (await loadSavedGuard(directory))?.layout;
+}
+
+async function readState(directory: string, clock: SystemClock): Promise<StoredState> {
+  const store = new SqliteStore({ directory, lock: false, onFailed: () => undefined });
+  await store.open();
+  try {
+    return await store.load((clock.now() - hours(26)) as Instant);
+  } finally {
+    await store.close();
+  }
+}
+
+function contentsOf(
+  config: Config | undefined,
+  state: StoredState | undefined,
+  layout: GuardLayout,
+  clock: SystemClock,
+  boot: string | undefined,
+): GuardContents {
+  const entries = [...(state?.entries ?? []), ...(config === undefined ? [] : configuredEntries(config))];
+  const records = state?.grants ?? [];
+  const { last_alive, boot_id } = state?.meta ?? {};
+  const { live } = restoreGrants(
+    {
+      records,
+      elements: null,
+      isSameBoot: boot !== undefined && boot === boot_id,
+      lastAlive: last_alive === undefined ? null : (Number(last_alive) as Instant),
+      users: new Map(),
+      maxTtl: layout.maxTtl,
+    },
+    clock,
+  );
+  const held = new HeldTargets();
+  for (const record of records) held.hold(record.grant.target, endOf(record, clock));
+  held.prune(clock.monotonic());
+  const isRange = ({ target }: { target: Target }) => !isHashTarget(target, layout.ipv6Prefix);
+  const byTarget = new Map<Target, Grant[]>();
+  for (const grant of live.filter((one) => !isRange(one))) {
+    byTarget.set(grant.target, [...(byTarget.get(grant.target) ?? []), grant]);
+  }
+  const heldNow = [...held.all()].map(([target, until]) => ({ target, until }));
+  return {
+    steps: compileSteps(state?.users ?? []),
+    elements: [
+      ...[...byTarget].flatMap(([target, grants]) => elementsOf(target, grants)),
+      ...heldNow.filter((one) => !isRange(one)).map((one) => ({ ...one, scope: 'held' as const, comment: null })),
+    ],
+    ranges: rangesOf(entries, live.filter(isRange), heldNow.filter(isRange)),
+  };
+}
+
+function say(json: boolean, state: 'open' | 'guarding', text: string, problems: readonly string[]): number {
+  for (const problem of problems) process.stderr.write(`${problem}\n`);
+  process.stdout.write(json ? `${JSON.stringify({ state, problems })}\n` : `${text}\n`);
+  return problems.length === 0 ? 0 : 1;
+}

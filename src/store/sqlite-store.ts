@@ -1,0 +1,155 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { isSallyportError, type SallyportError } from '../core/errors.js';
+import type { Change, JournalQuery, NumberedEvent, Store, StoredState } from '../core/store.js';
+import type { Instant } from '../core/time.js';
+import { stateFiles } from './directory.js';
+import { failed, toError, toFault } from './faults.js';
+import { CHECKED_BELOW } from './open-database.js';
+import { collectEvents, collectState } from './pages.js';
+import type { Query } from './protocol.js';
+import type { Page } from './reader.js';
+import { WorkerLink } from './worker-link.js';
+import { WriteQueue } from './write-queue.js';
+
+export interface SqliteStoreOptions {
+  /** Where the database and the lock lie: made for its owner alone where it is missing. */
+  readonly directory: string;
+  /** Told once when the store died after it was opened. Every call from then on rejects with the same error. */
+  onFailed(error: SallyportError): void;
+  /**
+   * `false` opens an existing state to be read, without the lock, whether a daemon has it open or not; a state that is not
+   * there reads as empty. Writing is then refused. Default true.
+   */
+  readonly lock?: boolean;
+  /** Databases below this many bytes are checked from end to end when they are opened. */
+  readonly checkedBelow?: number;
+}
+
+/** How long opening and closing may take before the store is given up, in milliseconds. */
+const DEADLINE_MS = 10_000;
+
+/**
+ * Users, entries, grants and the journal in a SQLite database, on a thread of its own: a disk that stalls never holds up
+ * the event loop. A change is on the disk (`synchronous=FULL`) when its `write` resolves, and calls that arrive while a
+ * commit runs share the next one.
+ *
+ * Every method rejects with a coded error: SP_STORE_FULL (the next write after there is room works again),
+ * SP_STATE_UNWRITABLE, SP_STORE_DAMAGED, SP_STORE_REFUSED for a change that contradicts what is kept or could not be read
+ * back, SP_STORE_FAILED where the store is dead, closed or not yet open.
+ */
+export class SqliteStore implements Store {
+  readonly #options: SqliteStoreOptions;
+  #link: WorkerLink | undefined;
+  #queue: WriteQueue | undefined;
+  /** Answers of several pages take turns. */
+  #reading: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  constructor(options: SqliteStoreOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes the lock, opens or makes the database, checks it and brings its schema up to date. Within 10 s.
+   * @throws SP_STATE_LOCKED, SP_STATE_UNWRITABLE, SP_STORE_DAMAGED, SP_STORE_NEWER, SP_STORE_FULL, SP_STORE_FAILED
+   */
+  async open(): Promise<void> {
+    if (this.#link || this.#closing) throw failed('it can be opened only once');
+    const { directory, lock = true, checkedBelow = CHECKED_BELOW } = this.#options;
+    const link = new WorkerLink({ directory, lock, checkedBelow }, (error) => this.#options.onFailed(error));
+    try {
+      await within(DEADLINE_MS, link.opened, 'it did not open within 10 s');
+    } catch (error) {
+      link.end(failed('it could not be opened', error));
+      throw error;
+    }
+    this.#link = link;
+    this.#queue = new WriteQueue((calls) => link.ask({ kind: 'write', calls }));
+  }
+
+  /** Users by id, entries by age, then grants that live, then those that ended. One snapshot, fetched in pieces. */
+  load(endedAfter: Instant): Promise<StoredState> {
+    return this.#read({ kind: 'load', endedAfter }, collectState);
+  }
+
+  async write(changes: readonly Change[]): Promise<void> {
+    if (this.#queue === undefined || this.#closing) throw notOpen();
+    if (changes.length > 0) await this.#queue.add(changes);
+  }
+
+  readJournal(query: JournalQuery): Promise<readonly NumberedEvent[]> {
+    return this.#read({ kind: 'journal', query }, collectEvents);
+  }
+
+  async prune(before: Instant): Promise<number> {
+    if (this.#link === undefined || this.#closing) throw notOpen();
+    for (let dropped = 0; ; ) {
+      const { events, done } = await this.#link.ask({ kind: 'prune', before });
+      dropped += events;
+      if (done) return dropped;
+    }
+  }
+
+  /** Writes what was handed in, empties the log into the database and releases the lock. Within 10 s; never rejects. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const link = this.#link;
+    if (link === undefined) return;
+    const flushed = async () => {
+      await this.#queue?.idle();
+      await link.ask({ kind: 'close' });
+    };
+    await within(DEADLINE_MS, flushed(), 'it did not close within 10 s').catch(() => undefined);
+    link.end(notOpen());
+  }
+
+  #read<T>(query: Query, collect: (pages: AsyncIterable<Page>) => Promise<T>): Promise<T> {
+    const link = this.#link;
+    if (link === undefined || this.#closing) return Promise.reject(notOpen());
+    const answer = this.#reading
+      .then(() => collect(pagesOf(link, query)))
+      .catch((error: unknown) => {
+        throw isSallyportError(error) ? error : toError(toFault(error, stateFiles(this.#options.directory)));
+      });
+    this.#reading = answer.catch(() => undefined);
+    return answer;
+  }
+}
+
+/**
+ * Each page is parsed while the worker reads the next. A port hands over whatever has come before it lets the event loop go
+ * on, so it takes a turn of the loop between pages to keep each turn short.
+ */
+async function* pagesOf(link: WorkerLink, query: Query): AsyncGenerator<Page> {
+  let next: Promise<Page | null> = link.ask(query);
+  try {
+    for (let page = await next; page !== null; page = await next) {
+      next = link.ask({ kind: 'more' });
+      next.catch(() => undefined);
+      yield page;
+      await turn();
+    }
+  } finally {
+    link.ask({ kind: 'enough' }).catch(() => undefined);
+  }
+}
+
+function notOpen(): SallyportError {
+  return failed('it is not open');
+}
+
+async function within<T>(ms: number, work: Promise<T>, problem: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(failed(problem)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,182 @@
+import type {
+  EntryView,
+  FirewallView,
+  GatewayApi,
+  GrantView,
+  JournalView,
+  StatusView,
+  UserCard,
+  UserView,
+} from '../../src/control/contract/gateway.ts';
+import { SallyportError } from '../../src/core/errors.ts';
+
+const AT = '2026-03-01T08:00:00.000Z';
+
+export function grantView(changes: Partial<GrantView> = {}): GrantView {
+  return {
+    id: 'G7M3K2QX',
+    address: '203.0.113.7',
+    user: 'alice',
+    services: ['ssh'],
+    method: 'knock',
+    opened_at: AT,
+    expires_at: '2026-03-01T09:00:00.000Z',
+    remaining_s: 3552,
+    ttl_s: 3600,
+    note: null,
+    ...changes,
+  };
+}
+
+export function entryView(changes: Partial<EntryView> = {}): EntryView {
+  return {
+    id: 'E1',
+    target: '198.51.100.0/28',
+    services: ['all'],
+    note: 'head office',
+    source: 'operator',
+    created_at: AT,
+    ...changes,
+  };
+}
+
+export function userView(changes: Partial<UserView> = {}): UserView {
+  return {
+    name: 'alice',
+    services: ['ssh'],
+    ttl_s: null,
+    max_addresses: 5,
+    ports: 3,
+    account: null,
+    pin_set: false,
+    created_at: AT,
+    open: 1,
+    ...changes,
+  };
+}
+
+export function cardView(changes: Partial<UserCard> = {}): UserCard {
+  return {
+    name: 'alice',
+    sequence: [
+      { protocol: 'tcp', port: 21234 },
+      { protocol: 'udp', port: 28111 },
+      { protocol: 'tcp', port: 24711 },
+    ],
+    services: ['ssh'],
+    ttl_s: 3600,
+    host: 'gw.example.org',
+    wait: 'tcp/22',
+    ...changes,
+  };
+}
+
+export function journalView(changes: Partial<JournalView> = {}): JournalView {
+  return {
+    seq: 1,
+    at: AT,
+    event: 'grant.opened',
+    user: 'alice',
+    address: '203.0.113.7',
+    method: 'knock',
+    services: ['ssh'],
+    grant: 'G7M3K2QX',
+    detail: null,
+    ...changes,
+  };
+}
+
+export function firewallView(changes: Partial<FirewallView> = {}): FirewallView {
+  return {
+    state: 'guarding',
+    policy: 'guard',
+    driver: 'nftables',
+    on_expiry: 'cut',
+    reverts_at: null,
+    reverts_in_s: null,
+    detail: null,
+    guarded: [{ service: 'ssh', ports: ['tcp/22'] }],
+    pool: '21000-29999',
+    ...changes,
+  };
+}
+
+export function statusView(changes: Partial<StatusView> = {}): StatusView {
+  return {
+    ready: true,
+    version: '0.1.0',
+    started_at: AT,
+    grants: [grantView()],
+    entries: 1,
+    users: 1,
+    parts: { firewall: { state: 'guarding' }, knock: { state: 'listening' }, store: { state: 'ok' } },
+    notices: [],
+    ...changes,
+  };
+}
+
+/** A gateway of canned answers. It notes what it was asked, and any answer can be replaced. */
+export class FakeGateway implements GatewayApi {
+  readonly asked: unknown[][] = [];
+  readonly followers = new Set<(event: JournalView) => void>();
+  events: JournalView[] = [journalView()];
+
+  answer(name: keyof GatewayApi, reply: (...args: never[]) => unknown): this {
+    Object.assign(this, {
+      [name]: async (...args: never[]) => {
+        this.asked.push([name, ...args]);
+        return reply(...args);
+      },
+    });
+    return this;
+  }
+
+  tell(event: JournalView): void {
+    for (const listener of this.followers) listener(event);
+  }
+
+  #note<T>(value: T, ...call: unknown[]): Promise<T> {
+    this.asked.push(call);
+    return Promise.resolve(value);
+  }
+
+  status: GatewayApi['status'] = () => this.#note(statusView(), 'status');
+  list: GatewayApi['list'] = () => this.#note({ entries: [entryView()], grants: [grantView()] }, 'list');
+  whois: GatewayApi['whois'] = (address) =>
+    this.#note(
+      { address, grants: [grantView({ address })], entries: [], allowed: ['ssh'], trusted_interface: null },
+      'whois',
+      address,
+    );
+  allow: GatewayApi['allow'] = (request) =>
+    this.#note(
+      request.for === undefined
+        ? { grant: null, entry: entryView({ target: request.target }) }
+        : { grant: grantView({ address: request.target, method: 'cli', user: null }), entry: null },
+      'allow',
+      request,
+    );
+  revoke: GatewayApi['revoke'] = (request) => this.#note({ revoked: [grantView()], removed: [] }, 'revoke', request);
+  users: GatewayApi['users'] = () => this.#note([userView()], 'users');
+  user: GatewayApi['user'] = async (name) => {
+    if (name !== 'alice') throw new SallyportError('SP_NOT_FOUND', { value: name });
+    return this.#note(userView(), 'user', name);
+  };
+  addUser: GatewayApi['addUser'] = (request) => this.#note(cardView({ name: request.name }), 'addUser', request);
+  setUser: GatewayApi['setUser'] = (name, request) => this.#note(userView({ name }), 'setUser', name, request);
+  removeUser: GatewayApi['removeUser'] = (name) =>
+    this.#note({ removed: userView({ name }), revoked: [grantView()] }, 'removeUser', name);
+  card: GatewayApi['card'] = (name) => this.#note(cardView({ name }), 'card', name);
+  rotate: GatewayApi['rotate'] = (name) => this.#note(cardView({ name }), 'rotate', name);
+  journal: GatewayApi['journal'] = (query) => this.#note([...this.events], 'journal', query);
+  followJournal: GatewayApi['followJournal'] = (listener) => {
+    this.followers.add(listener);
+    return () => this.followers.delete(listener);
+  };
+  firewall: GatewayApi['firewall'] = () => this.#note(firewallView(), 'firewall');
+  confirmFirewall: GatewayApi['confirmFirewall'] = () => this.#note(firewallView(), 'confirmFirewall');
+  rollbackFirewall: GatewayApi['rollbackFirewall'] = () =>
+    this.#note(firewallView({ state: 'open', detail: 'rolled back' }), 'rollbackFirewall');
+  applyFirewall: GatewayApi['applyFirewall'] = () =>
+    this.#note(firewallView({ state: 'provisional', reverts_in_s: 300 }), 'applyFirewall');
+}

@@ -1,0 +1,207 @@
+import { PassThrough } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { verdict } from '../../src/cli/render/status.ts';
+import { type CliRun, type ControlRig, startRig } from '../support/control-rig.ts';
+import { entryView, grantView, journalView, statusView, userView } from '../support/fake-gateway.ts';
+
+let rig: ControlRig;
+beforeEach(async () => {
+  rig = await startRig();
+});
+afterEach(() => rig.stop());
+
+const ESCAPE = '\u001b';
+const LINES = ['status', 'list', 'whois 203.0.113.7', 'user list', 'user show alice', 'firewall status', 'log'];
+
+describe('a pipe', () => {
+  it.each(LINES)('gets plain text from "%s": no escape, no frame', async (line) => {
+    const { status, out } = await rig.run(line.split(' '));
+    expect(status).toBe(0);
+    for (const mark of [ESCAPE, '│', '╭', '─', '●', '✔']) expect(out).not.toContain(mark);
+    expect(out).toContain(line === 'firewall status' ? 'guarding' : 'alice');
+  });
+
+  it('gets columns that line up', async () => {
+    rig.gateway.answer('users', async () => [userView(), userView({ name: 'bartholomew', services: ['sip', 'ssh'] })]);
+    expect((await rig.run(['user', 'list'])).out).toBe(
+      [
+        'USER         SERVICES  TTL      PORTS  OPEN    ACCOUNT  PIN',
+        'alice        ssh       default  3      1 of 5  -        no',
+        'bartholomew  sip, ssh  default  3      1 of 5  -        no',
+        '',
+      ].join('\n'),
+    );
+  });
+});
+
+describe('a terminal', () => {
+  it.each(LINES)('gets colour from "%s", and none where NO_COLOR says so', async (line) => {
+    expect((await rig.run(line.split(' '), { tty: true })).out).toContain(ESCAPE);
+    const sober = await rig.run(line.split(' '), { tty: true, env: { NO_COLOR: '1' } });
+    expect(sober.out).not.toContain(ESCAPE);
+  });
+
+  it('that is dumb gets plain text', async () => {
+    const { out } = await rig.run(['status'], { tty: true, env: { TERM: 'dumb' } });
+    for (const mark of [ESCAPE, '│']) expect(out).not.toContain(mark);
+  });
+
+  it('sees who is in, until when, and what is wrong', async () => {
+    rig.gateway.answer('status', async () => statusView({ notices: ['the local port range overlaps the pool'] }));
+    const { out } = await rig.run(['status'], { tty: true, env: { NO_COLOR: '1' } });
+    expect(out).toContain('● guarding; 1 address in');
+    expect(out).toMatch(/✔ {2}knock {5}listening/);
+    expect(out).toMatch(/│ 203\.0\.113\.7 │ alice │ ssh +│ knock +│ 59m 12s left │/);
+    expect(out).toContain('! the local port range overlaps the pool');
+  });
+});
+
+describe('what others wrote', () => {
+  it('never steers the terminal', async () => {
+    const evil = `a${ESCAPE}[2J\u202eb\nc`;
+    rig.gateway.answer('list', async () => ({
+      entries: [entryView({ note: evil })],
+      grants: [grantView({ note: evil })],
+    }));
+    rig.gateway.events = [journalView({ detail: evil, user: evil })];
+    rig.gateway.answer('status', async () => statusView({ notices: [evil], grants: [grantView({ note: evil })] }));
+    for (const line of ['list', 'log', 'status']) {
+      const { out } = await rig.run([line]);
+      expect(out).toContain('a?[2J?b?c');
+      for (const mark of [ESCAPE, '\u202e']) expect(out).not.toContain(mark);
+    }
+  });
+});
+
+describe('the verdict', () => {
+  const parts = (firewall: { state: string; detail?: string; reverts_in_s?: number }, knock = 'listening') => ({
+    firewall,
+    knock: { state: knock },
+    store: { state: 'ok' },
+  });
+
+  it.each([
+    [statusView(), 'good', 'guarding; 1 address in'],
+    [statusView({ grants: [] }), 'good', 'guarding; nobody is in'],
+    [
+      statusView({ grants: [grantView(), grantView({ id: 'B' }), grantView({ id: 'C', address: '203.0.113.8' })] }),
+      'good',
+      'guarding; 2 addresses in',
+    ],
+    [
+      statusView({ parts: parts({ state: 'provisional', reverts_in_s: 272 }) }),
+      'warn',
+      'guarding for now, opens again in 4m 32s; 1 address in',
+    ],
+    [statusView({ parts: parts({ state: 'open' }) }), 'bad', 'open: nothing is guarded'],
+    [statusView({ parts: parts({ state: 'failed', detail: 'no nft' }) }), 'bad', 'the guard failed: no nft'],
+    [
+      statusView({ parts: parts({ state: 'reverted' }) }),
+      'bad',
+      'open: the provisional guard was not confirmed and took itself down',
+    ],
+    [statusView({ parts: parts({ state: 'guarding' }, 'failed') }), 'warn', 'guarding, but not all is well: knock'],
+    [statusView({ ready: false }), 'warn', 'starting; 1 address in'],
+  ] as const)('%# is honest', (status, tone, text) => {
+    expect(verdict(status)).toMatchObject({ tone, text });
+  });
+});
+
+describe('log', () => {
+  it('prints one object a line with --json', async () => {
+    rig.gateway.events = [journalView(), journalView({ seq: 2, event: 'grant.expired' })];
+    const { out } = await rig.run(['log', '--json']);
+    expect(
+      out
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual(rig.gateway.events);
+  });
+
+  it('prints a line a person can read otherwise', async () => {
+    const { out } = await rig.run(['log']);
+    expect(out).toBe('2026-03-01 08:00:00Z  grant.opened          203.0.113.7      alice       knock  ssh  G7M3K2QX\n');
+  });
+
+  it('--follow goes on with what happens, nothing twice, until Ctrl-C', async () => {
+    const history = journalView({ seq: 4 });
+    rig.gateway.answer('journal', async () => {
+      rig.gateway.tell(history);
+      return [history];
+    });
+    const interrupt = new AbortController();
+    const seen: number[] = [];
+    const running = rig.run(['log', '--follow', '--json'], {
+      interrupt: interrupt.signal,
+      onOut: (text) => seen.push((JSON.parse(text) as { seq: number }).seq),
+    });
+    await vi.waitFor(() => expect(seen).toEqual([4]));
+    rig.gateway.tell(journalView({ seq: 5 }));
+    rig.gateway.tell(journalView({ seq: 6 }));
+    await vi.waitFor(() => expect(seen).toEqual([4, 5, 6]));
+    interrupt.abort();
+    expect(await running).toMatchObject({ status: 0, err: '' });
+  });
+
+  it('--follow says so when the daemon stops', async () => {
+    const running = rig.run(['log', '--follow']);
+    await vi.waitFor(() => expect(rig.gateway.asked).toHaveLength(1));
+    await rig.server.stop();
+    expect(await running).toMatchObject({ status: 1, err: expect.stringMatching(/^SP_DAEMON_STOPPED: /) });
+  });
+});
+
+describe('a secret from standard input', () => {
+  const asked = () => rig.gateway.asked[0]?.[1];
+
+  it.each(['864864\n', '864864', '864864\r\nmore\n'])('%j is taken as the PIN', async (stdin) => {
+    const { status, out } = await rig.run(['user', 'add', 'bob', '--pin-stdin'], { stdin });
+    expect(status).toBe(0);
+    expect(asked()).toEqual({ name: 'bob', pin: '864864' });
+    expect(out).not.toContain('864864');
+  });
+
+  it.each(['86486\n', '86 48 64\n', 'abcdef\n', '\n', '', `${'8'.repeat(33)}\n`])('%j is no PIN', async (stdin) => {
+    const { status, out, err } = await rig.run(['user', 'set', 'alice', '--pin-stdin'], { stdin });
+    expect([status, out]).toEqual([2, '']);
+    expect(err).toMatch(/^SP_PIN_INVALID: [^\n]+\n$/);
+    if (stdin.trim() !== '') expect(err).not.toContain(stdin.trim());
+    expect(rig.gateway.asked).toEqual([]);
+  });
+
+  it('may be the sequence', async () => {
+    const stdin = 'tcp/21234,udp/28111,tcp/24711\n';
+    await rig.run(['user', 'add', 'bob', '--knock-stdin'], { stdin });
+    expect(asked()).toEqual({ name: 'bob', knock: stdin.trim() });
+    const empty = await rig.run(['user', 'add', 'bob', '--knock-stdin'], { stdin: '\n' });
+    expect(empty).toMatchObject({ status: 2, err: expect.stringMatching(/^SP_USAGE: /) });
+  });
+
+  /** A terminal with a person at it, who types when asked. */
+  async function typed(keys: string): Promise<CliRun> {
+    const stdin = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => stdin });
+    setImmediate(() => stdin.write(keys));
+    return rig.run(['user', 'add', 'bob', '--pin-stdin'], { stdin, tty: true });
+  }
+
+  it('is asked for on a terminal and not shown', async () => {
+    const { status, out, err } = await typed('8648649\u007f\r');
+    expect(status).toBe(0);
+    expect(asked()).toEqual({ name: 'bob', pin: '864864' });
+    expect(err).toMatch(/^PIN/);
+    expect(out + err).not.toContain('864');
+  });
+
+  it('Ctrl-C at the prompt adds nobody', async () => {
+    expect((await typed('864\u0003')).status).toBe(130);
+    expect(rig.gateway.asked).toEqual([]);
+  });
+});
+
+describe('a card', () => {
+  it('is rendered for a person and whole for a program', async () => {
+    expect((await rig.run(['user', 'add', 'bob'])).out).toBe('card of bob: 21234 28111 24711\n');
+    expect((await rig.run(['user', 'rotate', 'alice'])).out).toBe('card of alice: 21234 28111 24711\n');
+  });
+});

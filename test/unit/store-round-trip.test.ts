@@ -1,0 +1,324 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SqliteStore } from '#dist/store/sqlite-store.js';
+import { type Address, formatAddress, isAddress, networkTarget, type Target } from '../../src/core/address.ts';
+import type { Entry } from '../../src/core/entry.ts';
+import type { GrantId, GrantRecord } from '../../src/core/grants/grant.ts';
+import type { JournalEvent } from '../../src/core/journal.ts';
+import { toPort } from '../../src/core/ports.ts';
+import type { Sequence } from '../../src/core/sequence.ts';
+import type { Scope, ServiceName } from '../../src/core/service.ts';
+import type { NumberedEvent } from '../../src/core/store.ts';
+import type { Duration, Instant, Monotonic } from '../../src/core/time.ts';
+import { parseUserName, type User } from '../../src/core/user.ts';
+import {
+  at,
+  details,
+  entry,
+  event,
+  grantId,
+  grantRecord,
+  journal,
+  newState,
+  openStore,
+  put,
+  user,
+} from '../support/store.ts';
+
+const LONG = 120_000;
+const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+const words = fc.string({ unit: 'binary', maxLength: 40 });
+const instant = fc.integer({ min: -(10 ** 12), max: 10 ** 14 }).map((n) => n as Instant);
+const monotonic = fc.integer({ min: -(10 ** 9), max: 10 ** 12 }).map((n) => n as Monotonic);
+const ttl = fc.integer({ min: 1, max: 10 ** 11 }).map((n) => n as Duration);
+const address: fc.Arbitrary<Address> = fc.oneof(
+  fc.bigInt({ min: 0n, max: 2n ** 32n - 1n }).map((bits) => formatAddress(4, bits)),
+  // Not IPv4-mapped, which no target can be.
+  fc.bigInt({ min: 2n ** 64n, max: 2n ** 128n - 1n }).map((bits) => formatAddress(6, bits)),
+);
+const target: fc.Arbitrary<Target> = fc
+  .oneof(
+    address,
+    fc.tuple(address, fc.nat({ max: 32 })).map(([one, length]) => networkTarget(one, length)),
+  )
+  .filter((one) => isAddress(one) || !one.startsWith('::ffff:'));
+const serviceName = fc.stringMatching(/^[a-z][a-z0-9_-]{0,23}$/).filter((name) => name !== 'all');
+const scope: fc.Arbitrary<Scope> = fc
+  .oneof(
+    fc.constant(['all'] as string[]),
+    fc.uniqueArray(serviceName, { minLength: 1, maxLength: 4 }).map((names) => names.sort()),
+  )
+  .map((names) => names as ServiceName[]);
+const userName = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/).map(parseUserName);
+const method = fc.constantFrom('knock', 'spa', 'phone', 'cli', 'console');
+const id = fc
+  .string({ unit: fc.constantFrom(...CROCKFORD), minLength: 8, maxLength: 8 })
+  .map((text) => text as GrantId);
+const sequence: fc.Arbitrary<Sequence> = fc.array(
+  fc.record({
+    protocol: fc.constantFrom('tcp', 'udp'),
+    port: fc.integer({ min: 1, max: 65535 }).map(toPort),
+  }),
+  { minLength: 2, maxLength: 8 },
+);
+
+const someUser: fc.Arbitrary<User> = fc.record({
+  id: fc.integer({ min: 1, max: 2 ** 40 }),
+  name: userName,
+  services: scope,
+  ttl: fc.option(ttl),
+  maxAddresses: fc.integer({ min: 1, max: 1000 }),
+  sequenceId: fc.integer({ min: 1, max: 2 ** 28 - 1 }),
+  sequence,
+  account: fc.option(fc.stringMatching(/^\d{1,12}$/)),
+  pinHash: fc.option(words),
+  createdAt: instant,
+});
+
+const someGrant: fc.Arbitrary<GrantRecord> = fc.record({
+  grant: fc.record({
+    id,
+    user: fc.option(fc.record({ id: fc.integer({ min: 1, max: 2 ** 40 }), name: userName })),
+    target,
+    services: scope,
+    method,
+    openedAt: instant,
+    expires: monotonic,
+    ttl,
+    note: fc.option(words),
+  }),
+  expiresAt: instant,
+  ended: fc.option(fc.record({ at: instant, reason: fc.constantFrom('expired', 'revoked', 'evicted') })),
+});
+
+const someEntry: fc.Arbitrary<Entry> = fc.record({
+  id: fc.stringMatching(/^[A-Za-z0-9-]{1,32}$/),
+  target,
+  services: scope,
+  note: fc.option(words),
+  source: fc.constantFrom('operator', 'setup', 'config'),
+  createdAt: instant,
+});
+
+const someEvent: fc.Arbitrary<Required<JournalEvent>> = fc.record({
+  at: instant,
+  event: fc.constantFrom('grant.opened', 'attempt.refused', 'drift.repaired', 'user.added', 'daemon.started'),
+  user: fc.option(words),
+  address: fc.option(target),
+  method: fc.option(method),
+  services: fc.option(scope),
+  grant: fc.option(id),
+  detail: fc.option(words),
+});
+
+const byId = <T>(items: readonly T[], idOf: (item: T) => string | number) =>
+  new Map(items.map((item) => [idOf(item), item]));
+
+describe('what was written is read back', () => {
+  let directory: string;
+  let store: SqliteStore;
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'sallyport-store-'));
+    store = new SqliteStore({ directory, onFailed: () => undefined });
+    await store.open();
+  });
+  afterAll(async () => {
+    await store.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  it(
+    'any users, with their sequences, accounts and PIN hashes',
+    async () => {
+      const users = fc.uniqueArray(someUser, {
+        maxLength: 20,
+        comparator: (a, b) =>
+          a.id === b.id ||
+          a.name === b.name ||
+          a.sequenceId === b.sequenceId ||
+          (a.account !== null && a.account === b.account),
+      });
+      await fc.assert(
+        fc.asyncProperty(users, async (some) => {
+          await store.write(some.map((one) => ({ kind: 'user.put', user: one })));
+          expect((await store.load(at(0))).users).toEqual([...some].sort((a, b) => a.id - b.id));
+          await store.write(some.map((one) => ({ kind: 'user.remove', id: one.id })));
+          expect((await store.load(at(0))).users).toEqual([]);
+        }),
+        { numRuns: 40 },
+      );
+    },
+    LONG,
+  );
+
+  it(
+    'any grants: the live ones, and those that ended after a moment',
+    async () => {
+      const grants = fc.uniqueArray(someGrant, { maxLength: 20, selector: ({ grant }) => grant.id });
+      await fc.assert(
+        fc.asyncProperty(grants, instant, async (some, endedAfter) => {
+          await store.write(some.map(put));
+          const wanted = some.filter(({ ended }) => ended === null || ended.at > endedAfter);
+          const idOf = ({ grant }: GrantRecord) => grant.id;
+          const loaded = await store.load(endedAfter);
+          const ours = new Set(some.map(idOf));
+          expect(
+            byId(
+              loaded.grants.filter((one) => ours.has(idOf(one))),
+              idOf,
+            ),
+          ).toEqual(byId(wanted, idOf));
+        }),
+        { numRuns: 40 },
+      );
+    },
+    LONG,
+  );
+
+  it(
+    'any entries',
+    async () => {
+      const entries = fc.uniqueArray(someEntry, { maxLength: 20, selector: (one) => one.id });
+      await fc.assert(
+        fc.asyncProperty(entries, async (some) => {
+          await store.write(some.map((one) => ({ kind: 'entry.put', entry: one })));
+          expect(byId((await store.load(at(0))).entries, (one) => one.id)).toEqual(byId(some, (one) => one.id));
+          await store.write(some.map((one) => ({ kind: 'entry.remove', id: one.id })));
+          expect((await store.load(at(0))).entries).toEqual([]);
+        }),
+        { numRuns: 40 },
+      );
+    },
+    LONG,
+  );
+
+  it(
+    'any events, numbered in the order in which they were written',
+    async () => {
+      let last = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(someEvent, { maxLength: 20 }), async (some) => {
+          await store.write(some.map(journal));
+          const read = await store.readJournal({ afterSeq: last, limit: 100 });
+          expect(read).toEqual(some.map((one, index) => ({ seq: last + 1 + index, ...one })));
+          last += some.length;
+        }),
+        { numRuns: 40 },
+      );
+    },
+    LONG,
+  );
+});
+
+it('what a journal event leaves out reads back as null', async () => {
+  const store = await openStore(newState());
+  await store.write([{ kind: 'journal', event: { at: at(7), event: 'daemon.started' } }]);
+  expect(await store.readJournal({ limit: 10 })).toEqual([
+    {
+      seq: 1,
+      at: 7,
+      event: 'daemon.started',
+      user: null,
+      address: null,
+      method: null,
+      services: null,
+      grant: null,
+      detail: null,
+    },
+  ]);
+});
+
+it('a fraction of a millisecond is rounded down, so that no grant reads back longer', async () => {
+  const store = await openStore(newState());
+  const record = grantRecord(1, { expires: 10.9 as Monotonic });
+  await store.write([put({ ...record, expiresAt: 20.9 as Instant })]);
+  const [read] = (await store.load(at(0))).grants;
+  expect([read?.grant.expires, read?.expiresAt]).toEqual([10, 20]);
+});
+
+it('all of it is still there after closing and opening again', async () => {
+  const directory = newState();
+  const first = await openStore(directory);
+  await first.write([
+    { kind: 'user.put', user: user(1) },
+    { kind: 'entry.put', entry: entry('a') },
+    put(grantRecord(1)),
+    journal(event(5, 'kept')),
+    { kind: 'meta', key: 'confirmed', value: 'yes' },
+  ]);
+  await first.close();
+  const second = await openStore(directory);
+  expect(await second.load(at(0))).toEqual({
+    users: [user(1)],
+    entries: [entry('a')],
+    grants: [grantRecord(1)],
+    meta: { confirmed: 'yes' },
+  });
+  expect(details(await second.readJournal({ limit: 10 }))).toEqual(['kept']);
+});
+
+it('a renewal replaces the grant, a change replaces the user, and each stays one', async () => {
+  const store = await openStore(newState());
+  const renewed = grantRecord(1, { expires: 9_999_999 as Monotonic, services: ['sip', 'ssh'] as ServiceName[] });
+  const changed = user(1, { account: '1001', sequenceId: 8, sequence: [...user(1).sequence].reverse() });
+  await store.write([
+    put(grantRecord(1)),
+    { kind: 'user.put', user: user(1) },
+    { kind: 'meta', key: 'last_id', value: '1' },
+  ]);
+  await store.write([put(renewed), { kind: 'user.put', user: changed }, { kind: 'meta', key: 'last_id', value: '8' }]);
+  expect(await store.load(at(0))).toEqual({ users: [changed], entries: [], grants: [renewed], meta: { last_id: '8' } });
+});
+
+it('an end is kept with its reason, and the first one stands', async () => {
+  const store = await openStore(newState());
+  await store.write([put(grantRecord(1))]);
+  await store.write([{ kind: 'grant.end', id: grantId(1), at: at(500), reason: 'revoked' }]);
+  await store.write([{ kind: 'grant.end', id: grantId(1), at: at(900), reason: 'expired' }]);
+  await store.write([{ kind: 'grant.end', id: grantId(2), at: at(900), reason: 'expired' }]);
+  expect((await store.load(at(499))).grants).toEqual([{ ...grantRecord(1), ended: { at: 500, reason: 'revoked' } }]);
+  expect((await store.load(at(500))).grants).toEqual([]);
+});
+
+it(
+  'the journal answers every query like a plain filter would, also after the clock was set back',
+  async () => {
+    const store = await openStore(newState());
+    const moments = Array.from({ length: 300 }, (_, n) => (n < 200 ? 1000 + n * 10 : 500 + n * 5));
+    const all: NumberedEvent[] = moments.map((ms, index) => ({ seq: index + 1, ...event(ms, `${index}`) }));
+    await store.write(moments.map((ms, index) => journal(event(ms, `${index}`))));
+    const optional = (most: number) => fc.option(fc.nat({ max: most }), { nil: undefined });
+    await fc.assert(
+      fc.asyncProperty(optional(3500), optional(310), fc.nat({ max: 320 }), async (since, afterSeq, limit) => {
+        const wanted = all.filter((one) => one.at >= (since ?? 0) && one.seq > (afterSeq ?? 0));
+        const query = {
+          ...(since === undefined ? {} : { since: at(since) }),
+          ...(afterSeq === undefined ? {} : { afterSeq }),
+          limit,
+        };
+        expect(await store.readJournal(query)).toEqual(limit === 0 ? [] : wanted.slice(-limit));
+      }),
+      { numRuns: 150 },
+    );
+  },
+  LONG,
+);
+
+it('a load is one moment, whatever is written while it is fetched', async () => {
+  const store = await openStore(newState());
+  const live = 3500;
+  await store.write(Array.from({ length: live }, (_, n) => put(grantRecord(n))));
+  const loading = store.load(at(0));
+  // Each call ends one grant and opens another, so that there are as many at any moment.
+  const writing = Array.from({ length: 200 }, (_, n) =>
+    store.write([{ kind: 'grant.end', id: grantId(n * 17), at: at(1), reason: 'expired' }, put(grantRecord(live + n))]),
+  );
+  const { grants } = await loading;
+  await Promise.all(writing);
+  expect(grants.filter(({ ended }) => ended === null)).toHaveLength(live);
+  expect((await store.load(at(1))).grants).toHaveLength(live);
+});
