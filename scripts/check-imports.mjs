@@ -34,13 +34,15 @@ function checkFile(path) {
   const found = readModule(path, text);
   files += 1;
   imports += found.imports.length;
-  if (found.imports.length < crudeImportCount(text)) problems.push(`src/${path}: imports were overlooked: the check itself is broken`);
+  if (found.imports.length < crudeImportCount(text))
+    problems.push(`src/${path}: imports were overlooked: the check itself is broken`);
   for (const { specifier, line } of found.imports) {
     const why = refusal(path, specifier);
     if (why) problems.push(`src/${path}:${line}: imports ${specifier ?? 'a computed name'}: ${why}`);
   }
   if (folderOf(path) !== 'core') return;
-  for (const { name, line } of found.impure) problems.push(`src/${path}:${line}: uses ${name}: core has no clock and no chance of its own`);
+  for (const { name, line } of found.impure)
+    problems.push(`src/${path}:${line}: uses ${name}: core has no clock and no chance of its own`);
 }
 
 /** The compiler must be told the same as this check. */
@@ -49,7 +51,10 @@ function checkReferences(folder, rule) {
   const { references = [] } = JSON.parse(readFileSync(path, 'utf8'));
   const referenced = references.map((reference) => relative(src, resolve(dirname(path), reference.path)));
   const differs = referenced.length !== rule.folders.length || referenced.some((name) => !rule.folders.includes(name));
-  if (differs) problems.push(`src/${folder}/tsconfig.json: references ${listed(referenced)}; the table says ${listed(rule.folders)}`);
+  if (differs)
+    problems.push(
+      `src/${folder}/tsconfig.json: references ${listed(referenced)}; the table says ${listed(rule.folders)}`,
+    );
 }
 
 /** Why the file may not import this, or undefined where it may. */
@@ -79,7 +84,10 @@ function refusedBuiltin(from, rule, path, specifier) {
 }
 
 function refusedPackage(from, rule, specifier) {
-  const name = specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/');
+  const name = specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
   if (!installed.has(name)) return 'it is not among the dependencies of package.json';
   if (rule.packages === 'all' || rule.packages.includes(name)) return undefined;
   return `${from} may import ${listed(rule.packages)} of all packages`;

@@ -34,7 +34,9 @@ await runScript(async () => {
 
 /** The scripts that write a page of docs from the code; with --check they only compare. */
 function generators() {
-  return readdirSync(at('scripts')).filter((name) => /^generate-.*\.mjs$/.test(name)).sort();
+  return readdirSync(at('scripts'))
+    .filter((name) => /^generate-.*\.mjs$/.test(name))
+    .sort();
 }
 
 function program(...argv) {

@@ -10,7 +10,10 @@ await runScript(async () => {
   const page = pageOf(ERRORS);
   if (readIfThere(PAGE) === page) return;
   if (process.argv.includes('--check')) {
-    throw new SetupError('docs/errors.md differs from src/core/errors.ts', 'Run: npm run build && node scripts/generate-error-docs.mjs');
+    throw new SetupError(
+      'docs/errors.md differs from src/core/errors.ts',
+      'Run: npm run build && node scripts/generate-error-docs.mjs',
+    );
   }
   writeOwned(PAGE, page);
 });

@@ -8,7 +8,8 @@ import { runScript, setUp } from './lib/setup.mjs';
 
 await runScript(async () => {
   await setUp();
-  if (!AS_ROOT) say('not root: the kernel lets nobody else change its firewall, so no port is guarded; try: sudo npm start');
+  if (!AS_ROOT)
+    say('not root: the kernel lets nobody else change its firewall, so no port is guarded; try: sudo npm start');
   const { start } = await import('../dist/main.js');
   return start(process.argv.slice(2));
 });

@@ -178,6 +178,7 @@ export class Daemon {
       contents: (): GuardContents => ({ steps: steps(), elements: doorkeeper.elements(), ranges: doorkeeper.ranges() }),
       steps,
       isConfirmed: state.meta.confirmed === 'yes',
+      firstProvision: config.firewall.provisional,
     });
     this.#guard = guard;
     const doorkeeper: Doorkeeper = new Doorkeeper({

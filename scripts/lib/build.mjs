@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { at, readIfThere, ROOT, writeOwned } from './checkout.mjs';
+import { at, ROOT, readIfThere, writeOwned } from './checkout.mjs';
 import { run, SetupError } from './run.mjs';
 
 const STAMP = at('.cache', 'build.stamp');
@@ -43,6 +43,10 @@ function listSources() {
 
 function hashOf(sources) {
   const hash = createHash('sha256');
-  for (const path of sources) hash.update(`${path}\0`).update(readFileSync(at(path))).update('\0');
+  for (const path of sources)
+    hash
+      .update(`${path}\0`)
+      .update(readFileSync(at(path)))
+      .update('\0');
   return hash.digest('hex');
 }

@@ -3,7 +3,16 @@
  * downloads run as its owner, so that nothing in it becomes root's.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chownSync, lchownSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -56,7 +65,9 @@ export function asOwner(env = process.env) {
   const user = owner();
   if (!user?.usable) return { env };
   // What npm told root's own scripts (its cache, prefix, configuration) must not reach the owner's npm.
-  const kept = Object.entries(env).filter(([key]) => !/^npm_/i.test(key) || key.startsWith('npm_package_config_node_gyp_'));
+  const kept = Object.entries(env).filter(
+    ([key]) => !/^npm_/i.test(key) || key.startsWith('npm_package_config_node_gyp_'),
+  );
   return {
     uid: user.uid,
     gid: user.gid,

@@ -43,7 +43,9 @@ function importSource(node) {
     case 'CallExpression':
       return node.callee.name === 'require' ? node.arguments[0] : undefined;
     case 'NewExpression':
-      return node.callee.name === 'URL' && node.arguments[1]?.object?.type === 'MetaProperty' ? node.arguments[0] : undefined;
+      return node.callee.name === 'URL' && node.arguments[1]?.object?.type === 'MetaProperty'
+        ? node.arguments[0]
+        : undefined;
     default:
       return undefined;
   }

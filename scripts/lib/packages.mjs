@@ -57,7 +57,8 @@ async function ensureSqlite() {
   let result = await run(what, rebuild, { env });
   if (result.code !== 0 && (await installCompiler())) result = await run(what, rebuild, { env });
   if (result.code !== 0) throw failure(what, result.output, 'It needs python3, make and g++.');
-  if (!(await loads())) throw new SetupError(`SQLite (${name}) does not load`, 'Remove node_modules and run this again.');
+  if (!(await loads()))
+    throw new SetupError(`SQLite (${name}) does not load`, 'Remove node_modules and run this again.');
 }
 
 async function installCompiler() {
@@ -82,7 +83,9 @@ async function npmCommand() {
   const npm = /npm-cli\.c?js$/.test(caller) && existsSync(caller) ? [process.execPath, caller] : ['npm'];
   const version = await mustRun('npm', [...npm, '--version'], 'Install npm 10 or newer.', { quiet: true });
   // npm 9 fails on every alias ("npm:…") in overrides, with a message about something else.
-  const aliases = JSON.stringify(JSON.parse(readFileSync(at('package.json'), 'utf8')).overrides ?? {}).includes('"npm:');
+  const aliases = JSON.stringify(JSON.parse(readFileSync(at('package.json'), 'utf8')).overrides ?? {}).includes(
+    '"npm:',
+  );
   if (Number.parseInt(version, 10) >= 10 || !aliases) return npm;
   return [...npm, 'exec', '--yes', '--package=npm@10', '--', 'npm'];
 }

@@ -19,7 +19,8 @@ const WANTED = 'knockd';
  */
 export async function fetchPeers() {
   if (existsSync(COMPLETE)) return { folder: PEERS };
-  if (!hasProgram('apt-get') || !hasProgram('dpkg-deb')) return { missing: 'no apt-get and dpkg-deb to fetch knockd with' };
+  if (!hasProgram('apt-get') || !hasProgram('dpkg-deb'))
+    return { missing: 'no apt-get and dpkg-deb to fetch knockd with' };
   rmSync(WORK, { recursive: true, force: true });
   makeFolder(join(WORK, 'state', 'lists', 'partial'));
   makeFolder(join(WORK, 'cache', 'archives', 'partial'));
@@ -39,14 +40,22 @@ export async function fetchPeers() {
 async function download() {
   const readingHost = ['-o', `Dir::Cache=${join(WORK, 'cache')}`, '-o', 'APT::Sandbox::User='];
   if (await downloaded(readingHost)) return;
-  const own = [...readingHost, '-o', `Dir::State=${join(WORK, 'state')}`, '-o', 'Dir::State::status=/var/lib/dpkg/status'];
+  const own = [
+    ...readingHost,
+    '-o',
+    `Dir::State=${join(WORK, 'state')}`,
+    '-o',
+    'Dir::State::status=/var/lib/dpkg/status',
+  ];
   const what = 'package lists of apt, for the tests alone';
   await mustRun(what, ['apt-get', 'update', ...own], 'See what apt-get says.');
   if (!(await downloaded(own))) throw failure(`download of ${WANTED}`, await whyNot(own), 'See what apt-get says.');
 }
 
 async function downloaded(options) {
-  const plan = await run('', ['apt-get', '--simulate', '--no-install-recommends', ...options, 'install', WANTED], { quiet: true });
+  const plan = await run('', ['apt-get', '--simulate', '--no-install-recommends', ...options, 'install', WANTED], {
+    quiet: true,
+  });
   if (plan.code !== 0) return false;
   // What the host lacks to run it: the libraries. The rest of its dependencies is for the service we do not install.
   const lacking = [...plan.output.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name);

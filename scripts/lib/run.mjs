@@ -1,8 +1,8 @@
 /** Child processes of the set-up: seen while they run, logged in full, and explained in one line when they fail. */
 import { spawn } from 'node:child_process';
-import { constants } from 'node:os';
 import { appendFileSync } from 'node:fs';
-import { asOwner, at, CACHE, makeFolder, readIfThere, ROOT, shown, writeOwned } from './checkout.mjs';
+import { constants } from 'node:os';
+import { asOwner, at, CACHE, makeFolder, ROOT, readIfThere, shown, writeOwned } from './checkout.mjs';
 
 /** What went wrong in one line, with what to do; `output` is what a person must read to mend it. */
 export class SetupError extends Error {
@@ -14,7 +14,8 @@ export class SetupError extends Error {
 }
 
 const LOG = at('.cache', 'setup.log');
-const NO_NETWORK = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT|Could not resolve|Temporary failure resolving/;
+const NO_NETWORK =
+  /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT|Could not resolve|Temporary failure resolving/;
 
 /** Says one line about the set-up, on stderr: stdout belongs to what comes after it. */
 export function say(text) {
@@ -69,7 +70,10 @@ export async function mustRun(what, argv, fix, options = {}) {
 export function failure(what, output, fix) {
   const step = what.replace(/ \(.*\)$/, '');
   if (NO_NETWORK.test(output)) {
-    return new SetupError(`${step}: the network cannot be reached`, `Connect it and run this again; details: ${shown(LOG)}`);
+    return new SetupError(
+      `${step}: the network cannot be reached`,
+      `Connect it and run this again; details: ${shown(LOG)}`,
+    );
   }
   return new SetupError(`${step} failed: ${tellingLine(output)}`, `${fix} Details: ${shown(LOG)}`);
 }
@@ -79,14 +83,22 @@ function tellingLine(output) {
   // npm's first line is a bare code; the sentence comes after it.
   const errors = lines.filter((line) => /^npm (error|ERR!) (?!code |syscall |errno )|^E: |\berror:/i.test(line));
   const telling = errors[0] ?? lines.filter((line) => line !== '').at(-1) ?? 'it said nothing';
-  return telling.replace(/^npm (error|ERR!) /, '').slice(0, 200).replace(/\.$/, '');
+  return telling
+    .replace(/^npm (error|ERR!) /, '')
+    .slice(0, 200)
+    .replace(/\.$/, '');
 }
 
 function ended(child, program) {
   return new Promise((resolve, reject) => {
     child.once('error', (error) => {
       const missing = error.code === 'ENOENT';
-      reject(new SetupError(missing ? `${program} is not installed` : `${program}: ${error.message}`, 'Install it and run this again.'));
+      reject(
+        new SetupError(
+          missing ? `${program} is not installed` : `${program}: ${error.message}`,
+          'Install it and run this again.',
+        ),
+      );
     });
     child.once('close', (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)));
   });

@@ -1,6 +1,7 @@
 /** Makes ready what is missing in a bare clone, and nothing else: a second run takes about a tenth of a second. */
-import { ensureBuild } from './build.mjs';
+
 import { installWithApt } from './apt.mjs';
+import { ensureBuild } from './build.mjs';
 import { AS_ROOT, giveBack, owner } from './checkout.mjs';
 import { withLock } from './lock.mjs';
 import { ensurePackages } from './packages.mjs';

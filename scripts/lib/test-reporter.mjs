@@ -20,7 +20,8 @@ function countModule(module, summary) {
 function countTest(test, file, summary) {
   const { state, note } = test.result();
   if (state === 'passed') summary.passed += 1;
-  else if (state === 'skipped') summary.skipped.push({ name: `${file} > ${test.fullName}`, reason: note ?? reasonOf(test) });
+  else if (state === 'skipped')
+    summary.skipped.push({ name: `${file} > ${test.fullName}`, reason: note ?? reasonOf(test) });
   else summary.failed += 1;
 }
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { at, makeFolder, CACHE, readIfThere } from './checkout.mjs';
+import { at, CACHE, makeFolder, readIfThere } from './checkout.mjs';
 
 const REPORTER = fileURLToPath(new URL('test-reporter.mjs', import.meta.url));
 const VITEST = at('node_modules/vitest/vitest.mjs');
@@ -32,7 +32,11 @@ export async function skippedProject(project, reason, args) {
   rmSync(list, { force: true });
   const code = await vitest(['list', `--project=${project}`, `--json=${list}`, '--passWithNoTests', ...args], {});
   const tests = JSON.parse(readIfThere(list) ?? '[]');
-  return { passed: 0, failed: code === 0 ? 0 : 1, skipped: tests.map(({ name, file }) => ({ name: `${file} > ${name}`, reason })) };
+  return {
+    passed: 0,
+    failed: code === 0 ? 0 : 1,
+    skipped: tests.map(({ name, file }) => ({ name: `${file} > ${name}`, reason })),
+  };
 }
 
 /** The last lines of a run: each skipped test with its reason, then the count on a line alone. */
@@ -43,7 +47,11 @@ export function summaryLines({ passed, failed, skipped }) {
 
 function vitest(args, env) {
   const plain = process.stdout.isTTY ? {} : { NO_COLOR: '1', FORCE_COLOR: undefined };
-  const child = spawn(process.execPath, [VITEST, ...args], { cwd: at(), stdio: 'inherit', env: { ...process.env, ...plain, ...env } });
+  const child = spawn(process.execPath, [VITEST, ...args], {
+    cwd: at(),
+    stdio: 'inherit',
+    env: { ...process.env, ...plain, ...env },
+  });
   const pass = (signal) => child.kill(signal);
   process.on('SIGTERM', pass).on('SIGINT', pass);
   return new Promise((resolve, reject) => {

@@ -25,6 +25,8 @@ export interface FirewallConfig {
   readonly guard: readonly ServiceName[];
   /** Whether the end of a grant cuts live connections or lets them finish. */
   readonly onExpiry: 'cut' | 'drain';
+  /** How long the very first guard holds unless it is confirmed. */
+  readonly provisional: Duration;
 }
 
 export interface TrustedConfig {

@@ -17,6 +17,7 @@ export function toConfig(values: FileValues, phoneWritten: boolean): Config {
       policy: firewall.policy,
       guard: guarded(firewall.guard, services),
       onExpiry: firewall.on_expiry,
+      provisional: firewall.provisional,
     },
     trusted: {
       interfaces: [...new Set(trusted.interfaces)],

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { days, seconds } from '../core/time.js';
+import { days, minutes, seconds } from '../core/time.js';
 import { listOf, mapping, oneOf, wholeNumber } from './leaf.js';
 import { shown } from './problem.js';
 import * as values from './values.js';
@@ -48,6 +48,16 @@ const firewall = mapping({
     description: 'When a grant ends: `cut` stops live connections, `drain` lets them finish.',
     written: ['drain'],
   }).prefault('cut'),
+  provisional: values
+    .duration(
+      { min: seconds(2), max: minutes(60) },
+      {
+        description:
+          'How long the very first guard holds unless a knock opens it or it is confirmed, from `2s` to `60m`.',
+        written: ['10m'],
+      },
+    )
+    .prefault('5m'),
 });
 
 const trusted = mapping({

@@ -5,7 +5,7 @@ import { type Duration, formatDuration, parseDuration } from '../core/time.js';
 import { plainText, textAs, Unreadable } from './leaf.js';
 import { shown } from './problem.js';
 
-/** The smallest pool: three ports of it are still 10^9 sequences, a blind guess at which the strikes make hopeless. */
+/** The smallest pool: three ports of it are still some 10^9 sequences. */
 const SMALLEST_POOL = 1000;
 /** `sun_path` holds 108 bytes with the final NUL (unix(7)). */
 const LONGEST_SOCKET_PATH = 107;

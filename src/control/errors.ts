@@ -4,6 +4,7 @@ import type { ErrorView } from './contract/views.js';
 /** Where the status differs from the rule: 400 for what was asked wrongly, 409 for what is refused. */
 const STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   SP_NOT_FOUND: 404,
+  SP_USER_UNKNOWN: 404,
   SP_INTERNAL: 500,
   SP_CONTROL_TIMEOUT: 503,
 };
@@ -57,8 +58,9 @@ interface Thrown {
   readonly validation?: unknown;
 }
 
+/** True where the request was right and the machine was not. */
 function serverSide(code: ErrorCode): boolean {
-  return code.startsWith('SP_STORE_') || code.startsWith('SP_FIREWALL_');
+  return /^SP_(STORE|STATE|FIREWALL|NFT|NETLINK)_/.test(code);
 }
 
 function refusal(problem: string): SallyportError {

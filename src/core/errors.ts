@@ -50,7 +50,7 @@ export const ERRORS = {
     usage: true,
   },
   SP_NOT_FOUND: {
-    text: 'nothing that is let in goes by "{value}"',
+    text: 'nothing that is let in goes by "{what}"',
     fix: 'sallyport list shows the addresses, ids and users there are.',
     usage: false,
   },

@@ -3,15 +3,13 @@ import type { Arming, ElementChange, Firewall, GuardContents, GuardState, RangeC
 import { compareElements, type Drift, isDrift } from '../core/grants/drift.js';
 import type { JournalEvent } from '../core/journal.js';
 import { diffSteps, type Steps } from '../core/knock/automaton.js';
-import { after, type Clock, type Duration, formatDuration, type Monotonic, minutes, seconds } from '../core/time.js';
+import { after, type Clock, type Duration, formatDuration, type Monotonic, seconds } from '../core/time.js';
 import type { Door } from './doorkeeper.js';
 import type { Log } from './log.js';
 import type { Recorder } from './recorder.js';
 
-/** How long the very first guard holds unless somebody shows that he can get in. */
-export const FIRST_PROVISION: Duration = minutes(5);
 /** How long a guard that is put up again holds unless confirmed. */
-export const PROVISION: Duration = seconds(60);
+const PROVISION: Duration = seconds(60);
 
 /** Guarding for good; guarding until a time; lapsed; opened by panic; the packet filter fails. */
 export type GuardMode = 'guarding' | 'provisional' | 'reverted' | 'open' | 'failed';
@@ -30,6 +28,8 @@ export interface GuardOptions {
   readonly contents: () => GuardContents;
   readonly steps: () => Steps;
   readonly isConfirmed: boolean;
+  /** How long the very first guard holds unless somebody shows that he can get in. */
+  readonly firstProvision: Duration;
 }
 
 /**
@@ -270,7 +270,7 @@ export class Guard implements Door {
   #wantedArming(found: GuardState): Arming {
     if (this.#isConfirmed) return { kind: 'permanent' };
     if (found.arming?.kind === 'provisional') return found.arming;
-    return { kind: 'provisional', remaining: FIRST_PROVISION };
+    return { kind: 'provisional', remaining: this.#o.firstProvision };
   }
 
   /** What holds now; undefined where a provisional guard has lapsed. */

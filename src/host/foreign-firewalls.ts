@@ -44,7 +44,7 @@ export async function foreignFirewalls(host: Host = localHost()): Promise<readon
 }
 
 /** Reads `nft list tables`: one `table inet name` a line. Ours is left out. */
-export function parseTables(text: string): readonly ForeignFirewall[] {
+function parseTables(text: string): readonly ForeignFirewall[] {
   return [...text.matchAll(/^table (\w+) (\S+)$/gm)].flatMap(([, family = '', table = '']) => {
     if (family === 'inet' && table === 'sallyport') return [];
     const iptables = (family === 'ip' || family === 'ip6') && IPTABLES_TABLES.includes(table);

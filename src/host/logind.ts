@@ -1,7 +1,7 @@
 import { type Host, plain } from './host.js';
 
 /** An SSH session as systemd-logind knows it. */
-export interface LogindSession {
+interface LogindSession {
   readonly user: string;
   readonly remoteHost: string;
   /** The process that opened it: sshd's monitor. 0 where logind does not say. */

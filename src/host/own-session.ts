@@ -4,7 +4,7 @@ import { socketsOf } from './sockets.js';
 import { isEnd, isSshdSession, parseSshConnection, type SshConnection, servedConnection, sessionUser } from './sshd.js';
 
 /** An SSH session that this process was started in. That it could be proves that the session is authenticated. */
-export interface OwnSession extends SshConnection {
+interface OwnSession extends SshConnection {
   readonly user: string | null;
 }
 

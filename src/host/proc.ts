@@ -67,6 +67,12 @@ export async function heldSockets(host: Host, pid: number): Promise<ReadonlySet<
   return new Set(links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []));
 }
 
+/** The real user id of a process (proc_pid_status(5)); undefined where it is gone or hidden. */
+export async function realUserId(host: Host, pid: number): Promise<number | undefined> {
+  const id = /^Uid:\s+(\d+)/m.exec((await readText(host, `${pid}/status`)) ?? '')?.[1];
+  return id === undefined ? undefined : Number(id);
+}
+
 /** One variable of the environment with which a process was started. */
 export async function startedWith(host: Host, pid: number, variable: string): Promise<string | undefined> {
   const environment = await readText(host, `${pid}/environ`);

@@ -4,7 +4,7 @@ import type { Host } from './host.js';
 import { addressOfBytes } from './inet.js';
 import { readText } from './proc.js';
 
-export interface Endpoint {
+interface Endpoint {
   readonly address: Address;
   /** 0 where there is no other end. */
   readonly port: number;
@@ -17,7 +17,7 @@ export interface Socket {
   readonly inode: string;
 }
 
-export type SocketState = 'established' | 'listening' | 'unconnected';
+type SocketState = 'established' | 'listening' | 'unconnected';
 
 /** Numbers of the kernel's TCP states (include/net/tcp_states.h); an unconnected UDP socket is shown as closed. */
 const STATE_CODE: Readonly<Record<SocketState, string>> = { established: '01', unconnected: '07', listening: '0A' };

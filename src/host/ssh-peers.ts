@@ -5,7 +5,7 @@ import { type Host, localHost } from './host.js';
 import { readAddress } from './inet.js';
 import { logindSshSessions } from './logind.js';
 import { ownSessions } from './own-session.js';
-import { ancestry, type Process, readProcess } from './proc.js';
+import { ancestry, type Process, readProcess, realUserId } from './proc.js';
 import { heldConnections, isSshdSession, servedConnection } from './sshd.js';
 import { parseUtmp } from './utmp.js';
 
@@ -58,21 +58,29 @@ async function addressOfSession(host: Host, pid: number): Promise<Address | unde
 
 /**
  * A record outlives a session that was killed, and its process id is given out again; and programs other than sshd make
- * records with whatever their users say. So a record counts only while its process belongs to an sshd session and, as
- * far as we may look, the connection of this session comes from that address.
+ * records with whatever their users say. So a record counts only while its process belongs to a session of root's sshd
+ * and, as far as we may look, the connection of this session comes from that address.
  */
 async function fromUtmp(host: Host): Promise<readonly SshPeer[]> {
   const bytes = await readFile(host.utmpFile).catch(() => undefined);
   const peers: SshPeer[] = [];
   for (const { pid, user, addresses } of bytes === undefined ? [] : parseUtmp(bytes, host.byteOrder)) {
     if (addresses.length === 0) continue;
-    const session = (await ancestry(host, pid)).find(isSshdSession);
+    const session = await privilegedSession(host, pid);
     if (session === undefined) continue;
     const seen = await seenAddresses(host, session);
     const address = addresses.find((one) => seen?.has(one) ?? true);
     if (address !== undefined) peers.push({ address, how: 'login record', user: user === '' ? null : user });
   }
   return peers;
+}
+
+/** The nearest sshd above a process that root runs: anybody can give a program of his the name and title of sshd. */
+async function privilegedSession(host: Host, pid: number): Promise<Process | undefined> {
+  for (const process of await ancestry(host, pid)) {
+    if (isSshdSession(process) && (await realUserId(host, process.pid)) === 0) return process;
+  }
+  return undefined;
 }
 
 /** Where a session's connection may come from: one address where that is certain; undefined where we may not look. */

@@ -3,7 +3,7 @@ import { plain } from './host.js';
 import { addressOfBytes, readAddress } from './inet.js';
 
 /** A session that a login program has recorded. */
-export interface LoginRecord {
+interface LoginRecord {
   readonly pid: number;
   readonly user: string;
   /** What the record's address may mean, the likeliest first: `2001:db8::` has the same bytes as 32.1.13.184. */

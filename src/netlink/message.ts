@@ -207,15 +207,18 @@ export class MessageWriter {
   }
 
   bytes(type: number, value: Uint8Array): void {
-    this.#bytes.set(value, this.#attribute(type, value.length));
+    const offset = this.#attribute(type, value.length);
+    this.#bytes.set(value, offset);
   }
 
   u8(type: number, value: number): void {
-    this.#view.setUint8(this.#attribute(type, 1), value);
+    const offset = this.#attribute(type, 1);
+    this.#view.setUint8(offset, value);
   }
 
   u32(type: number, value: number): void {
-    this.#view.setUint32(this.#attribute(type, 4), value);
+    const offset = this.#attribute(type, 4);
+    this.#view.setUint32(offset, value);
   }
 
   u64(type: number, value: number): void {
@@ -234,6 +237,7 @@ export class MessageWriter {
     return this.#bytes.slice(0, this.#length);
   }
 
+  /** Writes the header, and returns where the value goes. The buffer may be another one afterwards. */
   #attribute(type: number, size: number): number {
     const start = this.#reserve(align(ATTRIBUTE_HEADER_SIZE + size));
     this.#view.setUint16(start + 2, type, HOST_LITTLE_ENDIAN);

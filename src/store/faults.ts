@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs';
 import { type ErrorCode, SallyportError } from '../core/errors.js';
 import { BadRow } from './columns.js';
 import type { StateFiles } from './directory.js';
@@ -38,14 +39,19 @@ export function failed(problem: string, cause?: unknown): SallyportError {
  * that fails and a damaged file concern all of them.
  */
 export function isCallersFault(error: unknown): boolean {
-  if (error instanceof BadRow) return true;
+  if (isMalformed(error)) return true;
   if (error instanceof StoreFault) return error.code === 'SP_STORE_REFUSED';
   return /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG)/.test(codeOf(error));
 }
 
+/** A change that breaks its type: a decoder, the language or the binding of values took offence at it. */
+function isMalformed(error: unknown): boolean {
+  return error instanceof BadRow || error instanceof TypeError || error instanceof RangeError;
+}
+
 /** What a write met, as a coded error. */
 export function writeFault(error: unknown, files: StateFiles): Fault {
-  if (error instanceof BadRow) return fault('SP_STORE_REFUSED', { problem: error.message }, error);
+  if (isMalformed(error)) return fault('SP_STORE_REFUSED', { problem: messageOf(error) }, error);
   return toFault(error, files);
 }
 
@@ -54,21 +60,33 @@ export function toFault(error: unknown, files: StateFiles): Fault {
   if (error instanceof StoreFault) return fault(error.code, error.details, error);
   if (error instanceof BadRow) return damaged(error.message, error, files);
   const code = codeOf(error);
-  const problem = PROBLEMS[code] ?? messageOf(error);
   if (code === 'SQLITE_FULL' || code === 'SQLITE_IOERR_SHMSIZE' || code === 'ENOSPC' || code === 'EDQUOT') {
     return fault('SP_STORE_FULL', { directory: files.directory }, error);
   }
   if (/^SQLITE_(READONLY|CANTOPEN|PERM)|^(EACCES|EPERM|EROFS|ENOTDIR|EEXIST|EISDIR|ENOENT)$/.test(code)) {
+    const problem = PROBLEMS[whyUnusable(files.directory) ?? code] ?? messageOf(error);
     return fault('SP_STATE_UNWRITABLE', { directory: files.directory, problem }, error);
   }
+  const problem = PROBLEMS[code] ?? messageOf(error);
   if (/^SQLITE_(CORRUPT|NOTADB|ERROR|FORMAT)/.test(code)) return damaged(problem, error, files);
   if (code.startsWith('SQLITE_CONSTRAINT')) return fault('SP_STORE_REFUSED', { problem: constraint(error) }, error);
   return fault('SP_STORE_FAILED', { problem }, error);
 }
 
+/** SQLite says only that it cannot open a file; the system knows why. */
+function whyUnusable(directory: string): string | undefined {
+  try {
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    return codeOf(error);
+  }
+}
+
 const PROBLEMS: Readonly<Record<string, string>> = {
   EACCES: 'it belongs to another user',
   EPERM: 'the system does not permit it',
+  ENOENT: 'it does not exist',
   EROFS: 'its file system is read-only',
   ENOTDIR: 'a part of its path is a file',
   EEXIST: 'there is a file of that name',

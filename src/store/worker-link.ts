@@ -15,6 +15,8 @@ export class WorkerLink {
   readonly #onDeath: (error: SallyportError) => void;
   #lastId = OPENING;
   #dead: SallyportError | undefined;
+  /** Set where the worker ends by itself as it should: it was told to close, or could not open. */
+  #isLeaving = false;
   /** Resolves when the worker has opened the state; rejects with a coded error. */
   readonly opened: Promise<unknown>;
 
@@ -28,12 +30,13 @@ export class WorkerLink {
     this.#worker.on('message', (reply: Reply) => this.#receive(reply));
     this.#worker.on('messageerror', (error) => this.#die(failed('an answer could not be read', error)));
     this.#worker.on('error', (error) => this.#die(failed(`its thread died: ${messageOf(error)}`, error)));
-    this.#worker.on('exit', (status) => this.#die(failed(`its thread ended with status ${status}`)));
+    this.#worker.on('exit', (status) => this.#die(failed(`its thread ended with status ${status}`), !this.#isLeaving));
   }
 
   /** Rejects with the coded error that the worker met, or SP_STORE_FAILED where it is dead. */
   ask<R extends Request>(request: R): Promise<Answers[R['kind']]> {
     if (this.#dead) return Promise.reject(this.#dead);
+    if (request.kind === 'close') this.#isLeaving = true;
     const id = ++this.#lastId;
     const message: NumberedRequest = { id, request };
     return new Promise((resolve, reject) => {
@@ -51,6 +54,7 @@ export class WorkerLink {
   }
 
   #receive(reply: Reply): void {
+    if (reply.id === OPENING && 'fault' in reply) this.#isLeaving = true;
     const waiter = this.#waiters.get(reply.id);
     this.#waiters.delete(reply.id);
     if ('fault' in reply) waiter?.reject(toError(reply.fault));

@@ -159,7 +159,7 @@ export class FakeGateway implements GatewayApi {
   revoke: GatewayApi['revoke'] = (request) => this.#note({ revoked: [grantView()], removed: [] }, 'revoke', request);
   users: GatewayApi['users'] = () => this.#note([userView()], 'users');
   user: GatewayApi['user'] = async (name) => {
-    if (name !== 'alice') throw new SallyportError('SP_NOT_FOUND', { value: name });
+    if (name !== 'alice') throw new SallyportError('SP_NOT_FOUND', { what: name });
     return this.#note(userView(), 'user', name);
   };
   addUser: GatewayApi['addUser'] = (request) => this.#note(cardView({ name: request.name }), 'addUser', request);

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { addressBytes, parseAddress } from '../../src/core/address.ts';
 import { type Host, localHost } from '../../src/host/host.ts';
 
-export interface ProcessFacts {
+interface ProcessFacts {
   readonly name: string;
   readonly parent?: number;
   readonly title?: string;
+  readonly uid?: number;
   readonly env?: Readonly<Record<string, string>>;
   /** Inodes of the sockets that it holds; `hidden` where its descriptors may not be read. */
   readonly sockets?: readonly number[] | 'hidden';
@@ -45,8 +46,9 @@ export class Machine {
   }
 
   process(pid: number, facts: ProcessFacts): this {
-    const { name, parent = 1, title = name, env = {}, sockets = [], network = 'net-main' } = facts;
+    const { name, parent = 1, title = name, uid = 0, env = {}, sockets = [], network = 'net-main' } = facts;
     this.file(`${pid}/stat`, `${pid} (${name}) S ${parent} ${pid} ${pid} 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 100\n`);
+    this.file(`${pid}/status`, `Name:\t${name}\nUid:\t${uid}\t${uid}\t${uid}\t${uid}\n`);
     this.file(`${pid}/cmdline`, `${title.replaceAll(' ', '\0')}\0`);
     this.file(
       `${pid}/environ`,
@@ -106,7 +108,7 @@ function endpoint(text: string): string {
   return `${bytes.swap32().toString('hex').toUpperCase()}:${port}`;
 }
 
-export interface UtmpFacts {
+interface UtmpFacts {
   readonly type?: number;
   readonly pid: number;
   readonly user?: string;

@@ -15,11 +15,6 @@ export function knockProgram(): Peer {
   return find('usr/bin/knock');
 }
 
-/** Debian's `knockd`, for measuring beside it. */
-export function knockdProgram(): Peer {
-  return find('usr/sbin/knockd');
-}
-
 function find(program: string): Peer {
   const folder = process.env.SALLYPORT_PEERS ?? FALLBACK;
   const path = join(folder, program);

@@ -3,16 +3,16 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { parseTarget } from '#dist/core/address.js';
+import type { Entry } from '#dist/core/entry.js';
+import type { GrantId, GrantRecord } from '#dist/core/grants/grant.js';
+import type { JournalEvent } from '#dist/core/journal.js';
+import { parseSequence } from '#dist/core/sequence.js';
+import type { ServiceName } from '#dist/core/service.js';
+import type { Change, NumberedEvent } from '#dist/core/store.js';
+import { hours, type Instant, type Monotonic } from '#dist/core/time.js';
+import { parseUserName, type User } from '#dist/core/user.js';
 import { SqliteStore, type SqliteStoreOptions } from '#dist/store/sqlite-store.js';
-import { parseTarget } from '../../src/core/address.ts';
-import type { Entry } from '../../src/core/entry.ts';
-import type { GrantId, GrantRecord } from '../../src/core/grants/grant.ts';
-import type { JournalEvent } from '../../src/core/journal.ts';
-import { parseSequence } from '../../src/core/sequence.ts';
-import type { ServiceName } from '../../src/core/service.ts';
-import type { Change, NumberedEvent } from '../../src/core/store.ts';
-import { hours, type Instant, type Monotonic } from '../../src/core/time.ts';
-import { parseUserName, type User } from '../../src/core/user.ts';
 
 export const at = (ms: number): Instant => ms as Instant;
 

@@ -101,6 +101,7 @@ describe('the verdict', () => {
       'open: the provisional guard was not confirmed and took itself down',
     ],
     [statusView({ parts: parts({ state: 'guarding' }, 'failed') }), 'warn', 'guarding, but not all is well: knock'],
+    [statusView({ parts: parts({ state: 'dreaming' }) }), 'warn', 'the guard is dreaming; 1 address in'],
     [statusView({ ready: false }), 'warn', 'starting; 1 address in'],
   ] as const)('%# is honest', (status, tone, text) => {
     expect(verdict(status)).toMatchObject({ tone, text });

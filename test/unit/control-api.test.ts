@@ -125,7 +125,7 @@ describe('what is asked wrongly', () => {
 
 describe('what fails', () => {
   it.each([
-    ['SP_NOT_FOUND', { value: 'x' }, 404],
+    ['SP_NOT_FOUND', { what: 'x' }, 404],
     ['SP_ADDRESS_REFUSED', { address: '127.0.0.1', reason: 'a loopback address' }, 409],
     ['SP_DURATION_INVALID', { value: '3x' }, 400],
   ] as [ErrorCode, Record<string, string>, number][])(
@@ -153,7 +153,7 @@ describe('what fails', () => {
   });
 
   it('the cause of a refusal is told to the log and to nobody else', async () => {
-    gateway.answer('allow', () => Promise.reject(new SallyportError('SP_NOT_FOUND', { value: 'x' }, new Error('why'))));
+    gateway.answer('allow', () => Promise.reject(new SallyportError('SP_NOT_FOUND', { what: 'x' }, new Error('why'))));
     const response = await send('POST', '/v1/allow', { target: 'x' });
     expect(response.body).not.toContain('why');
     expect(log.lines).toHaveLength(1);

@@ -101,6 +101,13 @@ describe('the session that we run in', () => {
     expect(await sshPeers(machine.host(SELF))).toEqual([]);
   });
 
+  test('a parent with parentheses in its name does not end the search', async () => {
+    rootSession([20], [SERVED])
+      .process(350, { name: 'a) (b', parent: 300 })
+      .process(351, { name: 'node', parent: 350 });
+    expect((await sshPeers(machine.host(351))).map(({ address }) => address)).toEqual(['203.0.113.7']);
+  });
+
   test('the tables are those of the network namespace that sshd lives in', async () => {
     machine
       .tcp([], 'net-ours')
@@ -226,6 +233,17 @@ describe('login records', () => {
       .process(150, MONITOR)
       .process(200, { name: 'sshd', parent: 150, title: 'sshd: alice@pts/0', sockets: [20, 21] })
       .process(300, { name: 'xterm', parent: 200 })
+      .file('utmp', utmp([{ pid: 300, user: 'alice', host: '198.51.100.66' }]));
+    expect(await sshPeers(machine.host(SELF))).toEqual([]);
+  });
+
+  test('a user cannot make a record through a program that calls itself sshd', async () => {
+    machine
+      .tcp([SERVED, FORWARDED])
+      .process(SELF, { name: 'node' })
+      .process(150, MONITOR)
+      .process(200, { name: 'sshd', parent: 150, title: 'sshd: alice@pts/0', uid: 1000, sockets: [20] })
+      .process(300, { name: 'sshd', parent: 200, title: 'sshd: alice@pts/1', uid: 1000, sockets: [21] })
       .file('utmp', utmp([{ pid: 300, user: 'alice', host: '198.51.100.66' }]));
     expect(await sshPeers(machine.host(SELF))).toEqual([]);
   });

@@ -3,17 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Address, formatAddress, isAddress, networkTarget, type Target } from '#dist/core/address.js';
+import type { Entry } from '#dist/core/entry.js';
+import type { GrantId, GrantRecord } from '#dist/core/grants/grant.js';
+import type { JournalEvent } from '#dist/core/journal.js';
+import { toPort } from '#dist/core/ports.js';
+import type { Sequence } from '#dist/core/sequence.js';
+import type { Scope, ServiceName } from '#dist/core/service.js';
+import type { NumberedEvent } from '#dist/core/store.js';
+import type { Duration, Instant, Monotonic } from '#dist/core/time.js';
+import { parseUserName, type User } from '#dist/core/user.js';
 import { SqliteStore } from '#dist/store/sqlite-store.js';
-import { type Address, formatAddress, isAddress, networkTarget, type Target } from '../../src/core/address.ts';
-import type { Entry } from '../../src/core/entry.ts';
-import type { GrantId, GrantRecord } from '../../src/core/grants/grant.ts';
-import type { JournalEvent } from '../../src/core/journal.ts';
-import { toPort } from '../../src/core/ports.ts';
-import type { Sequence } from '../../src/core/sequence.ts';
-import type { Scope, ServiceName } from '../../src/core/service.ts';
-import type { NumberedEvent } from '../../src/core/store.ts';
-import type { Duration, Instant, Monotonic } from '../../src/core/time.ts';
-import { parseUserName, type User } from '../../src/core/user.ts';
 import {
   at,
   details,

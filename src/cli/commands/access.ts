@@ -1,5 +1,4 @@
 import type { AllowRequest } from '../../control/contract/requests.js';
-import { SallyportError } from '../../core/errors.js';
 import type { Call } from '../call.js';
 import { entryLine, entryTable, grantLine, grantTable, moment, remaining } from '../render/access.js';
 import { clean, list as names } from '../text.js';
@@ -28,10 +27,8 @@ export async function allow(call: Call): Promise<number> {
 export async function revoke(call: Call): Promise<number> {
   const client = await call.client();
   const result = await client.call('revoke', { body: { what: call.subject } });
-  if (result.revoked.length + result.removed.length === 0) {
-    throw new SallyportError('SP_NOT_FOUND', { value: call.subject });
-  }
   if (call.json) call.printJson(result);
+  else if (result.revoked.length + result.removed.length === 0) call.print(`nothing of ${clean(call.subject)} is open`);
   else {
     for (const grant of result.revoked) call.print(`revoked: ${grantLine(grant)}, grant ${clean(grant.id)}`);
     for (const entry of result.removed) call.print(`removed: ${entryLine(entry)}, entry ${clean(entry.id)}`);

@@ -38,7 +38,7 @@ export function verdict(status: StatusView): Verdict {
       return { tone: 'bad', text: `open: nothing is guarded${reason}`, next: 'guard again: sallyport firewall apply' };
     case 'failed':
       return { tone: 'bad', text: `the guard failed${reason}` };
-    default: {
+    case 'guarding': {
       const broken = Object.entries(status.parts).filter(([, part]) => toneOf(part) === 'bad');
       if (broken.length > 0) {
         return {
@@ -49,6 +49,8 @@ export function verdict(status: StatusView): Verdict {
       if (!status.ready) return { tone: 'warn', text: `starting; ${inside}` };
       return { tone: 'good', text: `guarding; ${inside}` };
     }
+    default:
+      return { tone: 'warn', text: `the guard is ${clean(firewall.state)}${reason}; ${inside}` };
   }
 }
 
@@ -69,7 +71,7 @@ export async function renderStatus(terminal: Terminal, status: StatusView): Prom
   }
   const facts = [
     count(status.users, 'user', 'users'),
-    `${count(status.entries, 'entry', 'entries')} that stay`,
+    count(status.entries, 'entry that stays', 'entries that stay'),
     `version ${clean(status.version)}`,
     `since ${moment(status.started_at)}`,
   ];
@@ -87,8 +89,8 @@ function partRow(terminal: Terminal, name: string, part: PartView): string[] {
   ];
 }
 
-const BAD = new Set(['failed', 'reverted', 'open', 'down', 'error', 'stopped', 'damaged']);
-const WARN = new Set(['provisional', 'degraded', 'starting', 'off', 'full']);
+const BAD = new Set(['failed', 'reverted', 'open', 'down', 'error', 'stopped', 'failing']);
+const WARN = new Set(['provisional', 'degraded', 'starting', 'off', 'polling']);
 
 function toneOf({ state }: PartView): Tone {
   return BAD.has(state) ? 'bad' : WARN.has(state) ? 'warn' : 'good';

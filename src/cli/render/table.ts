@@ -1,16 +1,20 @@
 import { stripVTControlCharacters } from 'node:util';
 import type { Terminal } from './terminal.js';
 
-/** Rows under a head: framed on a terminal, aligned columns anywhere else. Cells are clean text. */
+/**
+ * Rows under a head: framed on a terminal, without the columns that are empty; anywhere else aligned columns, always the
+ * same ones. Cells are clean text.
+ */
 export async function table(terminal: Terminal, head: readonly string[], rows: readonly string[][]): Promise<string> {
   if (!terminal.fancy) return columns([head.map((title) => title.toUpperCase()), ...rows]);
   const { default: Table } = await import('cli-table3');
+  const isUsed = head.map((_, i) => rows.some((row) => row[i] !== ''));
   const framed = new Table({
-    head: head.map((title) => terminal.paint('dim', title)),
+    head: head.filter((_, i) => isUsed[i]).map((title) => terminal.paint('dim', title)),
     style: { head: [], border: [], compact: true },
     chars: ROUNDED,
   });
-  framed.push(...rows);
+  for (const row of rows) framed.push(row.filter((_, i) => isUsed[i]));
   return framed.toString();
 }
 

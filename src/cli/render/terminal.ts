@@ -15,6 +15,6 @@ export class Terminal {
   }
 
   paint(format: Format, text: string): string {
-    return this.#colors ? styleText(format, text, { validateStream: false }) : text;
+    return this.#colors && text !== '' ? styleText(format, text, { validateStream: false }) : text;
   }
 }

@@ -5,9 +5,9 @@ export const ACCESS: readonly Spec[] = [
   {
     name: 'allow',
     takes: '<target>',
-    arguments: { target: 'an address, a CIDR or a host name' },
+    arguments: { target: 'an address or a CIDR' },
     group: 'Access:',
-    summary: 'let an address, a CIDR or a host name in',
+    summary: 'let an address or a CIDR in',
     about: 'Lets a target in: with --for until its time is over (a grant), without it until you remove it (an entry).',
     options: [
       namesOption('--services <names>', 'which services, with commas between them (default: all)'),
@@ -17,7 +17,7 @@ export const ACCESS: readonly Spec[] = [
     examples: [
       'sallyport allow 203.0.113.7 --for 8h --services ssh',
       'sallyport allow 203.0.113.0/28 --note "head office"',
-      'sallyport allow home.example.org --services sip',
+      'sallyport allow 2001:db8:7::/48 --services sip,web --for 2d',
     ],
     run: async (call) => (await import('../commands/access.js')).allow(call),
   },

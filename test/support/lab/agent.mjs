@@ -1,0 +1,159 @@
+/*
+ * Lives in a namespace of the lab and does on the network what it is told, one JSON object a line on standard input,
+ * one answer a line on standard output: { id, result } or { id, error }.
+ */
+import dgram from 'node:dgram';
+import net from 'node:net';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const held = new Map();
+const servers = new Map();
+let lastHandle = 0;
+
+const commands = {
+  /** Serves TCP: echoes what comes; `ping` asks for a word every 50 ms without being asked. */
+  async listenTcp({ port, talk = false, host }) {
+    const server = net.createServer((socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (data) => socket.write(data));
+      if (talk) {
+        const timer = setInterval(() => socket.write('tick\n'), 50);
+        socket.on('close', () => clearInterval(timer));
+      }
+    });
+    await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
+    servers.set(`tcp/${port}`, server);
+  },
+  async listenUdp({ port, family = 6 }) {
+    const socket = dgram.createSocket({ type: `udp${family}`, ipv6Only: false });
+    const seen = new Map();
+    socket.on('message', (data, from) => {
+      const who = from.address.replace(/^::ffff:/, '');
+      seen.set(who, (seen.get(who) ?? 0) + 1);
+      socket.send(data, from.port, from.address, () => {});
+    });
+    await new Promise((resolve, reject) => socket.once('error', reject).bind(port, resolve));
+    servers.set(`udp/${port}`, { socket, seen });
+  },
+  /** How many datagrams came from an address to a UDP port that is served here. */
+  async udpSeen({ port, from }) {
+    return servers.get(`udp/${port}`)?.seen.get(from) ?? 0;
+  },
+  /** Sends from a served UDP port on one's own accord, as a PBX does. */
+  async udpSend({ port, address, toPort }) {
+    const { socket } = servers.get(`udp/${port}`);
+    const to = net.isIPv4(address) ? `::ffff:${address}` : address;
+    await new Promise((resolve) => socket.send('hello', toPort, to, resolve));
+  },
+  /** open, refused or silent. */
+  async tcp({ address, port, timeout = 700, source }) {
+    const socket = net.connect({ host: address, port, ...(source ? { localAddress: source } : {}) });
+    const verdict = await Promise.race([
+      new Promise((resolve) => {
+        socket.once('connect', () => resolve('open'));
+        socket.once('error', (error) => resolve(error.code === 'ECONNREFUSED' ? 'refused' : `error ${error.code}`));
+      }),
+      sleep(timeout, 'silent'),
+    ]);
+    socket.destroy();
+    return verdict;
+  },
+  /** Whether a datagram comes back. */
+  async udp({ address, port, timeout = 500, source, sourcePort }) {
+    const socket = dgram.createSocket(net.isIPv6(address) ? 'udp6' : 'udp4');
+    await new Promise((resolve) => socket.bind(sourcePort ?? 0, source, resolve));
+    const answer = new Promise((resolve) => socket.once('message', () => resolve('open')));
+    socket.send('hello', port, address, () => {});
+    const verdict = await Promise.race([answer, sleep(timeout, 'silent')]);
+    socket.close();
+    return verdict;
+  },
+  /** Opens a flow and keeps it: pings over it later. */
+  async hold({ protocol, address, port, source, sourcePort }) {
+    const handle = ++lastHandle;
+    if (protocol === 'udp') {
+      const socket = dgram.createSocket(net.isIPv6(address) ? 'udp6' : 'udp4');
+      await new Promise((resolve) => socket.bind(sourcePort ?? 0, source, resolve));
+      const flow = { received: 0, socket, port: socket.address().port, send: (text) => socket.send(text, port, address, () => {}) };
+      socket.on('message', () => flow.received++);
+      held.set(handle, flow);
+      return { handle, port: flow.port };
+    }
+    const socket = net.connect({ host: address, port, ...(source ? { localAddress: source } : {}) });
+    await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+    socket.on('error', () => {});
+    const flow = { received: 0, socket, send: (text) => socket.write(text) };
+    socket.on('data', (data) => {
+      flow.received += data.length;
+    });
+    held.set(handle, flow);
+    return { handle, port: socket.localPort };
+  },
+  /** Sends over a held flow and tells whether anything came back in time. */
+  async ping({ handle, timeout = 500 }) {
+    const flow = held.get(handle);
+    const before = flow.received;
+    flow.send('ping');
+    const end = performance.now() + timeout;
+    while (performance.now() < end) {
+      if (flow.received > before) return true;
+      await sleep(10);
+    }
+    return false;
+  },
+  async received({ handle }) {
+    return held.get(handle).received;
+  },
+  /** One knock after the other. TCP: a SYN. `pause` milliseconds between packets. */
+  async knock({ address, knocks, pause = 20, source, payload = '' }) {
+    for (const [index, { protocol, port }] of knocks.entries()) {
+      if (index > 0) await sleep(pause);
+      await one({ protocol, port, address, source, payload });
+    }
+  },
+  /** Every port of a span, in order. */
+  async sweep({ address, protocol, first, last, source, times = 1 }) {
+    const ports = Array.from({ length: Math.abs(last - first) + 1 }, (_, i) => (first < last ? first + i : first - i));
+    const udp = dgram.createSocket(net.isIPv6(address) ? 'udp6' : 'udp4');
+    await new Promise((resolve) => udp.bind(0, source, resolve));
+    for (let round = 0; round < times; round++) {
+      for (let start = 0; start < ports.length; start += 250) {
+        await Promise.all(
+          ports.slice(start, start + 250).map((port) =>
+            protocol === 'udp'
+              ? new Promise((resolve) => udp.send('', port, address, resolve))
+              : one({ protocol, port, address, source }),
+          ),
+        );
+      }
+    }
+    udp.close();
+    return ports.length * times;
+  },
+};
+
+async function one({ protocol, port, address, source, payload = '' }) {
+  if (protocol === 'udp') {
+    const socket = dgram.createSocket(net.isIPv6(address) ? 'udp6' : 'udp4');
+    if (source) await new Promise((resolve) => socket.bind(0, source, resolve));
+    await new Promise((resolve) => socket.send(payload, port, address, resolve));
+    socket.close();
+    return;
+  }
+  const socket = net.connect({ host: address, port, ...(source ? { localAddress: source } : {}) });
+  socket.on('error', () => {});
+  await sleep(2);
+  socket.destroy();
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, command, ...options } = JSON.parse(line);
+  Promise.resolve()
+    .then(() => commands[command](options))
+    .then(
+      (result) => process.stdout.write(`${JSON.stringify({ id, result: result ?? null })}\n`),
+      (error) => process.stdout.write(`${JSON.stringify({ id, error: String(error?.stack ?? error) })}\n`),
+    );
+}
+process.exit(0);

@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LabHost, mustRun, run } from './host.js';
+import { type DaemonOptions, LabDaemon } from './daemon.js';
+
+/*
+ * The lab: four machines on one wire, each a network namespace of its own.
+ *
+ *   laptop    .2 ──┐
+ *   stranger  .3 ──┼── bridge ── gateway .1    10.77.0.0/24 and fd77::/64
+ *   phone     .4 ──┘
+ */
+export class Lab {
+  readonly gateway: LabHost;
+  readonly laptop: LabHost;
+  readonly stranger: LabHost;
+  readonly phone: LabHost;
+  readonly directory: string;
+  readonly #wire: string;
+  readonly #daemons: LabDaemon[] = [];
+
+  static async create(): Promise<Lab> {
+    const name = `sp${randomBytes(3).toString('hex')}`;
+    const directory = await mkdtemp(join(tmpdir(), 'sallyport-lab-'));
+    const lab = new Lab(name, directory);
+    try {
+      await lab.#build();
+    } catch (error) {
+      await lab.destroy();
+      throw error;
+    }
+    return lab;
+  }
+
+  private constructor(name: string, directory: string) {
+    const host = (role: string, n: number) => new LabHost(`${name}-${role}`, `10.77.0.${n}`, `fd77::${n}`);
+    this.#wire = `${name}-wire`;
+    this.directory = directory;
+    this.gateway = host('gateway', 1);
+    this.laptop = host('laptop', 2);
+    this.stranger = host('stranger', 3);
+    this.phone = host('phone', 4);
+  }
+
+  get hosts(): LabHost[] {
+    return [this.gateway, this.laptop, this.stranger, this.phone];
+  }
+
+  /** A gateway daemon in the gateway's namespace; not yet started. */
+  daemon(options: DaemonOptions = {}): LabDaemon {
+    const daemon = new LabDaemon(this.gateway, this.directory, options);
+    this.#daemons.push(daemon);
+    return daemon;
+  }
+
+  async destroy(): Promise<void> {
+    for (const daemon of this.#daemons) await daemon.kill('SIGKILL');
+    for (const host of this.hosts) await host.stop();
+    for (const namespace of [...this.hosts.map((host) => host.namespace), this.#wire]) {
+      await run('ip', ['netns', 'delete', namespace]);
+    }
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  async #build(): Promise<void> {
+    const lines = [`netns add ${this.#wire}`, `-n ${this.#wire} link add br0 type bridge`, `-n ${this.#wire} link set br0 up`];
+    for (const [index, { namespace, ipv4, ipv6 }] of this.hosts.entries()) {
+      lines.push(
+        `netns add ${namespace}`,
+        `-n ${this.#wire} link add p${index} type veth peer name eth0 netns ${namespace}`,
+        `-n ${this.#wire} link set p${index} master br0 up`,
+        `-n ${namespace} link set lo up`,
+        `-n ${namespace} link set eth0 up`,
+        `-n ${namespace} address add ${ipv4}/24 dev eth0`,
+        `-n ${namespace} address add ${ipv6}/64 dev eth0 nodad`,
+      );
+    }
+    for (const line of lines) await mustRun('ip', line.split(' '));
+    for (const host of this.hosts) host.start();
+  }
+}
+
+/** Waits until a condition holds, looking often; fails when it does not within the bound (milliseconds). */
+export async function eventually<T>(look: () => Promise<T> | T, holds: (value: T) => boolean, bound = 5000): Promise<T> {
+  const end = performance.now() + bound;
+  for (;;) {
+    const value = await look();
+    if (holds(value)) return value;
+    if (performance.now() > end) throw new Error(`not within ${bound} ms; the last seen: ${JSON.stringify(value)}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** `tcp/21234,udp/28111` as steps. */
+export function steps(text: string): { protocol: 'tcp' | 'udp'; port: number }[] {
+  return text.split(',').map((one) => {
+    const [protocol, port] = one.split('/');
+    return { protocol: protocol as 'tcp' | 'udp', port: Number(port) };
+  });
+}

@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const CHECK = join(ROOT, 'scripts/check-imports.mjs');
+
+/** A file that breaks a rule, and what the check must say of it. */
+const VIOLATIONS: readonly (readonly [path: string, text: string, said: string])[] = [
+  ['core/planted.ts', "import { readFileSync } from 'node:fs';\n", 'imports node:fs'],
+  ['core/planted.ts', "import { readFileSync } from 'fs';\n", 'imports fs'],
+  ['core/planted.ts', "import { z } from 'zod';\n", 'imports zod'],
+  ['core/planted.ts', "import { loadConfig } from '../config/load.js';\n", 'imports ../config/load.js'],
+  ['core/planted.ts', "import type { Config } from '../config/config.js';\n", 'imports ../config/config.js'],
+  ['core/planted.ts', "export type Config = import('../config/config.js').Config;\n", 'imports ../config/config.js'],
+  ['core/planted.ts', 'export const now = Date.now();\n', 'uses Date'],
+  ['core/planted.ts', 'export const now = new globalThis.Date();\n', 'uses globalThis'],
+  ['core/planted.ts', 'export const chance = Math.random();\n', 'uses Math.random'],
+  ['core/planted.ts', "export const chance = Math['random']();\n", 'uses Math.random'],
+  ['core/planted.ts', 'export const { random } = Math;\n', 'uses Math.random'],
+  ['core/deep/er/planted.ts', "export * from '../../../store/driver.js';\n", 'imports ../../../store/driver.js'],
+  ['knock/planted.ts', "import { names } from '../firewall/names.js';\n", 'imports ../firewall/names.js'],
+  ['firewall/planted.ts', "const store = await import('../store/driver.js');\n", 'imports ../store/driver.js'],
+  ['firewall/planted.ts', "new URL('../store/store-worker.js', import.meta.url);\n", 'imports ../store/store-worker.js'],
+  ['store/planted.ts', "import fastify from 'fastify';\n", 'imports fastify'],
+  ['cli/planted.ts', "import { start } from '../control/server.js';\n", 'imports ../control/server.js'],
+  ['cli/planted.ts', "export { Sqlite } from '../store/driver.js';\n", 'imports ../store/driver.js'],
+  ['cli/planted.ts', "import { Sqlite } from '#dist/store/driver.js';\n", 'imports #dist/store/driver.js'],
+  ['cli/planted.ts', "import { Sqlite } from '../../dist/store/driver.js';\n", 'imports ../../dist/store/driver.js'],
+  ['client/planted.ts', "import { z } from 'zod';\n", 'imports zod'],
+  ['client/planted.ts', "import { createRequire } from 'node:module';\n", 'imports node:module'],
+  ['client/planted.ts', "const name = 'zod';\nawait import(name);\n", 'imports a computed name'],
+  ['control/contract/planted.ts', "import { serve } from '../server.js';\n", 'imports ../server.js'],
+  ['config/planted.ts', "import { start } from '../main.js';\n", 'imports ../main.js'],
+  ['planted.ts', "import { test } from 'vitest';\n", 'imports vitest'],
+  ['phone-book/planted.ts', "import { parse } from '../core/address.js';\n", 'the folder phone-book is not in'],
+  ['core/planted.js', "import 'node:fs';\n", 'only TypeScript belongs here'],
+];
+
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sallyport-imports-'));
+  cpSync(join(ROOT, 'src'), join(folder, 'src'), { recursive: true });
+  cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function check(): { readonly status: number; readonly lines: readonly string[] } {
+  const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] } as const;
+  try {
+    return { status: 0, lines: execFileSync(process.execPath, [CHECK, folder], options).trim().split('\n') };
+  } catch (error) {
+    const { status, stdout } = error as { status: number; stdout: string };
+    return { status, lines: stdout.trim().split('\n') };
+  }
+}
+
+describe('the import direction', () => {
+  test('holds in the tree as it is, of which every file is read', () => {
+    const { status, lines } = check();
+    expect(lines.at(-1)).toMatch(/^\d{3,} imports in \d{2,} files read, 0 problems$/);
+    expect(status).toBe(0);
+  });
+
+  test.each(VIOLATIONS)('is broken by src/%s: %j', (path, text, said) => {
+    const planted = join(folder, 'src', path);
+    mkdirSync(dirname(planted), { recursive: true });
+    writeFileSync(planted, text);
+    try {
+      const { status, lines } = check();
+      expect(status).toBe(1);
+      expect(lines.slice(0, -1)).toHaveLength(1);
+      expect(lines[0]).toContain(`src/${path}`);
+      expect(lines[0]).toContain(said);
+    } finally {
+      rmSync(planted);
+    }
+  });
+
+  test('is broken by a tsconfig.json that lets the compiler pass more', () => {
+    const path = join(folder, 'src/knock/tsconfig.json');
+    const references = [{ path: '../core' }, { path: '../config' }, { path: '../netlink' }, { path: '../firewall' }];
+    cpSync(path, `${path}.kept`);
+    writeFileSync(path, JSON.stringify({ references }));
+    const { status, lines } = check();
+    cpSync(`${path}.kept`, path);
+    rmSync(`${path}.kept`);
+    expect(status).toBe(1);
+    expect(lines.join('\n')).toContain('src/knock/tsconfig.json: references');
+  });
+
+  test('is not said to hold where nothing was read', () => {
+    const empty = mkdtempSync(join(tmpdir(), 'sallyport-imports-'));
+    const kept = folder;
+    folder = empty;
+    mkdirSync(join(empty, 'src'));
+    cpSync(join(ROOT, 'package.json'), join(empty, 'package.json'));
+    const { status } = check();
+    folder = kept;
+    rmSync(empty, { recursive: true, force: true });
+    expect(status).toBe(1);
+  });
+});
