@@ -22,6 +22,7 @@ import { Guard } from './gate/guard.js';
 import { Heartbeat } from './gate/heartbeat.js';
 import { People } from './gate/people.js';
 import { Recorder } from './gate/recorder.js';
+import { UserDesk } from './gate/user-desk.js';
 import { bootId, localPortRange, ownAddresses } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
 import { ServiceManager } from './host/notify.js';
@@ -239,6 +240,7 @@ export class Daemon {
       clock,
       ledger,
       people,
+      userDesk: new UserDesk({ config, clock, people, ledger, doorkeeper, guard, recorder }),
       entries,
       doorkeeper,
       guard,

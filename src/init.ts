@@ -168,6 +168,6 @@ async function firstUser(config: Config, name: string | undefined): Promise<User
 
 /** Whoever called sudo, or `admin`. */
 function usualName(): string {
-  const name = process.env['SUDO_USER'];
+  const name = process.env.SUDO_USER;
   return name !== undefined && /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/.test(name) && name !== 'root' ? name : 'admin';
 }

@@ -12,7 +12,7 @@ export function createLog(level: LogLevel): Logger {
     serializers: { err: describe },
   };
   if (!process.stdout.isTTY) return pino(options, pino.destination({ fd: 1, sync: true }));
-  const colorize = !process.env['NO_COLOR'];
+  const colorize = !process.env.NO_COLOR;
   return pino(options, pretty({ sync: true, colorize, translateTime: 'SYS:HH:MM:ss', ignore: 'pid,hostname' }));
 }
 

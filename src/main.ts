@@ -12,7 +12,7 @@ import { VERSION } from './version.js';
 
 /** Where the configuration is, unless --config says otherwise. */
 export function configFile(given: string | undefined): string {
-  return given ?? process.env['SALLYPORT_CONFIG'] ?? '/etc/sallyport/sallyport.yaml';
+  return given ?? process.env.SALLYPORT_CONFIG ?? '/etc/sallyport/sallyport.yaml';
 }
 
 const offline: OfflineCommands = {

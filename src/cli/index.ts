@@ -2,7 +2,7 @@ import type { Io } from './io.js';
 import type { OfflineCommands } from './offline.js';
 import { report } from './report.js';
 
-export { type Input, type Io, type Output, processIo } from './io.js';
+export { type Io, processIo } from './io.js';
 export type { OfflineCommands } from './offline.js';
 
 /**

@@ -1,5 +1,6 @@
 import { type Address, familyOf, networkTarget, neverAllowed, type Target } from '../core/address.js';
 import type { Entry } from '../core/entry.js';
+import { SallyportError } from '../core/errors.js';
 import type { ElementChange, RangeContents, SetElement, SetScope } from '../core/firewall.js';
 import { elementsOf, isHashTarget, rangesOf } from '../core/grants/elements.js';
 import type { EndReason, Grant } from '../core/grants/grant.js';
@@ -104,11 +105,16 @@ export class Doorkeeper {
 
   /**
    * Opens for an operator. Resolves when it is open and on the disk.
-   * @throws what the packet filter says; a record that cannot be written yet is no error: it is kept and tried again
+   * @throws SP_FIREWALL_FAILED; a record that cannot be written yet is no error: it is kept and tried again
    */
   async open(request: OpenRequest): Promise<Grant> {
     const opened = this.#o.ledger.open(request);
-    await this.#write([opened.grant.target, ...opened.evicted.map(({ target }) => target)], []);
+    try {
+      await this.#write([opened.grant.target, ...opened.evicted.map(({ target }) => target)], []);
+    } catch (error) {
+      if (opened.outcome === 'opened') this.#o.ledger.end(opened.grant.id);
+      throw new SallyportError('SP_FIREWALL_FAILED', { problem: 'it is being put right; try again' }, error);
+    }
     await this.#recordOpened(opened).catch(() => undefined);
     return opened.grant;
   }

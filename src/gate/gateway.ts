@@ -22,7 +22,6 @@ import { isSallyportError, SallyportError } from '../core/errors.js';
 import type { Grant } from '../core/grants/grant.js';
 import { parseGrantId } from '../core/grants/id.js';
 import type { GrantLedger } from '../core/grants/ledger.js';
-import type { JournalEvent } from '../core/journal.js';
 import type { SourceHealth } from '../core/knock/source.js';
 import { formatPortRange, formatPortSpan } from '../core/ports.js';
 import { ALL, type Scope, toScope } from '../core/service.js';
@@ -33,9 +32,10 @@ import type { Doorkeeper } from './doorkeeper.js';
 import type { Entries } from './entries.js';
 import type { Guard } from './guard.js';
 import { parseMoment } from './moment.js';
-import { type People, type PlannedUser, ttlTooLong } from './people.js';
+import { type People, ttlTooLong } from './people.js';
 import type { Recorder } from './recorder.js';
-import { inSeconds, viewCard, viewEntry, viewEvent, viewGrant, viewUser } from './views.js';
+import type { UserDesk } from './user-desk.js';
+import { inSeconds, viewEntry, viewEvent, viewGrant } from './views.js';
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -45,6 +45,7 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly ledger: GrantLedger;
   readonly people: People;
+  readonly userDesk: UserDesk;
   readonly entries: Entries;
   readonly doorkeeper: Doorkeeper;
   readonly guard: Guard;
@@ -57,7 +58,6 @@ export interface GatewayOptions {
 export class Gateway implements GatewayApi {
   readonly #o: GatewayOptions;
   #isReady = false;
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: GatewayOptions) {
     this.#o = options;
@@ -150,59 +150,32 @@ export class Gateway implements GatewayApi {
     return { revoked, removed: found.entries.map(viewEntry) };
   }
 
-  async users(): Promise<UserView[]> {
-    const users = this.#o.people.list().sort((a, b) => (a.name < b.name ? -1 : 1));
-    return users.map((user) => this.#viewUser(user));
+  users(): Promise<UserView[]> {
+    return this.#o.userDesk.list();
   }
 
-  async user(name: string): Promise<UserView> {
-    return this.#viewUser(this.#o.people.get(name));
+  user(name: string): Promise<UserView> {
+    return this.#o.userDesk.show(name);
   }
 
-  addUser({ name, ...options }: AddUserRequest): Promise<UserCard> {
-    return this.#inTurn(async () => {
-      const plan = await this.#o.people.planNew(name, options);
-      await this.#takeUser(plan, { event: 'user.added' });
-      return this.#card(plan.user);
-    });
+  addUser(request: AddUserRequest): Promise<UserCard> {
+    return this.#o.userDesk.add(request);
   }
 
-  setUser(name: string, options: SetUserRequest): Promise<UserView> {
-    return this.#inTurn(async () => {
-      const plan = await this.#o.people.planChange(name, options);
-      await this.#takeUser(plan, { event: 'user.changed', detail: Object.keys(options).join(', ') });
-      return this.#viewUser(plan.user);
-    });
+  setUser(name: string, request: SetUserRequest): Promise<UserView> {
+    return this.#o.userDesk.set(name, request);
   }
 
   removeUser(name: string): Promise<RemoveUserResult> {
-    return this.#inTurn(async () => {
-      const { people, recorder, ledger, doorkeeper, guard } = this.#o;
-      const user = people.get(name);
-      const removed = this.#viewUser(user);
-      await recorder.recordNow([
-        { kind: 'user.remove', id: user.id },
-        this.#journal({ event: 'user.removed', user: user.name }),
-      ]);
-      people.remove(user);
-      const grants = ledger.ofUser(user.id);
-      const revoked = grants.map((grant) => viewGrant(grant, this.#o.clock));
-      await doorkeeper.end(grants, 'revoked', 'the user was removed');
-      await guard.syncSteps();
-      return { removed, revoked };
-    });
+    return this.#o.userDesk.remove(name);
   }
 
-  async card(name: string): Promise<UserCard> {
-    return this.#card(this.#o.people.get(name));
+  card(name: string): Promise<UserCard> {
+    return this.#o.userDesk.card(name);
   }
 
   rotate(name: string): Promise<UserCard> {
-    return this.#inTurn(async () => {
-      const plan = await this.#o.people.planRotation(name);
-      await this.#takeUser(plan, { event: 'user.changed', detail: 'a new sequence' });
-      return this.#card(plan.user);
-    });
+    return this.#o.userDesk.rotate(name);
   }
 
   async journal({ since, after, limit }: JournalRequest): Promise<JournalView[]> {
@@ -257,24 +230,9 @@ export class Gateway implements GatewayApi {
     return byExpiry.map((grant) => viewGrant(grant, this.#o.clock));
   }
 
-  #viewUser(user: User): UserView {
-    return viewUser(user, this.#o.ledger.ofUser(user.id).length);
-  }
-
-  #card(user: User): UserCard {
-    return viewCard(user, this.#o.config.services, this.#o.config.grants.ttl);
-  }
-
   #scope(names: readonly string[] | undefined, user: User | null): Scope {
     if (names === undefined && user !== null) return user.services;
     return toScope(names ?? [], this.#o.config.services);
-  }
-
-  /** Kept, then made to count, then brought to the kernel: a knock of a user that is not on the disk opens nothing. */
-  async #takeUser(plan: PlannedUser, event: Omit<JournalEvent, 'at' | 'user'>): Promise<void> {
-    await this.#o.recorder.recordNow([...plan.changes, this.#journal({ ...event, user: plan.user.name })]);
-    this.#o.people.take(plan.user);
-    await this.#o.guard.syncSteps();
   }
 
   /** Host names are not tracked by this version, so they are refused rather than resolved once and forgotten. */
@@ -308,16 +266,5 @@ export class Gateway implements GatewayApi {
     const targets = new Set([target, target.includes('/') ? target : doorkeeper.widen(parseAddress(target))]);
     const grants = [...targets].flatMap((one) => ledger.atTarget(one));
     return { grants, entries: entries.list().filter((one) => targets.has(one.target)), isKnown: false };
-  }
-
-  #journal(event: Omit<JournalEvent, 'at'>) {
-    return { kind: 'journal', event: { at: this.#o.clock.now(), ...event } } as const;
-  }
-
-  /** Changes of users one after the other: each is planned on what the one before left. */
-  #inTurn<T>(task: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(task);
-    this.#turn = turn.catch(() => undefined);
-    return turn;
   }
 }

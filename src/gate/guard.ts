@@ -1,11 +1,12 @@
 import { SallyportError } from '../core/errors.js';
 import type { Arming, ElementChange, Firewall, GuardContents, GuardState, RangeContents } from '../core/firewall.js';
-import { compareElements, type Drift, isDrift } from '../core/grants/drift.js';
 import type { JournalEvent } from '../core/journal.js';
 import { diffSteps, type Steps } from '../core/knock/automaton.js';
-import { after, type Clock, type Duration, formatDuration, type Monotonic, seconds } from '../core/time.js';
+import { type Clock, type Duration, formatDuration, type Monotonic, seconds } from '../core/time.js';
+import { ContentsRepair } from './contents-repair.js';
 import type { Door } from './doorkeeper.js';
 import type { Log } from './log.js';
+import { Provision, sameArming } from './provision.js';
 import type { Recorder } from './recorder.js';
 
 /** How long a guard that is put up again holds unless confirmed. */
@@ -37,10 +38,10 @@ export interface GuardOptions {
  */
 export class Guard implements Door {
   readonly #o: GuardOptions;
+  readonly #contents: ContentsRepair;
+  readonly #provision: Provision;
   #mode: GuardMode = 'failed';
   #isConfirmed: boolean;
-  #revertsAt: Monotonic | undefined;
-  #revertTimer: NodeJS.Timeout | undefined;
   #steps: Steps = new Map();
   #repairing: Promise<void> | undefined;
   #again: Culprit[] = [];
@@ -49,6 +50,8 @@ export class Guard implements Door {
 
   constructor(options: GuardOptions) {
     this.#o = options;
+    this.#contents = new ContentsRepair(options);
+    this.#provision = new Provision(options.clock, () => this.#lapsed());
     this.#isConfirmed = options.isConfirmed;
   }
 
@@ -63,7 +66,7 @@ export class Guard implements Door {
 
   /** When a provisional guard lapses. */
   get revertsAt(): Monotonic | undefined {
-    return this.#revertsAt;
+    return this.#provision.until;
   }
 
   /** Brings the kernel to what it should be, from whatever state it was found in. */
@@ -79,10 +82,8 @@ export class Guard implements Door {
     const arming = this.#wantedArming(found);
     if (found.table === 'intact') {
       this.#hasTable = true;
-      this.#steps = await this.#o.firewall.readSteps();
-      await this.syncSteps();
-      await this.#o.firewall.setRanges(this.#o.contents().ranges);
-      await this.#correctElements();
+      await this.#contents.correct();
+      this.#steps = this.#o.steps();
       if (!sameArming(found.arming, arming)) await this.#o.firewall.arm(arming);
     } else {
       await this.#load(arming);
@@ -92,7 +93,7 @@ export class Guard implements Door {
   }
 
   stop(): void {
-    clearTimeout(this.#revertTimer);
+    this.#provision.clear();
   }
 
   /** True while the guard has not been shown to let its owner in. */
@@ -153,7 +154,7 @@ export class Guard implements Door {
 
   /** Takes the guard down for good, at the end of a daemon whose guard was never confirmed. */
   async takeDown(): Promise<void> {
-    clearTimeout(this.#revertTimer);
+    this.#provision.clear();
     await this.#o.firewall.unload();
     this.#hasTable = false;
   }
@@ -182,15 +183,8 @@ export class Guard implements Door {
 
   async #hasDrift({ arming }: GuardState): Promise<boolean> {
     if (this.#mode !== 'guarding' && this.#mode !== 'provisional') return false;
-    const wanted = this.#currentArming();
-    if (wanted === undefined || !sameArming(arming, wanted)) return true;
-    const drift = compareElements(
-      grantElements(this.#o.contents()),
-      await this.#o.firewall.readElements(),
-      this.#o.clock,
-    );
-    const { removed, added } = diffSteps(await this.#o.firewall.readSteps(), this.#o.steps());
-    return isDrift(drift) || removed.length + added.length > 0;
+    const wanted = this.#provision.arming();
+    return wanted === undefined || !sameArming(arming, wanted) || (await this.#contents.hasDrift());
   }
 
   async #repairAll(): Promise<void> {
@@ -216,7 +210,7 @@ export class Guard implements Door {
       this.#hasTable = found.table !== 'absent';
       return;
     }
-    const arming = this.#currentArming();
+    const arming = this.#provision.arming();
     if (arming === undefined) return await this.#reverted('its time is over');
     if (found.table !== 'intact') {
       await this.#load(arming);
@@ -224,40 +218,14 @@ export class Guard implements Door {
       const what = found.table === 'absent' ? 'the table was deleted' : 'the rules were changed';
       return this.#repaired(`${what} by ${who}; all is back as it was`);
     }
-    const repairs = await this.#correctElements();
-    const steps = await this.#o.firewall.readSteps();
-    const { removed, added } = diffSteps(steps, this.#o.steps());
-    if (removed.length + added.length > 0) {
-      await this.#o.firewall.changeSteps(removed, added);
-      repairs.push('the sequences were changed');
-    }
+    const repairs = await this.#contents.correct();
     if (!sameArming(found.arming, arming)) {
       await this.#o.firewall.arm(arming);
       repairs.push('the guard was switched off');
     }
-    await this.#o.firewall.setRanges(this.#o.contents().ranges);
     this.#repaired(
       `${repairs.length > 0 ? repairs.join(', ') : 'something in our table was changed'} by ${who}; put right`,
     );
-  }
-
-  /** Puts elements right; tells what was wrong. Looks twice, so that a change under way is not taken for drift. */
-  async #correctElements(): Promise<string[]> {
-    const { firewall } = this.#o;
-    await firewall.change({ present: [], absent: [], answered: [] });
-    let drift: Drift = compareElements(grantElements(this.#o.contents()), await firewall.readElements(), this.#o.clock);
-    if (!isDrift(drift)) return [];
-    await firewall.change({ present: [], absent: [], answered: [] });
-    drift = compareElements(grantElements(this.#o.contents()), await firewall.readElements(), this.#o.clock);
-    const held = [...this.#o.contents().elements].filter(({ scope }) => scope === 'held');
-    await firewall.change({ present: [...drift.missing, ...drift.wrong, ...held], absent: drift.extra, answered: [] });
-    const tell = (what: string, items: readonly { target: string }[]) =>
-      items.length === 0 ? [] : [`${what}: ${[...new Set(items.map(({ target }) => target))].slice(0, 5).join(', ')}`];
-    return [
-      ...tell('deleted', drift.missing),
-      ...tell('given another time', drift.wrong),
-      ...tell('let in past us', drift.extra),
-    ];
   }
 
   async #load(arming: Arming): Promise<void> {
@@ -273,28 +241,15 @@ export class Guard implements Door {
     return { kind: 'provisional', remaining: this.#o.firstProvision };
   }
 
-  /** What holds now; undefined where a provisional guard has lapsed. */
-  #currentArming(): Arming | undefined {
-    if (this.#revertsAt === undefined) return { kind: 'permanent' };
-    const remaining = this.#revertsAt - this.#o.clock.monotonic();
-    return remaining >= 1 ? { kind: 'provisional', remaining: Math.floor(remaining) as Duration } : undefined;
+  #setArming(arming: Arming): void {
+    this.#detail = null;
+    this.#provision.set(arming);
+    this.#mode = arming.kind === 'permanent' ? 'guarding' : 'provisional';
   }
 
-  #setArming(arming: Arming): void {
-    clearTimeout(this.#revertTimer);
-    this.#detail = null;
-    if (arming.kind === 'permanent') {
-      this.#mode = 'guarding';
-      this.#revertsAt = undefined;
-      return;
-    }
-    this.#mode = 'provisional';
-    this.#revertsAt = after(this.#o.clock.monotonic(), arming.remaining);
-    this.#revertTimer = setTimeout(() => {
-      if (this.#mode !== 'provisional') return;
-      this.#reverted('nobody confirmed it, and no knock opened it').catch((error) => this.#fail(error));
-    }, arming.remaining + 50);
-    this.#revertTimer.unref();
+  #lapsed(): void {
+    if (this.#mode !== 'provisional') return;
+    this.#reverted('nobody confirmed it, and no knock opened it').catch((error) => this.#fail(error));
   }
 
   #announceProvision(remaining: Duration): void {
@@ -307,9 +262,8 @@ export class Guard implements Door {
   }
 
   async #reverted(why: string): Promise<void> {
-    clearTimeout(this.#revertTimer);
+    this.#provision.clear();
     this.#mode = 'reverted';
-    this.#revertsAt = undefined;
     this.#isConfirmed = false;
     this.#o.log.warn(
       {},
@@ -321,17 +275,16 @@ export class Guard implements Door {
   }
 
   async #opened(who: string): Promise<void> {
-    clearTimeout(this.#revertTimer);
+    this.#provision.clear();
     this.#mode = 'open';
     this.#hasTable = false;
-    this.#revertsAt = undefined;
     this.#o.log.warn({}, 'the guard is open: somebody gave the panic command; close it with: sallyport firewall apply');
     this.#tell({ event: 'firewall.opened', detail: `by the panic command (${who})` });
   }
 
   #repaired(detail: string): void {
     this.#detail = null;
-    if (this.#mode === 'failed') this.#setArming(this.#currentArming() ?? { kind: 'permanent' });
+    if (this.#mode === 'failed') this.#setArming(this.#provision.arming() ?? { kind: 'permanent' });
     this.#o.log.warn({}, `drift repaired: ${detail}`);
     this.#tell({ event: 'drift.repaired', detail });
   }
@@ -354,15 +307,6 @@ export class Guard implements Door {
   #tell(event: Omit<JournalEvent, 'at'>): void {
     void this.#o.recorder.tell({ at: this.#o.clock.now(), ...event });
   }
-}
-
-function* grantElements(contents: GuardContents) {
-  for (const element of contents.elements) if (element.scope !== 'held') yield element;
-}
-
-function sameArming(a: Arming | null, b: Arming): boolean {
-  if (a === null || a.kind !== b.kind) return false;
-  return a.kind === 'permanent' || b.kind === 'permanent' || Math.abs(a.remaining - b.remaining) < 3000;
 }
 
 function nameCulprits(culprits: readonly Culprit[]): string {

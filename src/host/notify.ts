@@ -4,7 +4,7 @@ export class ServiceManager {
 
   /** Finds libsystemd where systemd started us. */
   async start(): Promise<void> {
-    if (process.env['NOTIFY_SOCKET'] === undefined) return;
+    if (process.env.NOTIFY_SOCKET === undefined) return;
     try {
       const { default: koffi } = await import('koffi');
       this.#notify = koffi.load('libsystemd.so.0').func('int sd_notify(int unset_environment, str state)');
@@ -19,7 +19,7 @@ export class ServiceManager {
 
   /** How often systemd wants to hear `WATCHDOG=1`, in milliseconds: half of what it waits; undefined where it does not. */
   get watchdogEvery(): number | undefined {
-    const micros = Number(process.env['WATCHDOG_USEC']);
+    const micros = Number(process.env.WATCHDOG_USEC);
     return Number.isFinite(micros) && micros > 0 ? micros / 2000 : undefined;
   }
 }

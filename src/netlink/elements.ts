@@ -17,6 +17,7 @@ import {
   NLM_F_DUMP,
   NLM_F_REQUEST,
   readText,
+  readU16,
   readU32,
   readU64,
 } from './message.js';
@@ -131,6 +132,14 @@ export function encodeGenerationRequest(): Uint8Array<ArrayBuffer> {
 export function decodeGeneration(body: Uint8Array): number | undefined {
   const decoded = decodeNetfilterBody(body);
   return decoded && readU32(findAttribute(decoded.attributes, NFTA_GEN_ID));
+}
+
+/**
+ * The low 16 bits of the generation in which a message of a dump was made: the resource id of its nfgenmsg. The kernel
+ * does not flag dumps of sets as interrupted (NLM_F_DUMP_INTR); this tells it.
+ */
+export function decodeGenerationMark(body: Uint8Array): number | undefined {
+  return readU16(body.subarray(2, 4));
 }
 
 /** All elements in a datagram of a dump's answer; undefined where it is malformed. */

@@ -1,7 +1,7 @@
 /** The thread that writes: a commit waits in the kernel while another program's transaction holds the commit mutex. */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
-import { decodeGeneration, encodeDumpRequest, encodeGenerationRequest, NFT_MSG_NEWGEN } from './elements.js';
+import { decodeGeneration, decodeGenerationMark, encodeDumpRequest, encodeGenerationRequest, NFT_MSG_NEWGEN } from './elements.js';
 import { EAGAIN, EBADMSG, EINTR, type Failure, NetlinkError, unavailable } from './errors.js';
 import { type Libc, loadLibc } from './libc.js';
 import { decodeErrno, decodeMessages, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from './message.js';
@@ -132,6 +132,7 @@ async function dumpOnce(
   const socket = NetlinkSocket.open(libc);
   const buffer = new Uint8Array(DATAGRAM);
   const pieces: Uint8Array<ArrayBuffer>[] = [];
+  let generation: number | undefined;
   try {
     socket.send(request);
     for (;;) {
@@ -142,6 +143,8 @@ async function dumpOnce(
         const errno = type === NLMSG_ERROR || type === NLMSG_DONE ? decodeErrno(body) : 0;
         if (errno !== 0) throw new NetlinkError(errno ?? EBADMSG, 'dumping a set');
         if (type === NLMSG_DONE) return pieces;
+        generation ??= decodeGenerationMark(body);
+        if (decodeGenerationMark(body) !== generation) return undefined;
       }
       pieces.push(new Uint8Array(datagram));
       if (patient) await breathe();

@@ -43,8 +43,7 @@ export const UserView = z.object({
 });
 export type UserView = z.infer<typeof UserView>;
 
-export const KnockView = z.object({ protocol: z.enum(['tcp', 'udp']), port: z.number() });
-export type KnockView = z.infer<typeof KnockView>;
+const KnockView = z.object({ protocol: z.enum(['tcp', 'udp']), port: z.number() });
 
 /** What a user needs to get in. A secret. */
 export const UserCard = z.object({
@@ -60,8 +59,7 @@ export type UserCard = z.infer<typeof UserCard>;
 export const PartView = z.object({ state: z.string(), detail: z.string().optional() });
 export type PartView = z.infer<typeof PartView>;
 
-export const FirewallPartView = PartView.extend({ reverts_in_s: z.number().optional() });
-export type FirewallPartView = z.infer<typeof FirewallPartView>;
+const FirewallPartView = PartView.extend({ reverts_in_s: z.number().optional() });
 
 export const StatusView = z.object({
   ready: z.boolean(),
@@ -111,8 +109,7 @@ export const JournalView = z.object({
 });
 export type JournalView = z.infer<typeof JournalView>;
 
-export const GuardedView = z.object({ service: z.string(), ports: z.array(z.string()) });
-export type GuardedView = z.infer<typeof GuardedView>;
+const GuardedView = z.object({ service: z.string(), ports: z.array(z.string()) });
 
 export const FirewallView = z.object({
   state: z.enum(['guarding', 'provisional', 'reverted', 'open', 'failed']),

@@ -1,0 +1,120 @@
+import type { Config } from '../config/config.js';
+import type {
+  AddUserRequest,
+  RemoveUserResult,
+  SetUserRequest,
+  UserCard,
+  UserView,
+} from '../control/contract/gateway.js';
+import type { GrantLedger } from '../core/grants/ledger.js';
+import type { JournalEvent } from '../core/journal.js';
+import type { Change } from '../core/store.js';
+import type { Clock } from '../core/time.js';
+import type { User } from '../core/user.js';
+import type { Doorkeeper } from './doorkeeper.js';
+import type { Guard } from './guard.js';
+import type { People, PlannedUser } from './people.js';
+import type { Recorder } from './recorder.js';
+import { viewCard, viewGrant, viewUser } from './views.js';
+
+export interface UserDeskOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly people: People;
+  readonly ledger: GrantLedger;
+  readonly doorkeeper: Doorkeeper;
+  readonly guard: Guard;
+  readonly recorder: Recorder;
+}
+
+/**
+ * What an operator does with users. A change is first on the disk, then it counts, then it is in the kernel: a sequence
+ * that could not be kept opens nothing. Changes are made one after the other.
+ */
+export class UserDesk {
+  readonly #o: UserDeskOptions;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: UserDeskOptions) {
+    this.#o = options;
+  }
+
+  async list(): Promise<UserView[]> {
+    const users = this.#o.people.list().sort((a, b) => (a.name < b.name ? -1 : 1));
+    return users.map((user) => this.#view(user));
+  }
+
+  async show(name: string): Promise<UserView> {
+    return this.#view(this.#o.people.get(name));
+  }
+
+  async card(name: string): Promise<UserCard> {
+    return this.#card(this.#o.people.get(name));
+  }
+
+  add({ name, ...options }: AddUserRequest): Promise<UserCard> {
+    return this.#inTurn(async () => {
+      const plan = await this.#o.people.planNew(name, options);
+      await this.#take(plan, { event: 'user.added' });
+      return this.#card(plan.user);
+    });
+  }
+
+  set(name: string, options: SetUserRequest): Promise<UserView> {
+    return this.#inTurn(async () => {
+      const plan = await this.#o.people.planChange(name, options);
+      await this.#take(plan, { event: 'user.changed', detail: Object.keys(options).join(', ') });
+      return this.#view(plan.user);
+    });
+  }
+
+  rotate(name: string): Promise<UserCard> {
+    return this.#inTurn(async () => {
+      const plan = await this.#o.people.planRotation(name);
+      await this.#take(plan, { event: 'user.changed', detail: 'a new sequence' });
+      return this.#card(plan.user);
+    });
+  }
+
+  /** Closes what is open for the user, too. */
+  remove(name: string): Promise<RemoveUserResult> {
+    return this.#inTurn(async () => {
+      const { people, recorder, ledger, doorkeeper, guard } = this.#o;
+      const user = people.get(name);
+      const removed = this.#view(user);
+      const event = this.#journal({ event: 'user.removed', user: user.name });
+      await recorder.recordNow([{ kind: 'user.remove', id: user.id }, event]);
+      people.remove(user);
+      const grants = ledger.ofUser(user.id);
+      const revoked = grants.map((grant) => viewGrant(grant, this.#o.clock));
+      await doorkeeper.end(grants, 'revoked', 'the user was removed');
+      await guard.syncSteps();
+      return { removed, revoked };
+    });
+  }
+
+  async #take(plan: PlannedUser, event: Omit<JournalEvent, 'at' | 'user'>): Promise<void> {
+    await this.#o.recorder.recordNow([...plan.changes, this.#journal({ ...event, user: plan.user.name })]);
+    this.#o.people.take(plan.user);
+    await this.#o.guard.syncSteps();
+  }
+
+  #view(user: User): UserView {
+    return viewUser(user, this.#o.ledger.ofUser(user.id).length);
+  }
+
+  #card(user: User): UserCard {
+    return viewCard(user, this.#o.config.services, this.#o.config.grants.ttl);
+  }
+
+  #journal(event: Omit<JournalEvent, 'at'>): Change {
+    return { kind: 'journal', event: { at: this.#o.clock.now(), ...event } };
+  }
+
+  /** Each change is planned on what the one before left. */
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(task);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+}
