@@ -3,77 +3,37 @@ import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
-import { poolProblems } from './config/pool.js';
 import { ControlServer } from './control/server.js';
-import type { Entry } from './core/entry.js';
-import { isSallyportError, SallyportError } from './core/errors.js';
-import type { Firewall, GuardContents, GuardLayout, GuardState } from './core/firewall.js';
+import type { GuardContents } from './core/firewall.js';
 import { HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
-import { endOf, restoreGrants } from './core/grants/restore.js';
-import { type PortSpan, parsePortSpan } from './core/ports.js';
-import type { Change, StoredState } from './core/store.js';
+import { EVERYTHING } from './core/service.js';
 import { hours, type Instant } from './core/time.js';
+import { TABLE } from './firewall/names.js';
 import { NftablesFirewall } from './firewall/nftables-firewall.js';
 import { Doorkeeper } from './gate/doorkeeper.js';
 import { Entries } from './gate/entries.js';
 import { Gateway } from './gate/gateway.js';
-import { Guard } from './gate/guard.js';
+import { type Culprit, Guard } from './gate/guard.js';
 import { Heartbeat } from './gate/heartbeat.js';
 import { People } from './gate/people.js';
 import { Recorder } from './gate/recorder.js';
+import { recover } from './gate/recovery.js';
 import { UserDesk } from './gate/user-desk.js';
-import { bootId, localPortRange, ownAddresses } from './host/addresses.js';
+import { bootId, ownAddresses } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
 import { ServiceManager } from './host/notify.js';
 import { sshPeers } from './host/ssh-peers.js';
+import { Kernel } from './kernel.js';
 import { KernelKnockSource } from './knock/kernel-source.js';
-import { NetlinkListener } from './netlink/listener.js';
-import { NftablesLink } from './netlink/nftables-link.js';
+import { configuredEntries, guardLayout } from './layout.js';
 import { SqliteStore } from './store/sqlite-store.js';
 import { VERSION } from './version.js';
 
 /** Grants that ended so long ago may still be held (core/grants/held.ts). */
 const HELD_FOR = hours(26);
-/** Where the kernel does not say which ports its own connections take (Linux' default). */
-const USUAL_LOCAL_PORTS = parsePortSpan('32768-60999');
 /** How often the kernel is looked at where it cannot tell us of changes, in milliseconds. */
 const LOOK_MS = 1500;
-
-/** The shape of the guard that a configuration asks for on this host. */
-export function guardLayout(config: Config, localPorts: PortSpan): GuardLayout {
-  return {
-    guarded: new Map(config.firewall.guard.map((name) => [name, config.services.get(name) ?? []])),
-    onExpiry: config.firewall.onExpiry,
-    pool: config.knock.pool,
-    window: config.knock.window,
-    nflogGroup: config.knock.nflogGroup,
-    maxTtl: config.grants.maxTtl,
-    ipv6Prefix: config.grants.ipv6Prefix,
-    trustedInterfaces: config.trusted.interfaces,
-    localPorts,
-  };
-}
-
-/** The range of the host's own outgoing ports; the pool must be clear of it. @throws SP_POOL_OVERLAP */
-export async function checkedLocalPorts(config: Config): Promise<PortSpan> {
-  const localPorts = (await localPortRange()) ?? USUAL_LOCAL_PORTS;
-  const [problem] = poolProblems(config.knock.pool, localPorts);
-  if (problem !== undefined) throw new SallyportError('SP_POOL_OVERLAP', { problem });
-  return localPorts;
-}
-
-/** The entries that the configuration makes. */
-export function configuredEntries(config: Config): Entry[] {
-  return config.trusted.addresses.map(({ target, services, note }, index) => ({
-    id: `config-${index + 1}`,
-    target,
-    services,
-    note,
-    source: 'config',
-    createdAt: 0 as Instant,
-  }));
-}
 
 /**
  * The gateway as a whole: puts the parts together, starts them in the order in which they need each other, and stops
@@ -87,6 +47,8 @@ export class Daemon {
   readonly #stops: (() => Promise<void> | void)[] = [];
   readonly #onFailed: (error: Error) => void;
   #guard: Guard | undefined;
+  /** Who changed our table while the guard was going up. */
+  #changedEarly: Culprit | undefined;
 
   /** @param onFailed told when a part dies that the gateway cannot do without */
   constructor(options: { config: Config; log: Logger; onFailed: (error: Error) => void }) {
@@ -126,7 +88,7 @@ export class Daemon {
     const config = this.#config;
     const clock = this.#clock;
     const startedAt = clock.now();
-    const layout = guardLayout(config, await checkedLocalPorts(config));
+    const layout = await guardLayout(config);
     await this.#manager.start();
 
     const store = new SqliteStore({ directory: config.state.directory, onFailed: this.#onFailed });
@@ -136,21 +98,31 @@ export class Daemon {
     this.#onStop(() => recorder.stop());
     const state = await store.load((clock.now() - HELD_FOR) as Instant);
 
-    const link = await this.#openLink();
-    let listener: NetlinkListener | null = null;
+    const kernel = new Kernel({
+      table: TABLE,
+      nflogGroup: config.knock.nflogGroup,
+      log: this.#log,
+      news: {
+        onPackets: (packets) => source.ring(packets),
+        onPacketsLost: () => void source.collect(),
+        onTableChanged: (culprit) => this.#tableChanged(culprit),
+        onFailed: this.#onFailed,
+      },
+    });
+    await kernel.start();
+    this.#onStop(() => kernel.stop());
     const firewall = new NftablesFirewall({
       layout,
       clock,
       directory: config.state.directory,
-      link,
-      onStarted: (pid) => listener?.expectProcess(pid),
+      link: kernel.link,
+      onStarted: (pid) => kernel.expectProcess(pid),
     });
     const source = new KernelKnockSource({
       readMailbox: () => firewall.readMailbox(),
-      hasDoorbell: link !== null,
+      hasDoorbell: kernel.link !== null,
       onProblem: (error) => this.#log.error({ err: error }, 'the mailbox of knocks cannot be read; trying again'),
     });
-    listener = link === null ? null : await this.#listen(link, source);
 
     const people = new People({
       services: config.services,
@@ -181,7 +153,6 @@ export class Daemon {
       isConfirmed: state.meta.confirmed === 'yes',
       firstProvision: config.firewall.provisional,
     });
-    this.#guard = guard;
     const doorkeeper: Doorkeeper = new Doorkeeper({
       ledger,
       held,
@@ -196,20 +167,25 @@ export class Daemon {
       ownAddresses: cached(ownAddresses, 5000, clock),
     });
 
+    const boot = await bootId();
     const found = await firewall.inspect();
-    await this.#restore(found, state, { firewall, ledger, held, doorkeeper, recorder });
+    const hasElements = found.table === 'intact' || found.table === 'foreign';
+    const elements = hasElements ? await firewall.readElements() : null;
+    recover({ state, elements, boot, maxTtl: config.grants.maxTtl, clock, ledger, held, recorder, log: this.#log });
     if (state.meta.confirmed !== 'yes') await this.#letPeersIn(entries);
+    if (found.table === 'foreign') await source.rescue();
     await guard.start(found);
+    this.#guard = guard;
+    if (this.#changedEarly !== undefined) void guard.repair(this.#changedEarly);
     this.#onStop(() => guard.stop());
     doorkeeper.start();
     this.#onStop(() => doorkeeper.stop());
-    this.#watch(guard, link === null);
+    if (kernel.link === null) this.#every(LOOK_MS, () => void guard.repairQuietly());
 
     await source.start((knocks) => {
       doorkeeper.knocks(knocks).catch((error) => this.#log.error({ err: error }, 'knocks could not be answered'));
     });
     this.#onStop(() => source.stop());
-    this.#listenerRepairs = (culprit) => void guard.repair(culprit);
 
     const heartbeat = new Heartbeat({
       recorder,
@@ -217,7 +193,7 @@ export class Daemon {
       ledger,
       doorkeeper,
       log: this.#log,
-      boot: (await bootId()) ?? '',
+      boot: boot ?? '',
     });
     await heartbeat.start();
     this.#onStop(() => heartbeat.stop());
@@ -254,7 +230,8 @@ export class Daemon {
     gateway.ready();
     void recorder.tell({ at: clock.now(), event: 'daemon.started', detail: `version ${VERSION}` });
     this.#onStop(() => void recorder.tell({ at: clock.now(), event: 'daemon.stopped' }));
-    this.#beat();
+    const beat = this.#manager.watchdogEvery;
+    if (beat !== undefined) this.#every(beat, () => this.#manager.tell('WATCHDOG=1'));
     this.#manager.tell('READY=1');
     this.#log.info(
       { guard: guard.mode, grants: ledger.size, users: people.list().length, socket: config.control.socket },
@@ -262,95 +239,9 @@ export class Daemon {
     );
   }
 
-  #listenerRepairs: (culprit: { pid: number | null; program: string | null }) => void = () => undefined;
-
-  async #openLink(): Promise<NftablesLink | null> {
-    try {
-      const link = await NftablesLink.open({ table: 'sallyport' });
-      this.#onStop(() => link.close());
-      return link;
-    } catch (error) {
-      if (!isSallyportError(error, 'SP_NETLINK_UNAVAILABLE')) throw error;
-      this.#log.warn({ err: error }, 'netlink cannot be used; going on through the nft program, more slowly');
-      return null;
-    }
-  }
-
-  async #listen(link: NftablesLink, source: KernelKnockSource): Promise<NetlinkListener> {
-    const options = { group: this.#config.knock.nflogGroup, table: 'sallyport', ownPortIds: [link.portId] };
-    const listener = new NetlinkListener(options, {
-      onPackets: (packets) => source.ring(packets),
-      onTableChanged: (change) => this.#listenerRepairs(change),
-      onOverrun: (which) => {
-        if (which === 'nflog') void source.collect();
-        else this.#listenerRepairs({ pid: null, program: null });
-      },
-      onFailed: this.#onFailed,
-    });
-    await listener.start();
-    this.#onStop(() => listener.stop());
-    return listener;
-  }
-
-  /** Brings store, kernel and clocks together before anything is written to the kernel. */
-  async #restore(
-    found: GuardState,
-    state: StoredState,
-    parts: { firewall: Firewall; ledger: GrantLedger; held: HeldTargets; doorkeeper: Doorkeeper; recorder: Recorder },
-  ): Promise<void> {
-    const { firewall, ledger, held, doorkeeper, recorder } = parts;
-    const hasElements = found.table === 'intact' || found.table === 'foreign';
-    const elements = hasElements ? await firewall.readElements().catch(() => null) : null;
-    const lastAlive = state.meta.last_alive === undefined ? null : (Number(state.meta.last_alive) as Instant);
-    const restored = restoreGrants(
-      {
-        records: state.grants,
-        elements,
-        isSameBoot: state.meta.boot_id !== undefined && state.meta.boot_id === (await bootId()),
-        lastAlive,
-        users: new Map(state.users.map((user) => [user.id, user])),
-        maxTtl: this.#config.grants.maxTtl,
-      },
-      this.#clock,
-    );
-    for (const record of state.grants) held.hold(record.grant.target, endOf(record, this.#clock));
-    held.prune(this.#clock.monotonic());
-    const changes: Change[] = [];
-    for (const grant of restored.live) {
-      ledger.restore(grant);
-      held.hold(grant.target, grant.expires);
-      changes.push(doorkeeper.putChange(grant));
-    }
-    for (const { target: address, user, services, method, id, openedAt } of restored.adopted) {
-      const event = {
-        at: openedAt,
-        event: 'grant.opened',
-        user: user?.name ?? null,
-        address,
-        services,
-        method,
-        grant: id,
-      } as const;
-      changes.push({ kind: 'journal', event: { ...event, detail: 'found in the kernel after a crash' } });
-    }
-    for (const { id, grant, at } of restored.ended) {
-      const { target: address, user, services, method } = grant;
-      changes.push({ kind: 'grant.end', id, at, reason: 'expired' });
-      const event = {
-        at,
-        event: 'grant.expired',
-        user: user?.name ?? null,
-        address,
-        services,
-        method,
-        grant: id,
-      } as const;
-      changes.push({ kind: 'journal', event: { ...event, detail: 'while the gateway was not running' } });
-    }
-    if (changes.length > 0) void recorder.record(changes);
-    if (restored.live.length > 0) {
-      this.#log.info({ grants: restored.live.length, adopted: restored.adopted.length }, 'grants restored');
-    }
+  #tableChanged(culprit: Culprit): void {
+    if (this.#guard === undefined) this.#changedEarly = culprit;
+    else void this.#guard.repair(culprit);
   }
 
   /** Whoever is logged in over SSH when the guard first goes up stays in until removed. */
@@ -359,23 +250,13 @@ export class Daemon {
       const note = `SSH session${user === null ? '' : ` of ${user}`} when the guard went up (${how})`;
       const isIn = entries.list().some(({ target }) => target === address);
       if (isIn) continue;
-      await entries.add({ target: address, services: ['all' as Entry['services'][number]], note, source: 'setup' });
+      await entries.add({ target: address, services: EVERYTHING, note, source: 'setup' });
       this.#log.info({ address }, `let in for good, until removed: ${note}`);
     }
   }
 
-  /** Looks at the kernel regularly where it cannot tell us of changes. */
-  #watch(guard: Guard, isBlind: boolean): void {
-    if (!isBlind) return;
-    const timer = setInterval(() => void guard.repairQuietly(), LOOK_MS);
-    timer.unref();
-    this.#onStop(() => clearInterval(timer));
-  }
-
-  #beat(): void {
-    const every = this.#manager.watchdogEvery;
-    if (every === undefined) return;
-    const timer = setInterval(() => this.#manager.tell('WATCHDOG=1'), every);
+  #every(ms: number, act: () => void): void {
+    const timer = setInterval(act, ms);
     timer.unref();
     this.#onStop(() => clearInterval(timer));
   }

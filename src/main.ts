@@ -12,7 +12,7 @@ import { VERSION } from './version.js';
 
 /** Where the configuration is, unless --config says otherwise. */
 export function configFile(given: string | undefined): string {
-  return given ?? process.env.SALLYPORT_CONFIG ?? '/etc/sallyport/sallyport.yaml';
+  return given ?? (process.env.SALLYPORT_CONFIG || '/etc/sallyport/sallyport.yaml');
 }
 
 const offline: OfflineCommands = {
@@ -42,6 +42,8 @@ const offline: OfflineCommands = {
   },
   async knock(argv) {
     const { runKnock } = await import('./client/command.js');
+    // The ports are a secret; the arguments of a process are not.
+    process.title = 'sallyport knock';
     return await runKnock(argv, { stdout: process.stdout, stderr: process.stderr, env: process.env });
   },
 };

@@ -10,11 +10,11 @@ import { endOf, restoreGrants } from './core/grants/restore.js';
 import { compileSteps } from './core/knock/automaton.js';
 import type { StoredState } from './core/store.js';
 import { hours, type Instant } from './core/time.js';
-import { checkedLocalPorts, configuredEntries, guardLayout } from './daemon.js';
 import { NftablesFirewall } from './firewall/nftables-firewall.js';
 import { loadSavedGuard } from './firewall/saved-guard.js';
 import { bootId } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
+import { configuredEntries, guardLayout } from './layout.js';
 import { withStateDirectory } from './serve.js';
 import { SqliteStore } from './store/sqlite-store.js';
 
@@ -54,7 +54,7 @@ export async function restore(options: {
 }
 
 async function layoutOf(config: Config | undefined, directory: string): Promise<GuardLayout | undefined> {
-  if (config !== undefined) return guardLayout(config, await checkedLocalPorts(config));
+  if (config !== undefined) return await guardLayout(config);
   return (await loadSavedGuard(directory))?.layout;
 }
 

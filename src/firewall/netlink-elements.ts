@@ -3,7 +3,7 @@ import type { Completion, ElementChange, GuardLayout, KernelElement, SetScope } 
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import { type Clock, millis } from '../core/time.js';
 import type { SetElement as NetlinkElement } from '../netlink/elements.js';
-import type { NftablesLink, Operation } from '../netlink/nftables-link.js';
+import { NetlinkError, type NftablesLink, type Operation } from '../netlink/nftables-link.js';
 import { timeLeft } from './contents.js';
 import type { Elements } from './elements.js';
 import {
@@ -18,6 +18,8 @@ import {
 import { doneSet, FAMILIES, grantSet, STEP_MAP } from './names.js';
 import { setScopes } from './ruleset.js';
 
+/** No such file or directory: there is no such set (errno-base.h). */
+const ENOENT = 2;
 /** Long enough not to end inside the transaction that takes the element away again. */
 const SHORT = millis(1000);
 
@@ -79,7 +81,7 @@ export class NetlinkElements implements Elements {
     const found: KernelElement[] = [];
     for (const scope of setScopes(this.#layout).services) {
       for (const family of FAMILIES) {
-        for (const { key, remaining, comment } of await this.#link.dump(grantSet(scope, family))) {
+        for (const { key, remaining, comment } of await this.#dumpIfThere(grantSet(scope, family))) {
           const target = keyTarget(key, this.#layout.ipv6Prefix);
           if (target !== undefined)
             found.push({ scope, target, remaining: remaining ?? null, comment: comment ?? null });
@@ -87,6 +89,16 @@ export class NetlinkElements implements Elements {
       }
     }
     return found;
+  }
+
+  /** A table of another layout may lack a set that ours has. */
+  async #dumpIfThere(set: string): Promise<NetlinkElement[]> {
+    try {
+      return await this.#link.dump(set);
+    } catch (error) {
+      if (error instanceof NetlinkError && error.errno === ENOENT) return [];
+      throw error;
+    }
   }
 
   async readSteps(): Promise<Steps> {

@@ -18,6 +18,7 @@ export class KernelKnockSource implements KnockSource {
   #onKnocks: ((knocks: readonly CompletedKnock[]) => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #problem: string | null = null;
+  #rescued: readonly CompletedKnock[] = [];
 
   constructor(options: {
     readMailbox: () => Promise<readonly Completion[]>;
@@ -31,8 +32,16 @@ export class KernelKnockSource implements KnockSource {
 
   async start(onKnocks: (knocks: readonly CompletedKnock[]) => void): Promise<void> {
     this.#onKnocks = onKnocks;
+    if (this.#rescued.length > 0) onKnocks(this.#rescued);
+    this.#rescued = [];
     await this.collect();
     if (!this.#hasDoorbell) this.#poll();
+  }
+
+  /** Keeps what lies in the mailbox of a table that is about to be replaced; it is answered at the start. */
+  async rescue(): Promise<void> {
+    const found = await this.#readMailbox().catch(() => []);
+    this.#rescued = found.flatMap((completion) => toKnock(completion, new Uint8Array()));
   }
 
   async stop(): Promise<void> {

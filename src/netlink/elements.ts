@@ -36,7 +36,7 @@ export interface SetElement {
   readonly remaining?: Duration;
   /** At most 127 bytes of UTF-8 without NUL. */
   readonly comment?: string;
-  /** In an interval set: the first key that no longer belongs to the interval begun by the element before. */
+  /** In an interval set: the key is the first that no longer belongs to the interval. */
   readonly intervalEnd?: boolean;
 }
 
@@ -108,6 +108,11 @@ export function* encodeBatch(table: string, operations: readonly Operation[]): G
   }
   encodeMark(writer, NFNL_MSG_BATCH_END, operationOf.length);
   return { bytes: writer.finish(), operationOf, last: operationOf.length - 1 };
+}
+
+/** What tells one element of a set from all others. */
+export function elementId({ key, intervalEnd = false }: SetElement): string {
+  return `${intervalEnd ? '<' : '='}${Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')}`;
 }
 
 /** Asks for the elements of a set of an inet table. */

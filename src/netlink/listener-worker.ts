@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { EBADMSG, EBUSY, EINTR, ENOBUFS, EPERM, type Failure, NetlinkError, unavailable } from './errors.js';
 import { type Libc, loadLibc } from './libc.js';
 import { decodePackets, encodeNflogBind, type LoggedPacket } from './nflog.js';
-import { NetlinkSocket, NFNLGRP_NFTABLES } from './socket.js';
+import { LARGEST_DATAGRAM, NetlinkSocket, NFNLGRP_NFTABLES } from './socket.js';
 import { type TableChange, TransactionWatch } from './transactions.js';
 
 export interface ListenerData {
@@ -33,7 +33,6 @@ const POLLIN = 1;
 const BACKSTOP = 1000;
 /** Enough for the IP header with its options, and the transport's. */
 const COPY_BYTES = 128;
-const DATAGRAM = 1 << 17;
 /** Datagrams read of one socket before what they held is reported and the other has its turn. */
 const ROUND = 256;
 
@@ -68,7 +67,7 @@ const data: ListenerData = workerData;
 const report = (message: Report): void => port.postMessage(message);
 
 const groupTaken: Failure = { code: 'SP_NFLOG_BUSY', details: { group: data.group } };
-const buffer = new Uint8Array(DATAGRAM);
+const buffer = new Uint8Array(LARGEST_DATAGRAM);
 const sockets: NetlinkSocket[] = [];
 try {
   const libc = await loadLibc();

@@ -1,8 +1,9 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { type Batch, decodeElements, encodeBatch, type Operation, type SetElement } from './elements.js';
-import { EBADMSG, NetlinkError, toError, unavailable } from './errors.js';
+import { type Batch, encodeBatch, type Operation, type SetElement } from './elements.js';
+import { NetlinkError, toError, unavailable } from './errors.js';
 import type { Reply, Request } from './nftables-worker.js';
+import { mergePasses, type Pass } from './passes.js';
 import { ended, firstMessage } from './worker-thread.js';
 
 export type { Operation, SetElement } from './elements.js';
@@ -11,8 +12,10 @@ export { NetlinkError } from './errors.js';
 /** For so many milliseconds at most does encoding or decoding hold the event loop. */
 const SLICE = 4;
 
+type Answer = number | readonly Pass[] | undefined;
+
 interface Waiting {
-  readonly resolve: (value: number | Uint8Array[] | undefined) => void;
+  readonly resolve: (value: Answer) => void;
   readonly reject: (error: Error) => void;
   readonly refusal: (errno: number, sequence: number | undefined) => NetlinkError;
 }
@@ -58,7 +61,7 @@ export class NftablesLink {
   /**
    * Carries out operations in order as one transaction, all or nothing. Calls are carried out in the order in which they
    * were made. Adding an element that is there changes neither its timeout (before Linux 6.12) nor its comment; with
-   * other data, in a map, it is refused with EBUSY. To renew: add, delete, add.
+   * other data, in a map, it is refused (EEXIST; EBUSY on older kernels). To renew: add, delete, add.
    * @throws NetlinkError for the first operation refused: ENOENT where there is no such set or, on delete, no such element
    * @throws RangeError for an element that cannot be: a programming error
    * @throws SP_NETLINK_UNAVAILABLE after close
@@ -74,20 +77,19 @@ export class NftablesLink {
   }
 
   /**
-   * All elements of a set as they were at one moment. A transaction in between begins it anew; in the end the
-   * transactions of this link wait for it.
+   * All elements of a set, each once, in no order. A transaction in between begins it anew; in the end the transactions
+   * of this link wait for it. Sets of more than some 300 elements are read at least twice, since the kernel loses elements
+   * when others expire meanwhile. What the packet path adds or drops meanwhile may be there or not.
    * @throws NetlinkError ENOENT where there is no such set, EINTR where transactions of others kept coming in between
    */
   async dump(set: string): Promise<SetElement[]> {
     this.#assertOpen();
     const failed = (errno: number) => new NetlinkError(errno, `dumping set ${set}`);
-    const pieces = await this.#request((id) => ({ kind: 'dump', id, table: this.#table, set }), failed);
+    const passes = await this.#request((id) => ({ kind: 'dump', id, table: this.#table, set }), failed);
     const elements: SetElement[] = [];
     let since = performance.now();
-    for (const piece of Array.isArray(pieces) ? pieces : []) {
-      const decoded = decodeElements(piece);
-      if (decoded === undefined) throw failed(EBADMSG);
-      for (const element of decoded) elements.push(element);
+    for (const some of typeof passes === 'object' ? mergePasses(passes) : []) {
+      for (const element of some) elements.push(element);
       if (performance.now() - since > SLICE) {
         await breathe();
         since = performance.now();
@@ -126,11 +128,7 @@ export class NftablesLink {
     );
   }
 
-  #request(
-    build: (id: number) => Request,
-    refusal: Waiting['refusal'],
-    transfer: ArrayBuffer[] = [],
-  ): Promise<number | Uint8Array[] | undefined> {
+  #request(build: (id: number) => Request, refusal: Waiting['refusal'], transfer: ArrayBuffer[] = []): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) {
         reject(this.#failure);

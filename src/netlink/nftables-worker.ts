@@ -1,11 +1,12 @@
 /** The thread that writes: a commit waits in the kernel while another program's transaction holds the commit mutex. */
-import { setImmediate as breathe } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
-import { decodeGeneration, decodeGenerationMark, encodeDumpRequest, encodeGenerationRequest, NFT_MSG_NEWGEN } from './elements.js';
-import { EAGAIN, EBADMSG, EINTR, type Failure, NetlinkError, unavailable } from './errors.js';
+import { dump } from './dump.js';
+import { decodeGeneration, encodeGenerationRequest, NFT_MSG_NEWGEN } from './elements.js';
+import { EBADMSG, type Failure, NetlinkError, unavailable } from './errors.js';
 import { type Libc, loadLibc } from './libc.js';
-import { decodeErrno, decodeMessages, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from './message.js';
-import { NetlinkSocket } from './socket.js';
+import { decodeErrno, decodeMessages, NLMSG_ERROR } from './message.js';
+import type { Pass } from './passes.js';
+import { LARGEST_DATAGRAM, NetlinkSocket } from './socket.js';
 
 export type Request =
   | { readonly kind: 'transact'; readonly id: number; readonly bytes: Uint8Array; readonly last: number }
@@ -16,16 +17,11 @@ export type Request =
 export type Reply =
   | { readonly kind: 'ready'; readonly portId: number }
   | { readonly kind: 'unavailable'; readonly failure: Failure }
-  | { readonly kind: 'done'; readonly id: number; readonly value?: number | Uint8Array<ArrayBuffer>[] }
+  | { readonly kind: 'done'; readonly id: number; readonly value?: number | readonly Pass[] }
   | { readonly kind: 'refused'; readonly id: number; readonly errno: number; readonly sequence?: number };
 
 /** Answers to a batch with very many refused messages are the most that waits here. */
 const RECEIVE_BUFFER = 8 << 20;
-/** The kernel gives at most 32 KiB of a dump at a time. */
-const DATAGRAM = 1 << 17;
-/** So often a dump lets transactions go first; each starts it anew. */
-const PATIENT_ATTEMPTS = 3;
-const ATTEMPTS = 10;
 
 const port = parentPort;
 if (port === null) throw new Error('this module runs on a worker thread');
@@ -102,54 +98,10 @@ function readGeneration(socket: NetlinkSocket): number {
 }
 
 function answers(socket: NetlinkSocket) {
-  const buffer = new Uint8Array(DATAGRAM);
+  const buffer = new Uint8Array(LARGEST_DATAGRAM);
   const messages = [];
   for (let datagram = socket.receive(buffer); datagram !== undefined; datagram = socket.receive(buffer)) {
     messages.push(...decodeMessages(datagram.slice()));
   }
   return messages;
-}
-
-/**
- * Reads a whole set. A transaction in between, anyone's, makes the kernel flag the dump as inconsistent: it starts
- * anew. At first our own transactions may go in between the pieces; if that has spoilt several attempts, they wait.
- */
-async function dump(libc: Libc, table: string, set: string): Promise<Uint8Array<ArrayBuffer>[]> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const pieces = await dumpOnce(libc, encodeDumpRequest(table, set), attempt < PATIENT_ATTEMPTS);
-    if (pieces !== undefined) return pieces;
-    await breathe();
-  }
-  throw new NetlinkError(EINTR, `dumping ${set}`);
-}
-
-/** Reads a set by a socket of its own. @returns undefined where the set changed in between */
-async function dumpOnce(
-  libc: Libc,
-  request: Uint8Array,
-  patient: boolean,
-): Promise<Uint8Array<ArrayBuffer>[] | undefined> {
-  const socket = NetlinkSocket.open(libc);
-  const buffer = new Uint8Array(DATAGRAM);
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
-  let generation: number | undefined;
-  try {
-    socket.send(request);
-    for (;;) {
-      const datagram = socket.receive(buffer);
-      if (datagram === undefined) throw new NetlinkError(EAGAIN, 'a dump without an end');
-      for (const { type, flags, body } of decodeMessages(datagram)) {
-        if ((flags & NLM_F_DUMP_INTR) !== 0) return undefined;
-        const errno = type === NLMSG_ERROR || type === NLMSG_DONE ? decodeErrno(body) : 0;
-        if (errno !== 0) throw new NetlinkError(errno ?? EBADMSG, 'dumping a set');
-        if (type === NLMSG_DONE) return pieces;
-        generation ??= decodeGenerationMark(body);
-        if (decodeGenerationMark(body) !== generation) return undefined;
-      }
-      pieces.push(new Uint8Array(datagram));
-      if (patient) await breathe();
-    }
-  } finally {
-    socket.close();
-  }
 }

@@ -21,6 +21,9 @@ const MSG_DONTWAIT = 0x40;
 /** struct sockaddr_nl: family, padding, port id, groups (a bit each). */
 const ADDRESS_SIZE = 12;
 
+/** More than the kernel puts into one: 32 KiB of a dump, a notification, an acknowledgement. */
+export const LARGEST_DATAGRAM = 1 << 17;
+
 /** The multicast group of nf_tables events (linux/netfilter/nfnetlink.h). */
 export const NFNLGRP_NFTABLES = 7;
 

@@ -1,0 +1,45 @@
+import type { Config } from './config/config.js';
+import { poolProblems } from './config/pool.js';
+import type { Entry } from './core/entry.js';
+import { SallyportError } from './core/errors.js';
+import type { GuardLayout } from './core/firewall.js';
+import { type PortSpan, parsePortSpan } from './core/ports.js';
+import type { Instant } from './core/time.js';
+import { localPortRange } from './host/addresses.js';
+
+/** Where the kernel does not say which ports its own connections take (Linux' default). */
+const USUAL_LOCAL_PORTS = parsePortSpan('32768-60999');
+
+/** The shape of the guard that a configuration asks for on this host. @throws SP_POOL_OVERLAP */
+export async function guardLayout(config: Config): Promise<GuardLayout> {
+  return {
+    guarded: new Map(config.firewall.guard.map((name) => [name, config.services.get(name) ?? []])),
+    onExpiry: config.firewall.onExpiry,
+    pool: config.knock.pool,
+    window: config.knock.window,
+    nflogGroup: config.knock.nflogGroup,
+    maxTtl: config.grants.maxTtl,
+    ipv6Prefix: config.grants.ipv6Prefix,
+    trustedInterfaces: config.trusted.interfaces,
+    localPorts: await checkedLocalPorts(config),
+  };
+}
+
+/** The entries that the configuration makes. */
+export function configuredEntries(config: Config): Entry[] {
+  return config.trusted.addresses.map(({ target, services, note }, index) => ({
+    id: `config-${index + 1}`,
+    target,
+    services,
+    note,
+    source: 'config',
+    createdAt: 0 as Instant,
+  }));
+}
+
+async function checkedLocalPorts(config: Config): Promise<PortSpan> {
+  const localPorts = (await localPortRange()) ?? USUAL_LOCAL_PORTS;
+  const [problem] = poolProblems(config.knock.pool, localPorts);
+  if (problem !== undefined) throw new SallyportError('SP_POOL_OVERLAP', { problem });
+  return localPorts;
+}

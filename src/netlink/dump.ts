@@ -1,0 +1,92 @@
+/**
+ * Reading a whole set. The kernel gives it in pieces of 32 KiB, some 300 elements, and finds its place again by counting:
+ * for each piece it walks the set from the start. So two things can come in between:
+ *
+ * - A transaction, anyone's. The generation in the messages then changes (the kernel sets no NLM_F_DUMP_INTR here).
+ * - The collection of expired elements, once a second, or the growth of the hash table. The count is then off, elements
+ *   that live are left out, thousands perhaps, and nothing tells. Reading again and putting the passes together does.
+ */
+import { setImmediate as breathe } from 'node:timers/promises';
+import { decodeGenerationMark, elementId, encodeDumpRequest } from './elements.js';
+import { EAGAIN, EBADMSG, EINTR, NetlinkError } from './errors.js';
+import type { Libc } from './libc.js';
+import { decodeErrno, decodeMessages, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from './message.js';
+import { decodePiece, type Pass } from './passes.js';
+import { LARGEST_DATAGRAM, NetlinkSocket } from './socket.js';
+
+interface TimedPass {
+  readonly pieces: readonly Uint8Array<ArrayBuffer>[];
+  readonly generation: number | undefined;
+  readonly startedAt: number;
+}
+
+const ATTEMPTS = 10;
+/** So often a dump lets the transactions of its thread go first; each of them starts it anew. */
+const PATIENT_ATTEMPTS = 3;
+/** What the packet path goes on adding is no reason to read for ever. */
+const PASSES = 5;
+
+/**
+ * Reads a set, in several passes if it takes more than one piece, until a pass brings nothing new.
+ * @throws NetlinkError ENOENT where there is no such set, EINTR where transactions kept coming in between
+ */
+export async function dump(libc: Libc, table: string, set: string): Promise<Pass[]> {
+  const request = encodeDumpRequest(table, set);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const passes = await readPasses(libc, request, attempt < PATIENT_ATTEMPTS);
+    if (passes !== undefined) return passes;
+    await breathe();
+  }
+  throw new NetlinkError(EINTR, `dumping ${set}`);
+}
+
+/** @returns undefined where a transaction came in between */
+async function readPasses(libc: Libc, request: Uint8Array, patient: boolean): Promise<Pass[] | undefined> {
+  const passes: TimedPass[] = [];
+  const seen = new Set<string>();
+  for (let news = true; news && passes.length < PASSES; ) {
+    const pass = await readOnce(libc, request, patient);
+    if (pass === undefined || pass.generation !== (passes[0] ?? pass).generation) return undefined;
+    passes.push(pass);
+    const before = seen.size;
+    let filled = 0;
+    for (const piece of pass.pieces) {
+      const elements = decodePiece(piece);
+      if (elements.length > 0) filled++;
+      for (const element of elements) seen.add(elementId(element));
+      if (patient) await breathe();
+    }
+    // One piece is one walk, and needs no other.
+    news = filled > 1 && seen.size > before;
+  }
+  const now = performance.now();
+  return passes.map(({ pieces, startedAt }) => ({ pieces, age: now - startedAt }));
+}
+
+/** Reads a set once, by a socket of its own. @returns undefined where a transaction came in between */
+async function readOnce(libc: Libc, request: Uint8Array, patient: boolean): Promise<TimedPass | undefined> {
+  const startedAt = performance.now();
+  const socket = NetlinkSocket.open(libc);
+  const buffer = new Uint8Array(LARGEST_DATAGRAM);
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  let generation: number | undefined;
+  try {
+    socket.send(request);
+    for (;;) {
+      const datagram = socket.receive(buffer);
+      if (datagram === undefined) throw new NetlinkError(EAGAIN, 'a dump without an end');
+      for (const { type, flags, body } of decodeMessages(datagram)) {
+        const errno = type === NLMSG_ERROR || type === NLMSG_DONE ? decodeErrno(body) : 0;
+        if (errno !== 0) throw new NetlinkError(errno ?? EBADMSG, 'dumping a set');
+        if ((flags & NLM_F_DUMP_INTR) !== 0) return undefined;
+        if (type === NLMSG_DONE) return { pieces, generation, startedAt };
+        generation ??= decodeGenerationMark(body);
+        if (decodeGenerationMark(body) !== generation) return undefined;
+      }
+      pieces.push(new Uint8Array(datagram));
+      if (patient) await breathe();
+    }
+  } finally {
+    socket.close();
+  }
+}
