@@ -9,6 +9,7 @@ import { loadConfig } from './config/load.js';
 import { printConfig } from './config/print.js';
 import type { UserCard } from './control/contract/gateway.js';
 import { SallyportError } from './core/errors.js';
+import { inSpan } from './core/ports.js';
 import type { Instant } from './core/time.js';
 import { People } from './gate/people.js';
 import { viewCard } from './gate/views.js';
@@ -105,6 +106,12 @@ async function lookAround(stateDirectory: string | undefined): Promise<Findings>
       ({ address, user }) =>
         `${address} is logged in over SSH${user === null ? '' : ` as ${user}`}: stays in until removed`,
     ),
+    ...found
+      .filter(({ port, loopback }) => !loopback && inSpan(port, config.knock.pool))
+      .map(
+        ({ protocol, port }) =>
+          `${protocol}/${port} lies in the pool of knock ports: nobody will reach it; see knock.pool`,
+      ),
     ...others.map(
       ({ name, remark }) => `another packet filter is active: ${name} (${remark}); what it drops stays dropped`,
     ),

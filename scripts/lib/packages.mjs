@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { at, readIfThere, writeOwned } from './checkout.mjs';
 import { npmCommand } from './npm.mjs';
 import { mustRun } from './run.mjs';
-import { ensureSqlite } from './sqlite.mjs';
+import { ensureSqlite, SQLITE } from './sqlite.mjs';
 
 const STAMP = at('.cache', 'packages.stamp');
 const LOCK_FILE = at('package-lock.json');
@@ -30,8 +30,9 @@ function installedMatchesLock() {
   const installed = JSON.parse(readIfThere(INSTALLED) ?? '{"packages":{}}').packages;
   const locked = JSON.parse(readFileSync(LOCK_FILE, 'utf8')).packages;
   const same = (path) => installed[path]?.version === locked[path]?.version;
-  // npm leaves out optional packages of other platforms.
+  // npm leaves out optional packages that are for other platforms, or for another Node than the one it ran on.
   return (
+    existsSync(at('node_modules', SQLITE)) &&
     Object.keys(installed).every(same) &&
     Object.keys(locked).every((path) => path === '' || locked[path].optional || locked[path].peer || same(path))
   );

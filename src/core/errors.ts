@@ -299,6 +299,8 @@ interface ErrorEntry {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+const LONGEST_DETAIL = 200;
+
 /**
  * An error for people: a code of the table, its public text and what to do next. The cause is for the log alone and is
  * never part of the text.
@@ -319,7 +321,7 @@ export class SallyportError extends Error {
 
   /** One line for stderr: code, what is wrong, what to do. */
   toLine(): string {
-    return `${this.code}: ${this.message}. ${this.fix}`;
+    return `${this.code}: ${this.message}${/[.?!]$/.test(this.message) ? '' : '.'} ${this.fix}`;
   }
 }
 
@@ -335,7 +337,6 @@ function fill(template: string, details: Readonly<Record<string, string | number
 /** What a user typed may hold escape sequences or line breaks: none of it reaches a terminal or a log line. */
 function printable(value: string | number): string {
   const text = String(value);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being removed
-  const clean = text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g, '?');
-  return clean.length > 200 ? `${clean.slice(0, 200)}…` : clean;
+  const clean = text.slice(0, LONGEST_DETAIL).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '?');
+  return text.length > LONGEST_DETAIL ? `${clean}…` : clean;
 }

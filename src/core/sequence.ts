@@ -46,8 +46,8 @@ export function sameKnock(a: Knock, b: Knock): boolean {
 
 /**
  * Holds a sequence to the rules of the game: 2 to 8 knocks, all from the pool, all ports different and no two adjacent
- * (else a sweep walks through it), and neither a prefix of another's nor another's a prefix of it (else the shorter one
- * opens first).
+ * (else a sweep walks through it; the ends of the pool count as adjacent, for a sweep may begin anew), and neither a prefix
+ * of another's nor another's a prefix of it (else the shorter one opens first).
  * @throws SP_SEQUENCE_INVALID
  */
 export function checkSequence(sequence: Sequence, pool: PortSpan, others: Iterable<Sequence>): void {
@@ -56,7 +56,8 @@ export function checkSequence(sequence: Sequence, pool: PortSpan, others: Iterab
   }
   if (!sequence.every(({ port }) => inSpan(port, pool)))
     throw invalid(`a port lies outside the pool ${formatPortSpan(pool)}`);
-  if (hasClosePorts(sequence)) throw invalid('two of its ports are the same or neighbours');
+  if (hasClosePorts(sequence, pool))
+    throw invalid('two of its ports are the same, neighbours, or the ends of the pool');
   for (const other of others) {
     if (isPrefix(sequence, other) || isPrefix(other, sequence)) throw invalid("it begins like another user's");
   }
@@ -73,7 +74,7 @@ export function drawSequence(random: RandomInt, length: number, pool: PortSpan, 
       const port = toPort(pool.first + random(size));
       return { protocol: random(2) === 0 ? 'tcp' : 'udp', port };
     });
-    if (hasClosePorts(sequence)) continue;
+    if (hasClosePorts(sequence, pool)) continue;
     if (others.some((other) => isPrefix(sequence, other) || isPrefix(other, sequence))) continue;
     checkSequence(sequence, pool, []);
     return sequence;
@@ -81,9 +82,10 @@ export function drawSequence(random: RandomInt, length: number, pool: PortSpan, 
   throw invalid(`the pool ${formatPortSpan(pool)} has no room for another; widen knock.pool`);
 }
 
-function hasClosePorts(sequence: Sequence): boolean {
+function hasClosePorts(sequence: Sequence, pool: PortSpan): boolean {
   const ports = sequence.map(({ port }) => port as number).sort((a, b) => a - b);
-  return ports.some((port, i) => i > 0 && port - (ports[i - 1] ?? 0) <= 1);
+  const isRound = ports.includes(pool.first) && ports.includes(pool.last);
+  return isRound || ports.some((port, i) => i > 0 && port - (ports[i - 1] ?? 0) <= 1);
 }
 
 function isPrefix(short: Sequence, long: Sequence): boolean {

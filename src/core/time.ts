@@ -67,7 +67,7 @@ export function parseDuration(text: string): Duration {
   return millis(total);
 }
 
-/** The shortest text that `parseDuration` reads back to the same value: `1h30m`, `90s` becomes `1m30s`. */
+/** A text that `parseDuration` reads back to the same value, the largest units first: `1h30m`; 90 s are `1m30s`. */
 export function formatDuration(duration: Duration): string {
   let rest = Math.max(0, Math.round(duration));
   if (rest === 0) return '0s';

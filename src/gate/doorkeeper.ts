@@ -245,11 +245,14 @@ export class Doorkeeper {
 
   #endChanges(grant: Grant, reason: EndReason, detail: string | null): Change[] {
     const { user, target: address, services, method, id } = grant;
+    const { clock } = this.#o;
+    // A daemon that was frozen hears of an expiry late; the kernel kept the time.
+    const at = reason === 'expired' ? wallTime(clock, grant.expires) : clock.now();
     const event = reason === 'expired' ? 'grant.expired' : 'grant.revoked';
     this.#o.log.info({ user: user?.name ?? null, address, method, grant: id }, event);
     return [
-      { kind: 'grant.end', id, at: this.#o.clock.now(), reason },
-      this.#journal({ event, user: user?.name ?? null, address, services, method, grant: id, detail }),
+      { kind: 'grant.end', id, at, reason },
+      { kind: 'journal', event: { at, event, user: user?.name ?? null, address, services, method, grant: id, detail } },
     ];
   }
 

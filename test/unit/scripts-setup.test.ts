@@ -42,6 +42,15 @@ describe('the set-up', () => {
     expect(checkout.takeCalls()).toEqual(['tsc -b']);
   });
 
+  test('installs again for a Node that needs the other SQLite', () => {
+    checkout.setUp();
+    checkout.takeCalls();
+    for (const name of ['better-sqlite3', 'better-sqlite3-napi10']) checkout.remove(`node_modules/${name}`);
+    checkout.remove('.cache/packages.stamp');
+    expect(checkout.setUp().status).toBe(0);
+    expect(checkout.takeCalls()).toEqual(['npm ci']);
+  });
+
   test('builds again when a source has changed, and only then', () => {
     checkout.setUp();
     checkout.takeCalls();

@@ -64,8 +64,9 @@ export class GrantLedger {
     const sharedWith = this.#othersAt(request);
     if (existing !== undefined) {
       const last = this.#lastOpened.get(existing.id);
-      const isRepeat = request.method === 'knock' && last !== undefined && now - last < REPEAT_WINDOW;
-      if (isRepeat) return { outcome: 'repeated', grant: existing, evicted: [], sharedWith };
+      const areKnocks = request.method === 'knock' && existing.method === 'knock';
+      if (areKnocks && last !== undefined && now - last < REPEAT_WINDOW)
+        return { outcome: 'repeated', grant: existing, evicted: [], sharedWith };
     }
     const expires = after(now, ttl);
     const isLonger = existing === undefined || expires >= existing.expires;
@@ -108,7 +109,7 @@ export class GrantLedger {
     for (let top = this.#expiries.peek(); top !== undefined && top.order <= now; top = this.#expiries.peek()) {
       this.#expiries.pop();
       const grant = this.#grants.get(top.value);
-      if (grant === undefined || grant.expires > now) continue;
+      if (grant?.expires !== top.order) continue;
       this.end(grant.id);
       ended.push(grant);
     }
@@ -163,8 +164,8 @@ export class GrantLedger {
     const held = this.ofUser(user.id).filter((grant) => grant.id !== latest.id);
     const tooMany = held.length + 1 - user.maxAddresses;
     if (tooMany <= 0) return [];
-    const started = (grant: Grant) => grant.expires - grant.ttl;
-    const oldestFirst = held.sort((a, b) => started(a) - started(b));
+    const renewed = (grant: Grant) => this.#lastOpened.get(grant.id) ?? grant.expires - grant.ttl;
+    const oldestFirst = held.sort((a, b) => renewed(a) - renewed(b));
     return oldestFirst.slice(0, tooMany).flatMap(({ id }) => this.end(id) ?? []);
   }
 

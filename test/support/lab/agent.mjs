@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const held = new Map();
 const servers = new Map();
+const talks = [];
 let lastHandle = 0;
 
 const commands = {
@@ -28,17 +29,32 @@ const commands = {
   async listenUdp({ port, family = 6 }) {
     const socket = dgram.createSocket({ type: `udp${family}`, ipv6Only: false });
     const seen = new Map();
+    const lastSeen = new Map();
     socket.on('message', (data, from) => {
       const who = from.address.replace(/^::ffff:/, '');
       seen.set(who, (seen.get(who) ?? 0) + 1);
+      lastSeen.set(who, Date.now());
       socket.send(data, from.port, from.address, () => {});
     });
     await new Promise((resolve, reject) => socket.once('error', reject).bind(port, resolve));
-    servers.set(`udp/${port}`, { socket, seen });
+    servers.set(`udp/${port}`, { socket, seen, lastSeen });
   },
   /** How many datagrams came from an address to a UDP port that is served here. */
   async udpSeen({ port, from }) {
     return servers.get(`udp/${port}`)?.seen.get(from) ?? 0;
+  },
+  /** When (wall clock, milliseconds) the last datagram came from an address to a served UDP port; 0 for never. */
+  async udpLastSeen({ port, from }) {
+    return servers.get(`udp/${port}`)?.lastSeen.get(from) ?? 0;
+  },
+  /** Sends from a served UDP port again and again, every `every` milliseconds, until `udpHush`. */
+  async udpTalk({ port, address, toPort, every = 50 }) {
+    const send = () => commands.udpSend({ port, address, toPort }).catch(() => {});
+    send();
+    talks.push(setInterval(send, every));
+  },
+  async udpHush() {
+    for (const talk of talks.splice(0)) clearInterval(talk);
   },
   /** Sends from a served UDP port on one's own accord, as a PBX does. */
   async udpSend({ port, address, toPort }) {
@@ -47,8 +63,9 @@ const commands = {
     await new Promise((resolve) => socket.send('hello', toPort, to, resolve));
   },
   /** open, refused or silent. */
-  async tcp({ address, port, timeout = 700, source }) {
-    const socket = net.connect({ host: address, port, ...(source ? { localAddress: source } : {}) });
+  async tcp({ address, port, timeout = 700, source, sourcePort }) {
+    const local = { ...(source ? { localAddress: source } : {}), ...(sourcePort ? { localPort: sourcePort } : {}) };
+    const socket = net.connect({ host: address, port, ...local });
     const verdict = await Promise.race([
       new Promise((resolve) => {
         socket.once('connect', () => resolve('open'));
@@ -76,7 +93,10 @@ const commands = {
       const socket = dgram.createSocket(net.isIPv6(address) ? 'udp6' : 'udp4');
       await new Promise((resolve) => socket.bind(sourcePort ?? 0, source, resolve));
       const flow = { received: 0, socket, port: socket.address().port, send: (text) => socket.send(text, port, address, () => {}) };
-      socket.on('message', () => flow.received++);
+      socket.on('message', () => {
+        flow.received++;
+        flow.at = Date.now();
+      });
       held.set(handle, flow);
       return { handle, port: flow.port };
     }
@@ -86,6 +106,7 @@ const commands = {
     const flow = { received: 0, socket, send: (text) => socket.write(text) };
     socket.on('data', (data) => {
       flow.received += data.length;
+      flow.at = Date.now();
     });
     held.set(handle, flow);
     return { handle, port: socket.localPort };
@@ -104,6 +125,25 @@ const commands = {
   },
   async received({ handle }) {
     return held.get(handle).received;
+  },
+  /**
+   * Sends over a held flow every `every` milliseconds (listens only where it is 0) until nothing has come back for
+   * `quiet` milliseconds, `limit` at most; when (wall clock, milliseconds) the last answer came, 0 for never.
+   */
+  async pulse({ handle, every = 20, quiet = 1200, limit = 20_000 }) {
+    const flow = held.get(handle);
+    const start = Date.now();
+    const timer = every > 0 ? setInterval(() => flow.send('pulse'), every) : undefined;
+    while (Date.now() - Math.max(flow.at ?? 0, start) < quiet && Date.now() - start < limit) await sleep(20);
+    clearInterval(timer);
+    return flow.at ?? 0;
+  },
+  /** Ends a held flow. */
+  async release({ handle }) {
+    const { socket } = held.get(handle);
+    held.delete(handle);
+    if (socket.destroy) socket.destroy();
+    else socket.close();
   },
   /** One knock after the other. TCP: a SYN. `pause` milliseconds between packets. */
   async knock({ address, knocks, pause = 20, source, payload = '' }) {
@@ -130,6 +170,27 @@ const commands = {
     }
     udp.close();
     return ports.length * times;
+  },
+  /** The first packet of each stream, then the second of each, and so on: `streams: [{ source, knocks: [{ protocol, port }] }]`. */
+  async streams({ address, streams, copies = 1, pause = 10 }) {
+    const longest = Math.max(...streams.map(({ knocks }) => knocks.length));
+    for (let round = 0; round < longest; round++) {
+      const packets = streams.flatMap(({ source, knocks }) => {
+        const knock = knocks[round];
+        return knock === undefined ? [] : Array.from({ length: copies }, () => one({ ...knock, address, source }));
+      });
+      await Promise.all(packets);
+      await sleep(pause);
+    }
+  },
+  /** What a TCP port says to each of one's own addresses. */
+  async tcpFrom({ sources, ...options }) {
+    return await Promise.all(sources.map((source) => commands.tcp({ ...options, source })));
+  },
+  /** IP packets, made by the caller, to a machine of the wire: each as hex, with or without sense. */
+  async raw({ packets, mac, device }) {
+    const { sendPackets } = await import('./raw-sender.mjs');
+    return sendPackets({ packets, mac, device });
   },
 };
 

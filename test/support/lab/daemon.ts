@@ -13,6 +13,8 @@ export interface DaemonOptions {
   /** A name for the state and socket, for more than one daemon. */
   readonly name?: string;
   readonly env?: Record<string, string>;
+  /** A program that runs the daemon in its turn, such as `unshare`; it must become the daemon (exec) for `pid` to hold. */
+  readonly wrap?: readonly string[];
 }
 
 const SERVICES = 'services:\n  ssh: [tcp/22]\n  sip: [udp/5060, tcp/5061, udp/10000-20000]\n  web: [tcp/80, tcp/443]\n';
@@ -27,6 +29,8 @@ export class LabDaemon {
   readonly socket: string;
   #child: ChildProcess | undefined;
   #output = '';
+  /** Of the last start. */
+  #stderr = '';
 
   constructor(host: LabHost, directory: string, options: DaemonOptions) {
     const name = options.name ?? 'main';
@@ -79,14 +83,14 @@ export class LabDaemon {
       await this.kill('SIGKILL');
       throw new Error('it started');
     }
-    return { code: child.exitCode ?? -1, stdout: this.#output.slice(before), stderr: '' };
+    return { code: child.exitCode ?? -1, stdout: this.#output.slice(before), stderr: this.#stderr };
   }
 
   /** Ends it and waits for that; the exit status, or null after a signal that it did not handle. */
   async kill(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
-    const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+    const ended = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
     child.kill(signal);
     return await ended;
   }
@@ -95,9 +99,10 @@ export class LabDaemon {
     this.#child?.kill(signal);
   }
 
-  /** Runs a command of the operator's CLI. */
+  /** Runs a command of the operator's CLI, in the same surroundings as the daemon. */
   cli(...args: readonly string[]): Promise<Ran> {
-    return this.#host.exec(process.execPath, [MAIN, ...args, '--config', this.configFile]);
+    const [file = '', ...rest] = [...(this.#options.wrap ?? []), process.execPath, MAIN, ...args];
+    return this.#host.exec(file, [...rest, '--config', this.configFile], { env: this.#options.env ?? {} });
   }
 
   /** Runs a command with `--json` and reads its answer; throws where it fails. */
@@ -144,10 +149,12 @@ export class LabDaemon {
   }
 
   #spawn(): { child: ChildProcess; ready: Promise<void> } {
-    const args = ['netns', 'exec', this.#host.namespace, process.execPath, MAIN, 'serve', '--config', this.configFile];
+    const command = [...(this.#options.wrap ?? []), process.execPath, MAIN, 'serve', '--config', this.configFile];
+    const args = ['netns', 'exec', this.#host.namespace, ...command];
     const env = { ...process.env, ...this.#options.env };
     const child = spawn('ip', args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     const from = this.#output.length;
+    this.#stderr = '';
     const ready = new Promise<void>((resolve, reject) => {
       const bound = setTimeout(() => reject(new Error(`not ready in time: ${this.#output.slice(from)}`)), START_BOUND_MS);
       const read = (text: Buffer) => {
@@ -158,7 +165,9 @@ export class LabDaemon {
         }
       };
       child.stdout.on('data', read);
-      child.stderr.on('data', read);
+      child.stderr.on('data', read).on('data', (text: Buffer) => {
+        this.#stderr += text.toString();
+      });
       child.once('close', () => {
         clearTimeout(bound);
         reject(new Error(`it ended: ${this.#output.slice(from)}`));

@@ -96,7 +96,11 @@ export class LabHost {
     });
   }
 
-  tcp(address: string, port: number, options: { timeout?: number; source?: string } = {}): Promise<string> {
+  tcp(
+    address: string,
+    port: number,
+    options: { timeout?: number; source?: string; sourcePort?: number } = {},
+  ): Promise<string> {
     return this.tell('tcp', { address, port, ...options });
   }
 
@@ -108,6 +112,27 @@ export class LabHost {
     await this.tell('knock', { address, knocks, ...options });
   }
 
+  /** The first packet of each stream, then the second of each, and so on, with a pause after each round. */
+  async streams(
+    address: string,
+    streams: readonly { source: string; knocks: readonly KnockStep[] }[],
+    options: { copies?: number; pause?: number } = {},
+  ): Promise<void> {
+    await this.tell('streams', { address, streams, ...options });
+  }
+
+  /** Puts IP packets (packets.ts) on the wire, addressed to the card of another machine. */
+  async raw(to: LabHost, packets: readonly string[]): Promise<void> {
+    const link = JSON.parse(await mustRun('ip', ['-j', '-n', to.namespace, 'link', 'show', 'eth0'])) as [{ address: string }];
+    const sent = await this.tell<number>('raw', { packets, mac: link[0].address });
+    if (sent !== packets.length) throw new Error(`${sent} of ${packets.length} packets left`);
+  }
+
+  /** Loads rules for nft in this namespace. */
+  async nft(rules: string): Promise<void> {
+    await mustRun('ip', ['netns', 'exec', this.namespace, 'nft', '-f', '-'], { input: rules });
+  }
+
   /** Opens a flow that is kept. */
   async hold(protocol: 'tcp' | 'udp', address: string, port: number, options: { source?: string; sourcePort?: number } = {}): Promise<Flow> {
     const { handle, port: localPort } = await this.tell<{ handle: number; port: number }>('hold', { protocol, address, port, ...options });
@@ -115,6 +140,8 @@ export class LabHost {
       localPort,
       ping: (timeout = 500) => this.tell<boolean>('ping', { handle, timeout }),
       received: () => this.tell<number>('received', { handle }),
+      pulse: (options = {}) => this.tell<number>('pulse', { handle, ...options }),
+      release: () => this.tell<void>('release', { handle }),
     };
   }
 }
@@ -125,4 +152,10 @@ export interface Flow {
   ping(timeout?: number): Promise<boolean>;
   /** How much came so far. */
   received(): Promise<number>;
+  /**
+   * Sends every `every` milliseconds (20; 0 for listening only) until nothing has come for `quiet` milliseconds (1200) or
+   * `limit` is over (20,000). When the last answer came, in milliseconds of the wall clock; 0 for never.
+   */
+  pulse(options?: { every?: number; quiet?: number; limit?: number }): Promise<number>;
+  release(): Promise<void>;
 }

@@ -55,6 +55,31 @@ export class Lab {
     return daemon;
   }
 
+  /**
+   * Gives a machine all of 10.N.0.0/16 and fdN::/64 to speak from, and the gateway the way there; tells the addresses by
+   * their number, 1 to 65534.
+   */
+  async manyAddresses(host: LabHost, n: number): Promise<{ ipv4: (index: number) => string; ipv6: (index: number) => string }> {
+    for (const line of [
+      `-n ${host.namespace} route add local 10.${n}.0.0/16 dev lo`,
+      `-n ${host.namespace} -6 route add local fd${n}::/64 dev lo`,
+      `netns exec ${host.namespace} sysctl -qw net.ipv6.ip_nonlocal_bind=1`,
+      `-n ${this.gateway.namespace} route add 10.${n}.0.0/16 via ${host.ipv4}`,
+      `-n ${this.gateway.namespace} -6 route add fd${n}::/64 via ${host.ipv6}`,
+    ]) {
+      await mustRun('ip', line.split(' '));
+    }
+    return {
+      ipv4: (index) => `10.${n}.${index >> 8}.${index & 255}`,
+      ipv6: (index) => `fd${n}::${index.toString(16)}`,
+    };
+  }
+
+  /** Loads nft rules on the wire itself, where what goes from host to host passes: hosts are the devices p0 to p3. */
+  async onTheWire(rules: string): Promise<void> {
+    await mustRun('ip', ['netns', 'exec', this.#wire, 'nft', '-f', '-'], { input: rules });
+  }
+
   async destroy(): Promise<void> {
     for (const daemon of this.#daemons) await daemon.kill('SIGKILL');
     for (const host of this.hosts) await host.stop();

@@ -1,0 +1,77 @@
+import { addressBytes, parseAddress } from '#dist/core/address.js';
+
+/** TCP flags as they stand in the header (RFC 9293, section 3.1). */
+export const FLAGS = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32 } as const;
+
+export interface PacketOptions {
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+  readonly sourcePort?: number;
+  /** TCP only; SYN by default. */
+  readonly flags?: number;
+  readonly payload?: Uint8Array;
+}
+
+/** A whole IP packet in hex, as LabHost.raw sends it: the source may be anybody's. */
+export function packet(options: PacketOptions): string {
+  const [source, destination] = [options.source, options.destination].map((text) => Buffer.from(addressBytes(parseAddress(text))));
+  const { payload = new Uint8Array(), sourcePort = 40_000 } = options;
+  if (source === undefined || destination === undefined) throw new Error('two addresses make a packet');
+  const number = options.protocol === 'tcp' ? 6 : 17;
+  const header = options.protocol === 'tcp' ? tcpHeader(options.flags ?? FLAGS.syn) : udpHeader(payload.length);
+  header.writeUInt16BE(sourcePort, 0);
+  header.writeUInt16BE(options.port, 2);
+  const segment = Buffer.concat([header, payload]);
+  const pseudo = Buffer.concat([source, destination, Buffer.from([0, number, segment.length >> 8, segment.length & 255])]);
+  segment.writeUInt16BE(checksum(Buffer.concat([pseudo, segment])) || 0xffff, options.protocol === 'tcp' ? 16 : 6);
+  const ip = source.length === 4 ? ipv4Header(source, destination, number, segment.length) : ipv6Header(source, destination, number, segment.length);
+  return Buffer.concat([ip, segment]).toString('hex');
+}
+
+function tcpHeader(flags: number): Buffer {
+  const header = Buffer.alloc(20);
+  header.writeUInt32BE(0x1234_5678, 4);
+  header.writeUInt8(5 << 4, 12);
+  header.writeUInt8(flags, 13);
+  header.writeUInt16BE(1024, 14);
+  return header;
+}
+
+function udpHeader(payloadLength: number): Buffer {
+  const header = Buffer.alloc(8);
+  header.writeUInt16BE(8 + payloadLength, 4);
+  return header;
+}
+
+function ipv4Header(source: Buffer, destination: Buffer, protocol: number, length: number): Buffer {
+  const header = Buffer.alloc(20);
+  header.writeUInt8(0x45, 0);
+  header.writeUInt16BE(20 + length, 2);
+  header.writeUInt8(64, 8);
+  header.writeUInt8(protocol, 9);
+  header.set(source, 12);
+  header.set(destination, 16);
+  header.writeUInt16BE(checksum(header), 10);
+  return header;
+}
+
+function ipv6Header(source: Buffer, destination: Buffer, protocol: number, length: number): Buffer {
+  const header = Buffer.alloc(40);
+  header.writeUInt8(0x60, 0);
+  header.writeUInt16BE(length, 4);
+  header.writeUInt8(protocol, 6);
+  header.writeUInt8(64, 7);
+  header.set(source, 8);
+  header.set(destination, 24);
+  return header;
+}
+
+/** RFC 1071. */
+function checksum(bytes: Buffer): number {
+  let sum = 0;
+  for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) + (bytes[i + 1] ?? 0);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  return ~sum & 0xffff;
+}
