@@ -92,7 +92,12 @@ const commands = {
     if (protocol === 'udp') {
       const socket = dgram.createSocket(net.isIPv6(address) ? 'udp6' : 'udp4');
       await new Promise((resolve) => socket.bind(sourcePort ?? 0, source, resolve));
-      const flow = { received: 0, socket, port: socket.address().port, send: (text) => socket.send(text, port, address, () => {}) };
+      const flow = {
+        received: 0,
+        socket,
+        port: socket.address().port,
+        send: (text) => socket.send(text, port, address, () => {}),
+      };
       socket.on('message', () => {
         flow.received++;
         flow.at = Date.now();
@@ -160,11 +165,13 @@ const commands = {
     for (let round = 0; round < times; round++) {
       for (let start = 0; start < ports.length; start += 250) {
         await Promise.all(
-          ports.slice(start, start + 250).map((port) =>
-            protocol === 'udp'
-              ? new Promise((resolve) => udp.send('', port, address, resolve))
-              : one({ protocol, port, address, source }),
-          ),
+          ports
+            .slice(start, start + 250)
+            .map((port) =>
+              protocol === 'udp'
+                ? new Promise((resolve) => udp.send('', port, address, resolve))
+                : one({ protocol, port, address, source }),
+            ),
         );
       }
     }

@@ -78,7 +78,10 @@ export class LabDaemon {
     const before = this.#output.length;
     const { child, ready } = this.#spawn();
     this.#child = child;
-    const started = await ready.then(() => true, () => false);
+    const started = await ready.then(
+      () => true,
+      () => false,
+    );
     if (started) {
       await this.kill('SIGKILL');
       throw new Error('it started');
@@ -122,7 +125,9 @@ export class LabDaemon {
         answer.setEncoding('utf8').on('data', (piece: string) => {
           text += piece;
         });
-        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: (text === '' ? null : JSON.parse(text)) as T }));
+        answer.on('end', () =>
+          resolve({ status: answer.statusCode ?? 0, body: (text === '' ? null : JSON.parse(text)) as T }),
+        );
       });
       call.on('error', reject).on('timeout', () => call.destroy(new Error('no answer')));
       call.end(body === undefined ? undefined : JSON.stringify(body));
@@ -137,7 +142,10 @@ export class LabDaemon {
     return (await this.api<EventJson[]>('GET', '/v1/journal')).body;
   }
 
-  async addUser(name: string, options: { knock?: string; services?: string[]; ttl?: string; [key: string]: unknown } = {}): Promise<UserJson> {
+  async addUser(
+    name: string,
+    options: { knock?: string; services?: string[]; ttl?: string; [key: string]: unknown } = {},
+  ): Promise<UserJson> {
     const { status, body } = await this.api<UserJson>('POST', '/v1/users', { name, ...options });
     if (status >= 300) throw new Error(`adding ${name}: ${JSON.stringify(body)}`);
     return body;
@@ -156,7 +164,10 @@ export class LabDaemon {
     const from = this.#output.length;
     this.#stderr = '';
     const ready = new Promise<void>((resolve, reject) => {
-      const bound = setTimeout(() => reject(new Error(`not ready in time: ${this.#output.slice(from)}`)), START_BOUND_MS);
+      const bound = setTimeout(
+        () => reject(new Error(`not ready in time: ${this.#output.slice(from)}`)),
+        START_BOUND_MS,
+      );
       const read = (text: Buffer) => {
         this.#output += text.toString();
         if (this.#output.slice(from).includes('"msg":"ready"')) {
@@ -203,4 +214,3 @@ export interface UserJson {
   readonly name: string;
   readonly sequence: { protocol: 'tcp' | 'udp'; port: number }[];
 }
-

@@ -17,18 +17,31 @@ export interface KnockStep {
 }
 
 /** Runs a program to its end; never rejects because of its exit status. */
-export function run(file: string, args: readonly string[], options: { input?: string; env?: Record<string, string>; timeout?: number } = {}): Promise<Ran> {
+export function run(
+  file: string,
+  args: readonly string[],
+  options: { input?: string; env?: Record<string, string>; timeout?: number } = {},
+): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const env = { ...process.env, PATH, NO_COLOR: '1', ...options.env };
-    const child = execFile(file, [...args], { env, timeout: options.timeout ?? 30_000, maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
-      if (error !== null && typeof error.code !== 'number' && error.signal === undefined) reject(error);
-      else resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 124, stdout, stderr });
-    });
+    const child = execFile(
+      file,
+      [...args],
+      { env, timeout: options.timeout ?? 30_000, maxBuffer: 64 << 20 },
+      (error, stdout, stderr) => {
+        if (error !== null && typeof error.code !== 'number' && error.signal === undefined) reject(error);
+        else resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 124, stdout, stderr });
+      },
+    );
     if (options.input !== undefined) child.stdin?.end(options.input);
   });
 }
 
-export async function mustRun(file: string, args: readonly string[], options: { input?: string } = {}): Promise<string> {
+export async function mustRun(
+  file: string,
+  args: readonly string[],
+  options: { input?: string } = {},
+): Promise<string> {
   const { code, stdout, stderr } = await run(file, args, options);
   if (code !== 0) throw new Error(`${file} ${args.join(' ')} ended with ${code}: ${stderr}`);
   return stdout;
@@ -50,7 +63,9 @@ export class LabHost {
   }
 
   start(): void {
-    const agent = spawn('ip', ['netns', 'exec', this.namespace, process.execPath, AGENT], { env: { ...process.env, PATH } });
+    const agent = spawn('ip', ['netns', 'exec', this.namespace, process.execPath, AGENT], {
+      env: { ...process.env, PATH },
+    });
     this.#agent = agent;
     agent.stderr.on('data', (text: Buffer) => process.stderr.write(`${this.namespace}: ${text}`));
     agent.on('exit', () => {
@@ -76,7 +91,11 @@ export class LabHost {
   }
 
   /** Runs a program inside the namespace. */
-  exec(file: string, args: readonly string[], options: { input?: string; env?: Record<string, string>; timeout?: number } = {}): Promise<Ran> {
+  exec(
+    file: string,
+    args: readonly string[],
+    options: { input?: string; env?: Record<string, string>; timeout?: number } = {},
+  ): Promise<Ran> {
     return run('ip', ['netns', 'exec', this.namespace, file, ...args], options);
   }
 
@@ -104,11 +123,19 @@ export class LabHost {
     return this.tell('tcp', { address, port, ...options });
   }
 
-  udp(address: string, port: number, options: { timeout?: number; source?: string; sourcePort?: number } = {}): Promise<string> {
+  udp(
+    address: string,
+    port: number,
+    options: { timeout?: number; source?: string; sourcePort?: number } = {},
+  ): Promise<string> {
     return this.tell('udp', { address, port, ...options });
   }
 
-  async knock(address: string, knocks: readonly KnockStep[], options: { pause?: number; source?: string; payload?: string } = {}): Promise<void> {
+  async knock(
+    address: string,
+    knocks: readonly KnockStep[],
+    options: { pause?: number; source?: string; payload?: string } = {},
+  ): Promise<void> {
     await this.tell('knock', { address, knocks, ...options });
   }
 
@@ -123,7 +150,9 @@ export class LabHost {
 
   /** Puts IP packets (packets.ts) on the wire, addressed to the card of another machine. */
   async raw(to: LabHost, packets: readonly string[]): Promise<void> {
-    const link = JSON.parse(await mustRun('ip', ['-j', '-n', to.namespace, 'link', 'show', 'eth0'])) as [{ address: string }];
+    const link = JSON.parse(await mustRun('ip', ['-j', '-n', to.namespace, 'link', 'show', 'eth0'])) as [
+      { address: string },
+    ];
     const sent = await this.tell<number>('raw', { packets, mac: link[0].address });
     if (sent !== packets.length) throw new Error(`${sent} of ${packets.length} packets left`);
   }
@@ -134,8 +163,18 @@ export class LabHost {
   }
 
   /** Opens a flow that is kept. */
-  async hold(protocol: 'tcp' | 'udp', address: string, port: number, options: { source?: string; sourcePort?: number } = {}): Promise<Flow> {
-    const { handle, port: localPort } = await this.tell<{ handle: number; port: number }>('hold', { protocol, address, port, ...options });
+  async hold(
+    protocol: 'tcp' | 'udp',
+    address: string,
+    port: number,
+    options: { source?: string; sourcePort?: number } = {},
+  ): Promise<Flow> {
+    const { handle, port: localPort } = await this.tell<{ handle: number; port: number }>('hold', {
+      protocol,
+      address,
+      port,
+      ...options,
+    });
     return {
       localPort,
       ping: (timeout = 500) => this.tell<boolean>('ping', { handle, timeout }),

@@ -21,7 +21,10 @@ export async function listSets(host: LabHost): Promise<ListedElement[]> {
   const found: ListedElement[] = [];
   for (const [, set = '', body = ''] of stdout.matchAll(/^\tset (\S+) \{\n([\s\S]*?)^\t\}$/gm)) {
     const elements = /elements = \{([\s\S]*?)\}/.exec(body)?.[1] ?? '';
-    for (const text of elements.split(',').map((one) => one.trim()).filter((one) => one !== '')) {
+    for (const text of elements
+      .split(',')
+      .map((one) => one.trim())
+      .filter((one) => one !== '')) {
       const expires = /\bexpires (\S+)/.exec(text)?.[1];
       found.push({
         set,

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LabHost, mustRun, run } from './host.js';
 import { type DaemonOptions, LabDaemon } from './daemon.js';
+import { LabHost, mustRun, run } from './host.js';
 
 /*
  * The lab: four machines on one wire, each a network namespace of its own.
@@ -59,7 +59,10 @@ export class Lab {
    * Gives a machine all of 10.N.0.0/16 and fdN::/64 to speak from, and the gateway the way there; tells the addresses by
    * their number, 1 to 65534.
    */
-  async manyAddresses(host: LabHost, n: number): Promise<{ ipv4: (index: number) => string; ipv6: (index: number) => string }> {
+  async manyAddresses(
+    host: LabHost,
+    n: number,
+  ): Promise<{ ipv4: (index: number) => string; ipv6: (index: number) => string }> {
     for (const line of [
       `-n ${host.namespace} route add local 10.${n}.0.0/16 dev lo`,
       `-n ${host.namespace} -6 route add local fd${n}::/64 dev lo`,
@@ -90,7 +93,11 @@ export class Lab {
   }
 
   async #build(): Promise<void> {
-    const lines = [`netns add ${this.#wire}`, `-n ${this.#wire} link add br0 type bridge`, `-n ${this.#wire} link set br0 up`];
+    const lines = [
+      `netns add ${this.#wire}`,
+      `-n ${this.#wire} link add br0 type bridge`,
+      `-n ${this.#wire} link set br0 up`,
+    ];
     for (const [index, { namespace, ipv4, ipv6 }] of this.hosts.entries()) {
       lines.push(
         `netns add ${namespace}`,
@@ -108,7 +115,11 @@ export class Lab {
 }
 
 /** Waits until a condition holds, looking often; fails when it does not within the bound (milliseconds). */
-export async function eventually<T>(look: () => Promise<T> | T, holds: (value: T) => boolean, bound = 5000): Promise<T> {
+export async function eventually<T>(
+  look: () => Promise<T> | T,
+  holds: (value: T) => boolean,
+  bound = 5000,
+): Promise<T> {
   const end = performance.now() + bound;
   for (;;) {
     const value = await look();

@@ -16,7 +16,9 @@ export interface PacketOptions {
 
 /** A whole IP packet in hex, as LabHost.raw sends it: the source may be anybody's. */
 export function packet(options: PacketOptions): string {
-  const [source, destination] = [options.source, options.destination].map((text) => Buffer.from(addressBytes(parseAddress(text))));
+  const [source, destination] = [options.source, options.destination].map((text) =>
+    Buffer.from(addressBytes(parseAddress(text))),
+  );
   const { payload = new Uint8Array(), sourcePort = 40_000 } = options;
   if (source === undefined || destination === undefined) throw new Error('two addresses make a packet');
   const number = options.protocol === 'tcp' ? 6 : 17;
@@ -24,9 +26,16 @@ export function packet(options: PacketOptions): string {
   header.writeUInt16BE(sourcePort, 0);
   header.writeUInt16BE(options.port, 2);
   const segment = Buffer.concat([header, payload]);
-  const pseudo = Buffer.concat([source, destination, Buffer.from([0, number, segment.length >> 8, segment.length & 255])]);
+  const pseudo = Buffer.concat([
+    source,
+    destination,
+    Buffer.from([0, number, segment.length >> 8, segment.length & 255]),
+  ]);
   segment.writeUInt16BE(checksum(Buffer.concat([pseudo, segment])) || 0xffff, options.protocol === 'tcp' ? 16 : 6);
-  const ip = source.length === 4 ? ipv4Header(source, destination, number, segment.length) : ipv6Header(source, destination, number, segment.length);
+  const ip =
+    source.length === 4
+      ? ipv4Header(source, destination, number, segment.length)
+      : ipv6Header(source, destination, number, segment.length);
   return Buffer.concat([ip, segment]).toString('hex');
 }
 

@@ -8,7 +8,9 @@ const ETHERTYPE = { 4: 0x0800, 6: 0x86dd };
 
 const libc = koffi.load('libc.so.6');
 const socket = libc.func('int socket(int domain, int type, int protocol)');
-const sendto = libc.func('int64_t sendto(int fd, const void *bytes, size_t length, int flags, const void *to, uint32_t size)');
+const sendto = libc.func(
+  'int64_t sendto(int fd, const void *bytes, size_t length, int flags, const void *to, uint32_t size)',
+);
 const close = libc.func('int close(int fd)');
 
 /**
@@ -22,7 +24,8 @@ export function sendPackets({ packets, mac, device = 'eth0' }) {
   let sent = 0;
   for (const hex of packets) {
     const bytes = Buffer.from(hex, 'hex');
-    if (sendto(fd, bytes, bytes.length, 0, destination(index, mac, hex[0] === '6' ? 6 : 4), 20) === bytes.length) sent++;
+    if (sendto(fd, bytes, bytes.length, 0, destination(index, mac, hex[0] === '6' ? 6 : 4), 20) === bytes.length)
+      sent++;
   }
   close(fd);
   return sent;
