@@ -5,10 +5,10 @@ import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
 import { ControlServer } from './control/server.js';
 import type { GuardContents } from './core/firewall.js';
-import { HeldTargets } from './core/grants/held.js';
+import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import { EVERYTHING } from './core/service.js';
-import { hours, type Instant } from './core/time.js';
+import type { Instant } from './core/time.js';
 import { TABLE } from './firewall/names.js';
 import { NftablesFirewall } from './firewall/nftables-firewall.js';
 import { Doorkeeper } from './gate/doorkeeper.js';
@@ -30,8 +30,6 @@ import { configuredEntries, guardLayout } from './layout.js';
 import { SqliteStore } from './store/sqlite-store.js';
 import { VERSION } from './version.js';
 
-/** Grants that ended so long ago may still be held (core/grants/held.ts). */
-const HELD_FOR = hours(26);
 /** How often the kernel is looked at where it cannot tell us of changes, in milliseconds. */
 const LOOK_MS = 1500;
 
@@ -136,8 +134,9 @@ export class Daemon {
     const entries = new Entries({
       recorder,
       clock,
-      stored: state.entries,
+      state,
       configured: configuredEntries(config),
+      hold: (target) => doorkeeper.hold(target),
       setRanges: () => guard.setRanges(doorkeeper.ranges()),
     });
     const ledger = new GrantLedger({ clock, random: randomInt, maxTtl: config.grants.maxTtl });
@@ -172,6 +171,7 @@ export class Daemon {
     const hasElements = found.table === 'intact' || found.table === 'foreign';
     const elements = hasElements ? await firewall.readElements() : null;
     recover({ state, elements, boot, maxTtl: config.grants.maxTtl, clock, ledger, held, recorder, log: this.#log });
+    await entries.start();
     if (state.meta.confirmed !== 'yes') await this.#letPeersIn(entries);
     if (found.table === 'foreign') await source.rescue();
     await guard.start(found);

@@ -5,11 +5,11 @@ import { SallyportError } from './core/errors.js';
 import type { GuardContents, GuardLayout } from './core/firewall.js';
 import { elementsOf, isHashTarget, rangesOf } from './core/grants/elements.js';
 import type { Grant } from './core/grants/grant.js';
-import { HeldTargets } from './core/grants/held.js';
-import { endOf, restoreGrants } from './core/grants/restore.js';
+import { HELD_FOR, HeldTargets } from './core/grants/held.js';
+import { restoreGrants, restoreHeld } from './core/grants/restore.js';
 import { compileSteps } from './core/knock/automaton.js';
 import type { StoredState } from './core/store.js';
-import { hours, type Instant } from './core/time.js';
+import type { Instant } from './core/time.js';
 import { NftablesFirewall } from './firewall/nftables-firewall.js';
 import { loadSavedGuard } from './firewall/saved-guard.js';
 import { bootId } from './host/addresses.js';
@@ -62,7 +62,7 @@ async function readState(directory: string, clock: SystemClock): Promise<StoredS
   const store = new SqliteStore({ directory, lock: false, onFailed: () => undefined });
   await store.open();
   try {
-    return await store.load((clock.now() - hours(26)) as Instant);
+    return await store.load((clock.now() - HELD_FOR) as Instant);
   } finally {
     await store.close();
   }
@@ -90,8 +90,7 @@ function contentsOf(
     clock,
   );
   const held = new HeldTargets();
-  for (const record of records) held.hold(record.grant.target, endOf(record, clock));
-  held.prune(clock.monotonic());
+  if (state !== undefined) restoreHeld(held, state, clock);
   const isRange = ({ target }: { target: Target }) => !isHashTarget(target, layout.ipv6Prefix);
   const byTarget = new Map<Target, Grant[]>();
   for (const grant of live.filter((one) => !isRange(one))) {

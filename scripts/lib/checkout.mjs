@@ -38,9 +38,14 @@ let cachedOwner;
  * @returns {{uid: number, gid: number, name: string, home: string, usable: boolean} | undefined} `usable` is false
  *   where that user cannot reach Node or the checkout: then root does the work and hands the files over afterwards.
  */
-export function owner() {
+function owner() {
   if (cachedOwner === undefined) cachedOwner = findOwner();
   return cachedOwner ?? undefined;
+}
+
+/** True where root did something in the owner's stead, so that files must be handed over. Costs nothing to ask. */
+export function workedAsRoot() {
+  return cachedOwner?.usable === false;
 }
 
 function findOwner() {

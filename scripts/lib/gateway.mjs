@@ -1,4 +1,4 @@
-/** The gateway as a process of its own in a machine of a wire, with state, configuration and socket of its own. */
+/** The gateway as a process of its own in a machine of a wire, with a state, a configuration and a socket of its own. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -10,8 +10,8 @@ const START_BOUND_MS = 20_000;
 const API_BOUND_MS = 10_000;
 
 export class GatewayProcess {
-  machine;
-  configFile;
+  #machine;
+  #configFile;
   #socket;
   #child;
   #ended;
@@ -19,16 +19,16 @@ export class GatewayProcess {
 
   /**
    * @param {import('./namespaces.mjs').Machine} machine
-   * @param {string} directory for state, configuration and socket
+   * @param {string} directory for the state, the configuration and the socket
    * @param {string} config YAML of the sections beside `version`, `control` and `state`
    */
   constructor(machine, directory, config) {
-    this.machine = machine;
-    this.configFile = join(directory, 'sallyport.yaml');
+    this.#machine = machine;
+    this.#configFile = join(directory, 'sallyport.yaml');
     this.#socket = join(directory, 'control.sock');
     mkdirSync(directory, { recursive: true });
     const own = `control: {socket: ${this.#socket}}\nstate: {directory: ${join(directory, 'state')}}\n`;
-    writeFileSync(this.configFile, `version: 1\n${config}${own}`);
+    writeFileSync(this.#configFile, `version: 1\n${config}\n${own}`);
   }
 
   /** What it logged so far, over all starts. */
@@ -36,29 +36,64 @@ export class GatewayProcess {
     return this.#log;
   }
 
-  get pid() {
-    return this.#child.pid;
-  }
-
-  /** Starts it and resolves when knocks are answered. @param {Record<string, string>} [env] */
-  async start(env = {}) {
-    const args = [MAIN, 'serve', '--config', this.configFile];
-    const child = this.machine.spawn(process.execPath, args, { env });
+  /**
+   * Starts it and resolves when knocks are answered.
+   * @param {string[]} [nodeOptions] options of Node itself
+   */
+  async start(nodeOptions = []) {
+    const args = [...nodeOptions, MAIN, 'serve', '--config', this.#configFile];
+    const child = this.#machine.spawn(process.execPath, args);
     this.#child = child;
     this.#ended = exitCode(child);
     const from = this.#log.length;
-    await new Promise((resolve, reject) => {
+    let bound;
+    const ready = new Promise((resolve, reject) => {
       const fail = (how) => reject(new Error(`the gateway ${how}:\n${this.#log.slice(from)}`));
-      const bound = setTimeout(() => fail('was not ready in time'), START_BOUND_MS);
-      const read = (piece) => {
-        this.#log += piece;
-        if (this.#log.includes('"msg":"ready"', from)) resolve();
-      };
-      child.stdout.setEncoding('utf8').on('data', read);
-      child.stderr.setEncoding('utf8').on('data', read);
-      this.#ended.then(() => fail('ended'), reject).finally(() => clearTimeout(bound));
-      child.once('close', () => clearTimeout(bound));
-      this.#readyBound = bound;
-    }).finally(() => clearTimeout(this.#readyBound));
+      bound = setTimeout(() => fail('was not ready in time'), START_BOUND_MS);
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.setEncoding('utf8').on('data', (piece) => {
+          this.#log += piece;
+          if (this.#log.includes('"msg":"ready"', from)) resolve();
+        });
+      }
+      this.#ended.then(() => fail('ended'), reject);
+    });
+    await ready.finally(() => clearTimeout(bound));
+  }
+
+  /** Ends it by a signal and waits for that. */
+  async end(signal = 'SIGTERM') {
+    this.#child?.kill(signal);
+    await this.#ended;
+  }
+
+  /** Runs a command of the operator's CLI. @returns {Promise<{code: number, stdout: string, stderr: string}>} */
+  cli(...args) {
+    return this.#machine.run(process.execPath, [MAIN, ...args, '--config', this.#configFile]);
+  }
+
+  /** Runs a command with `--json` and reads its answer; throws where it fails. */
+  async json(...args) {
+    const { code, stdout, stderr } = await this.cli(...args, '--json');
+    if (code !== 0) throw new Error(`sallyport ${args.join(' ')} ended with ${code}: ${stderr}`);
+    return JSON.parse(stdout);
+  }
+
+  /** The control API, much quicker than the CLI; throws where it refuses. */
+  api(method, path, body) {
+    return new Promise((resolve, reject) => {
+      const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+      const call = request(
+        { socketPath: this.#socket, method, path, headers, timeout: API_BOUND_MS },
+        async (answer) => {
+          let text = '';
+          for await (const piece of answer.setEncoding('utf8')) text += piece;
+          if (answer.statusCode < 300) resolve(text === '' ? null : JSON.parse(text));
+          else reject(new Error(`${method} ${path}: ${text}`));
+        },
+      );
+      call.on('error', reject).on('timeout', () => call.destroy(new Error(`${method} ${path}: no answer`)));
+      call.end(body === undefined ? undefined : JSON.stringify(body));
+    });
   }
 }

@@ -13,6 +13,7 @@ import { at } from './checkout.mjs';
 const AGENT = at('test', 'support', 'lab', 'agent.mjs');
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const RUN_BOUND_MS = 60_000;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /** The environment without what belongs to the session around us: a service manager, a configuration. */
 function ownEnvironment(more) {
@@ -38,7 +39,7 @@ export class Wire {
   static create(prefix, roles) {
     const wire = new Wire();
     process.on('exit', wire.#atExit);
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, wire.#onSignal);
+    for (const signal of SIGNALS) process.on(signal, wire.#onSignal);
     try {
       wire.#build(`${prefix}${randomBytes(3).toString('hex')}`, roles);
     } catch (error) {
@@ -55,14 +56,15 @@ export class Wire {
 
   /** Ends what runs in the machines, and takes them away. Synchronous, so that an exit can do it. */
   remove() {
-    process.off('exit', this.#atExit);
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.off(signal, this.#onSignal);
     for (const machine of this.#machines) machine.endAll();
     for (const namespace of this.#namespaces) spawnSync('ip', ['netns', 'delete', namespace], { stdio: 'ignore' });
     if (this.directory !== undefined) rmSync(this.directory, { recursive: true, force: true });
     this.#machines = [];
     this.#namespaces = [];
     this.directory = undefined;
+    // Only now: a second signal meanwhile must not end us half way.
+    process.off('exit', this.#atExit);
+    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
   }
 
   #build(name, roles) {

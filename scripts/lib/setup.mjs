@@ -2,7 +2,7 @@
 
 import { installWithApt } from './apt.mjs';
 import { ensureBuild } from './build.mjs';
-import { AS_ROOT, giveBack, owner } from './checkout.mjs';
+import { AS_ROOT, giveBack, workedAsRoot } from './checkout.mjs';
 import { withLock } from './lock.mjs';
 import { ensurePackages } from './packages.mjs';
 import { SetupError, say } from './run.mjs';
@@ -11,18 +11,18 @@ const OLDEST_NODE = [20, 19];
 
 /**
  * Packages, the host's tools and the build, in this order.
- * @param {{build?: boolean, hostTools?: boolean}} [parts] what may be left out
+ * @param {{build?: boolean, hostTools?: boolean, force?: boolean}} [parts] what may be left out; `force` builds anyway
  * @throws {SetupError} one line: what failed and what to do
  */
-export async function setUp({ build = true, hostTools = true } = {}) {
+export async function setUp({ build = true, hostTools = true, force = false } = {}) {
   requireNode();
   await withLock(async () => {
     try {
       await ensurePackages();
       if (hostTools) await ensureHostTools();
-      if (build) await ensureBuild();
+      if (build) await ensureBuild({ force });
     } finally {
-      if (owner()?.usable === false) giveBack('node_modules', 'dist', '.cache');
+      if (workedAsRoot()) giveBack('node_modules', 'dist', '.cache');
     }
   });
 }

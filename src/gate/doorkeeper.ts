@@ -130,6 +130,13 @@ export class Doorkeeper {
     await Promise.all(recorded).catch(() => undefined);
   }
 
+  /** Takes UDP replies of a target for knocking for a day: an entry let it in until now, and nothing may any more. */
+  async hold(target: Target): Promise<void> {
+    const until = this.#o.held.hold(target, this.#o.clock.monotonic());
+    if (until === undefined || !isHashTarget(target, this.#o.ipv6Prefix)) return;
+    await this.#o.door.change({ present: [{ scope: 'held', target, until, comment: null }], absent: [], answered: [] });
+  }
+
   /** What the hash sets should hold, as the ledger stands. */
   *elements(): Generator<SetElement> {
     const { ledger, held, ipv6Prefix } = this.#o;

@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { Target } from '../core/address.js';
 import type { Entry } from '../core/entry.js';
 import { SallyportError } from '../core/errors.js';
+import { type Departed, formatDeparted, parseDeparted } from '../core/grants/departed.js';
+import { HELD_FOR } from '../core/grants/held.js';
 import type { JournalEvent } from '../core/journal.js';
+import type { Change, StoredState } from '../core/store.js';
 import type { Clock } from '../core/time.js';
 import type { Recorder } from './recorder.js';
 
@@ -12,21 +15,40 @@ export class Entries {
   readonly #clock: Clock;
   readonly #configured: readonly Entry[];
   readonly #stored = new Map<string, Entry>();
+  readonly #hold: (target: Target) => Promise<void>;
   readonly #setRanges: () => Promise<void>;
+  readonly #configuredBefore: readonly string[];
+  #departed: Departed[];
 
   constructor(options: {
     recorder: Recorder;
     clock: Clock;
-    stored: readonly Entry[];
+    state: Pick<StoredState, 'entries' | 'meta'>;
     configured: readonly Entry[];
+    /** Keeps what an entry let in from coming back as a reply. */
+    hold: (target: Target) => Promise<void>;
     /** Brings the interval sets to what is listed here. */
     setRanges: () => Promise<void>;
   }) {
     this.#recorder = options.recorder;
     this.#clock = options.clock;
     this.#configured = options.configured;
+    this.#hold = options.hold;
     this.#setRanges = options.setRanges;
-    for (const entry of options.stored) this.#stored.set(entry.id, entry);
+    const { entries, meta } = options.state;
+    for (const entry of entries) this.#stored.set(entry.id, entry);
+    this.#departed = parseDeparted(meta.departed);
+    this.#configuredBefore = (meta.configured ?? '').split(' ');
+  }
+
+  /** Puts out what the configuration let in when the gateway last ran, and lets in no more. */
+  async start(): Promise<void> {
+    const now = new Set<string>(this.#configured.map(({ target }) => target));
+    const gone = this.#configuredBefore.filter((target) => !now.has(target));
+    const departed = parseDeparted(gone.map((target) => `${target}@${Math.floor(this.#clock.now())}`).join(' '));
+    const configured = { kind: 'meta', key: 'configured', value: [...now].join(' ') } as const;
+    void this.#recorder.record([configured, ...departed.map(({ target }) => this.#depart(target))]);
+    for (const { target } of departed) await this.#hold(target);
   }
 
   list(): Entry[] {
@@ -54,9 +76,18 @@ export class Entries {
   /** @throws SP_ENTRY_CONFIGURED for one that the configuration makes */
   async remove(entry: Entry): Promise<void> {
     if (entry.source === 'config') throw new SallyportError('SP_ENTRY_CONFIGURED', { target: entry.target });
-    await this.#recorder.recordNow([{ kind: 'entry.remove', id: entry.id }, this.#journal('entry.removed', entry)]);
+    const changes = [this.#depart(entry.target), this.#journal('entry.removed', entry)];
+    await this.#recorder.recordNow([{ kind: 'entry.remove', id: entry.id }, ...changes]);
     this.#stored.delete(entry.id);
+    await this.#hold(entry.target);
     await this.#setRanges();
+  }
+
+  #depart(target: Target): Change {
+    const now = this.#clock.now();
+    const recent = this.#departed.filter((one) => one.target !== target && one.at > now - HELD_FOR);
+    this.#departed = [...recent, { target, at: now }];
+    return { kind: 'meta', key: 'departed', value: formatDeparted(this.#departed) };
   }
 
   #journal(event: JournalEvent['event'], { target, services, note }: { target: Target } & Entry) {

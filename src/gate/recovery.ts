@@ -2,7 +2,7 @@ import type { KernelElement } from '../core/firewall.js';
 import type { Grant } from '../core/grants/grant.js';
 import type { HeldTargets } from '../core/grants/held.js';
 import type { GrantLedger } from '../core/grants/ledger.js';
-import { endOf, restoreGrants } from '../core/grants/restore.js';
+import { restoreGrants, restoreHeld } from '../core/grants/restore.js';
 import type { JournalEvent } from '../core/journal.js';
 import type { Change, StoredState } from '../core/store.js';
 import { type Clock, type Duration, type Instant, millis, wallTime } from '../core/time.js';
@@ -40,8 +40,7 @@ export function recover(options: RecoveryOptions): void {
     },
     clock,
   );
-  for (const record of state.grants) held.hold(record.grant.target, endOf(record, clock));
-  held.prune(clock.monotonic());
+  restoreHeld(held, state, clock);
   const recorded = new Map(
     state.grants.map(({ grant, expiresAt }) => [grant.id, { expires: grant.expires, expiresAt }]),
   );

@@ -12,7 +12,7 @@ import { EAGAIN, EBADMSG, EINTR, NetlinkError } from './errors.js';
 import type { Libc } from './libc.js';
 import { decodeErrno, decodeMessages, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from './message.js';
 import { decodePiece, type Pass } from './passes.js';
-import { LARGEST_DATAGRAM, NetlinkSocket } from './socket.js';
+import { NetlinkSocket } from './socket.js';
 
 interface TimedPass {
   readonly pieces: readonly Uint8Array<ArrayBuffer>[];
@@ -67,13 +67,12 @@ async function readPasses(libc: Libc, request: Uint8Array, patient: boolean): Pr
 async function readOnce(libc: Libc, request: Uint8Array, patient: boolean): Promise<TimedPass | undefined> {
   const startedAt = performance.now();
   const socket = NetlinkSocket.open(libc);
-  const buffer = new Uint8Array(LARGEST_DATAGRAM);
   const pieces: Uint8Array<ArrayBuffer>[] = [];
   let generation: number | undefined;
   try {
     socket.send(request);
     for (;;) {
-      const datagram = socket.receive(buffer);
+      const datagram = socket.receive();
       if (datagram === undefined) throw new NetlinkError(EAGAIN, 'a dump without an end');
       for (const { type, flags, body } of decodeMessages(datagram)) {
         const errno = type === NLMSG_ERROR || type === NLMSG_DONE ? decodeErrno(body) : 0;

@@ -23,9 +23,12 @@ import {
 } from './message.js';
 
 export interface SetElement {
-  /** The fields of the key in network order; in a concatenation each is padded to a multiple of 4 bytes. */
+  /**
+   * Addresses, ports and protocols in network order, marks in the host's. In a concatenation each field is padded to a
+   * multiple of 4 bytes. Empty for the catch-all element of a dump.
+   */
   readonly key: Uint8Array;
-  /** The value, in a map. */
+  /** The value in a map, in the same orders. Verdicts are neither written nor read. */
   readonly data?: Uint8Array;
   /**
    * Whole milliseconds, at least 1: the kernel takes 0 for "for ever". Left out, the set's own timeout holds; in a dump
@@ -236,7 +239,6 @@ function encodeComment(comment: string): Uint8Array {
   return userData;
 }
 
-/** An element without a key (the catch-all `*`) is told with an empty one. */
 function decodeElement(item: Attribute): SetElement | undefined {
   const attributes = decodeAttributes(item.value);
   if (attributes === undefined) return undefined;

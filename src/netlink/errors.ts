@@ -24,6 +24,11 @@ export const EBUSY = 16;
 export const EBADMSG = 74;
 export const ENOBUFS = 105;
 
+/** Something that the kernel had for us is gone; what follows can still be read. */
+export function isLoss(error: unknown): error is NetlinkError {
+  return error instanceof NetlinkError && (error.errno === ENOBUFS || error.errno === EBADMSG);
+}
+
 /** Something thrown on a worker thread, as it crosses to the main thread. */
 export interface Failure {
   readonly code: 'SP_NETLINK_UNAVAILABLE' | 'SP_NFLOG_BUSY';

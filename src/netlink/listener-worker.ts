@@ -1,9 +1,10 @@
 /** The thread that listens: it waits in poll() and never returns to an event loop until it is woken to stop. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { EBADMSG, EBUSY, EINTR, ENOBUFS, EPERM, type Failure, NetlinkError, unavailable } from './errors.js';
+import { EBADMSG, EBUSY, EINTR, EPERM, type Failure, isLoss, NetlinkError, unavailable } from './errors.js';
 import { type Libc, loadLibc } from './libc.js';
+import { decodeErrno, NLMSG_ERROR } from './message.js';
 import { decodePackets, encodeNflogBind, type LoggedPacket } from './nflog.js';
-import { LARGEST_DATAGRAM, NetlinkSocket, NFNLGRP_NFTABLES } from './socket.js';
+import { NetlinkSocket, NFNLGRP_NFTABLES } from './socket.js';
 import { type TableChange, TransactionWatch } from './transactions.js';
 
 export interface ListenerData {
@@ -67,7 +68,6 @@ const data: ListenerData = workerData;
 const report = (message: Report): void => port.postMessage(message);
 
 const groupTaken: Failure = { code: 'SP_NFLOG_BUSY', details: { group: data.group } };
-const buffer = new Uint8Array(LARGEST_DATAGRAM);
 const sockets: NetlinkSocket[] = [];
 try {
   const libc = await loadLibc();
@@ -92,13 +92,12 @@ try {
 
 /** @throws GroupTaken, NetlinkError */
 function bindGroup(nflog: NetlinkSocket): void {
-  try {
-    nflog.request(encodeNflogBind(data.group, COPY_BYTES), buffer, `binding NFLOG group ${data.group}`);
-  } catch (error) {
-    // Another process's group is answered by EPERM, another socket's of the same port id by EBUSY.
-    if (error instanceof NetlinkError && (error.errno === EPERM || error.errno === EBUSY)) throw new GroupTaken();
-    throw error;
-  }
+  const answers = nflog.request(encodeNflogBind(data.group, COPY_BYTES));
+  const answer = answers.find(({ type }) => type === NLMSG_ERROR);
+  const errno = answer === undefined ? EBADMSG : (decodeErrno(answer.body) ?? EBADMSG);
+  // Another process's group is answered by EPERM, another socket's of the same port id by EBUSY.
+  if (errno === EPERM || errno === EBUSY) throw new GroupTaken();
+  if (errno !== 0) throw new NetlinkError(errno, `binding NFLOG group ${data.group}`);
 }
 
 function listen(libc: Libc, wake: number, nflog: NetlinkSocket, events: NetlinkSocket): void {
@@ -134,11 +133,11 @@ function drain(socket: NetlinkSocket, take: (datagram: Uint8Array) => void): boo
   let whole = true;
   for (let n = 0; n < ROUND; n++) {
     try {
-      const datagram = socket.receive(buffer);
+      const datagram = socket.receive();
       if (datagram === undefined) break;
       take(datagram);
     } catch (error) {
-      if (!(error instanceof NetlinkError) || (error.errno !== ENOBUFS && error.errno !== EBADMSG)) throw error;
+      if (!isLoss(error)) throw error;
       whole = false;
     }
   }

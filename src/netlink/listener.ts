@@ -85,8 +85,8 @@ export class NetlinkListener {
 
   /**
    * The commits of this process, within a minute, are our own. To be called in the same turn in which it was spawned:
-   * what it does is then heard later.
-   * @param pid as the initial pid namespace has it
+   * what it does is then heard later. The kernel names it by the initial pid namespace; where that is not ours, in a
+   * container say, nft is known by its netlink port.
    */
   expectProcess(pid: number): void {
     const now = performance.now();
@@ -110,8 +110,9 @@ export class NetlinkListener {
     for (const which of report.overruns) this.#events.onOverrun(which);
   }
 
-  #isExpected({ pid }: TableChange): boolean {
-    return pid !== null && (this.#expected.get(pid) ?? 0) >= performance.now();
+  #isExpected({ pid, portId }: TableChange): boolean {
+    const now = performance.now();
+    return [pid, portId].some((id) => id !== null && (this.#expected.get(id) ?? 0) >= now);
   }
 
   #fail(error: Error): void {

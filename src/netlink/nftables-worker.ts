@@ -4,9 +4,9 @@ import { dump } from './dump.js';
 import { decodeGeneration, encodeGenerationRequest, NFT_MSG_NEWGEN } from './elements.js';
 import { EBADMSG, type Failure, NetlinkError, unavailable } from './errors.js';
 import { type Libc, loadLibc } from './libc.js';
-import { decodeErrno, decodeMessages, NLMSG_ERROR } from './message.js';
+import { decodeErrno, NLMSG_ERROR } from './message.js';
 import type { Pass } from './passes.js';
-import { LARGEST_DATAGRAM, NetlinkSocket } from './socket.js';
+import { NetlinkSocket } from './socket.js';
 
 export type Request =
   | { readonly kind: 'transact'; readonly id: number; readonly bytes: Uint8Array; readonly last: number }
@@ -26,7 +26,7 @@ const RECEIVE_BUFFER = 8 << 20;
 const port = parentPort;
 if (port === null) throw new Error('this module runs on a worker thread');
 
-const reply = (message: Reply): void => port.postMessage(message);
+const reply = (message: Reply, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
 try {
   const libc = await loadLibc();
@@ -60,7 +60,9 @@ async function answer(libc: Libc, socket: NetlinkSocket, request: Exclude<Reques
     } else if (request.kind === 'generation') {
       reply({ kind: 'done', id, value: readGeneration(socket) });
     } else {
-      reply({ kind: 'done', id, value: await dump(libc, request.table, request.set) });
+      const passes = await dump(libc, request.table, request.set);
+      const buffers = passes.flatMap(({ pieces }) => pieces.map(({ buffer }) => buffer));
+      reply({ kind: 'done', id, value: passes }, buffers);
     }
   } catch (error) {
     reply({ kind: 'refused', id, errno: error instanceof NetlinkError ? error.errno : EBADMSG });
@@ -73,10 +75,9 @@ function commit(
   bytes: Uint8Array,
   last: number,
 ): { readonly errno: number; readonly sequence?: number } | undefined {
-  socket.send(bytes);
   let acknowledged = false;
   let refusal: { errno: number; sequence: number } | undefined;
-  for (const { type, sequence, body } of answers(socket)) {
+  for (const { type, sequence, body } of socket.request(bytes)) {
     const errno = type === NLMSG_ERROR ? decodeErrno(body) : undefined;
     if (errno === 0) acknowledged ||= sequence === last;
     else if (errno !== undefined) refusal ??= { errno, sequence };
@@ -86,22 +87,12 @@ function commit(
 }
 
 function readGeneration(socket: NetlinkSocket): number {
-  socket.send(encodeGenerationRequest());
   let generation: number | undefined;
-  for (const { type, body } of answers(socket)) {
+  for (const { type, body } of socket.request(encodeGenerationRequest())) {
     const errno = type === NLMSG_ERROR ? decodeErrno(body) : 0;
     if (errno !== 0) throw new NetlinkError(errno ?? EBADMSG, 'reading the generation');
     if (type === NFT_MSG_NEWGEN) generation = decodeGeneration(body);
   }
   if (generation === undefined) throw new NetlinkError(EBADMSG, 'reading the generation');
   return generation;
-}
-
-function answers(socket: NetlinkSocket) {
-  const buffer = new Uint8Array(LARGEST_DATAGRAM);
-  const messages = [];
-  for (let datagram = socket.receive(buffer); datagram !== undefined; datagram = socket.receive(buffer)) {
-    messages.push(...decodeMessages(datagram.slice()));
-  }
-  return messages;
 }

@@ -1,6 +1,6 @@
-import { EAGAIN, EBADMSG, EINTR, NetlinkError } from './errors.js';
+import { EAGAIN, EBADMSG, EINTR, isLoss, NetlinkError } from './errors.js';
 import type { Libc } from './libc.js';
-import { decodeErrno, decodeMessages, HOST_LITTLE_ENDIAN, NLMSG_ERROR } from './message.js';
+import { decodeMessages, HOST_LITTLE_ENDIAN, type Message } from './message.js';
 import { BPF_INSTRUCTION_SIZE, dropFrom } from './port-filter.js';
 
 const AF_NETLINK = 16;
@@ -21,8 +21,8 @@ const MSG_DONTWAIT = 0x40;
 /** struct sockaddr_nl: family, padding, port id, groups (a bit each). */
 const ADDRESS_SIZE = 12;
 
-/** More than the kernel puts into one: 32 KiB of a dump, a notification, an acknowledgement. */
-export const LARGEST_DATAGRAM = 1 << 17;
+/** More than the kernel puts into one datagram: 32 KiB of a dump, a notification, an acknowledgement. */
+const buffer = new Uint8Array(1 << 17);
 
 /** The multicast group of nf_tables events (linux/netfilter/nfnetlink.h). */
 export const NFNLGRP_NFTABLES = 7;
@@ -90,11 +90,11 @@ export class NetlinkSocket {
   }
 
   /**
-   * Reads one datagram into `buffer`, if one is there.
-   * @returns a view of the buffer, or undefined where nothing waits
-   * @throws NetlinkError, ENOBUFS where the kernel had to drop something, EBADMSG where the buffer is too small
+   * Reads one datagram, if one is there.
+   * @returns a view of a buffer that the next call, of any socket on this thread, writes over; undefined: nothing waits
+   * @throws NetlinkError where something was lost: ENOBUFS, the kernel had no room for it; EBADMSG, we had none
    */
-  receive(buffer: Uint8Array): Uint8Array | undefined {
+  receive(): Uint8Array | undefined {
     for (;;) {
       const length = this.#libc.recv(this.fd, buffer, buffer.length, MSG_DONTWAIT | MSG_TRUNC);
       if (length > buffer.length) throw new NetlinkError(EBADMSG, 'a datagram larger than the buffer');
@@ -105,17 +105,24 @@ export class NetlinkSocket {
     }
   }
 
-  /** Sends one message that asks for an acknowledgement. @throws NetlinkError where the kernel refuses */
-  request(bytes: Uint8Array, buffer: Uint8Array, what: string): void {
+  /** Sends messages and reads all that the kernel answers. @throws NetlinkError, ENOBUFS where part of that was lost */
+  request(bytes: Uint8Array): Message[] {
     this.send(bytes);
-    for (let answer = this.receive(buffer); answer !== undefined; answer = this.receive(buffer)) {
-      for (const { type, body } of decodeMessages(answer)) {
-        const errno = type === NLMSG_ERROR ? decodeErrno(body) : undefined;
-        if (errno === 0) return;
-        if (errno !== undefined) throw new NetlinkError(errno, what);
+    const answers: Message[] = [];
+    let lost: NetlinkError | undefined;
+    for (;;) {
+      try {
+        const datagram = this.receive();
+        if (datagram === undefined) break;
+        answers.push(...decodeMessages(datagram.slice()));
+      } catch (error) {
+        // Whatever waits is read all the same: left there, it would pass for the answer to the next request.
+        if (!isLoss(error)) throw error;
+        lost ??= error;
       }
     }
-    throw new NetlinkError(EBADMSG, what);
+    if (lost !== undefined) throw lost;
+    return answers;
   }
 
   close(): void {

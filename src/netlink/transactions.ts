@@ -18,6 +18,8 @@ export interface TableChange {
   readonly pid: number | null;
   /** The name of that task, such as "nft". */
   readonly program: string | null;
+  /** The netlink port that it was committed through: for nft the id of its process, as its own pid namespace has it. */
+  readonly portId: number;
   readonly generation: number | null;
 }
 
@@ -32,7 +34,8 @@ const NFTA_GEN_PROC_NAME = 3;
 export class TransactionWatch {
   readonly #table: string;
   readonly #ownPortIds: ReadonlySet<number>;
-  #touched = false;
+  /** The port of whoever touches the table in the transaction under way. */
+  #toucher: number | undefined;
 
   constructor(table: string, ownPortIds: Iterable<number>) {
     this.#table = table;
@@ -45,10 +48,11 @@ export class TransactionWatch {
     for (const { type, portId, body } of decodeMessages(datagram)) {
       if (type >> 8 !== NFNL_SUBSYS_NFTABLES) continue;
       if (type === NFT_MSG_NEWGEN) {
-        if (this.#touched) changes.push(decodeChange(decodeNetfilterBody(body)?.attributes ?? []));
-        this.#touched = false;
-      } else if (!this.#touched && !this.#ownPortIds.has(portId)) {
-        this.#touched = this.#namesTable(body);
+        const attributes = decodeNetfilterBody(body)?.attributes ?? [];
+        if (this.#toucher !== undefined) changes.push(decodeChange(attributes, this.#toucher));
+        this.#toucher = undefined;
+      } else if (this.#toucher === undefined && !this.#ownPortIds.has(portId) && this.#namesTable(body)) {
+        this.#toucher = portId;
       }
     }
     return changes;
@@ -56,7 +60,7 @@ export class TransactionWatch {
 
   /** Forgets the transaction under way: something was lost, and what comes next may belong to another. */
   reset(): void {
-    this.#touched = false;
+    this.#toucher = undefined;
   }
 
   #namesTable(body: Uint8Array): boolean {
@@ -69,8 +73,9 @@ export class TransactionWatch {
   }
 }
 
-function decodeChange(attributes: readonly Attribute[]): TableChange {
+function decodeChange(attributes: readonly Attribute[], portId: number): TableChange {
   return {
+    portId,
     pid: readU32(findAttribute(attributes, NFTA_GEN_PROC_PID)) ?? null,
     program: readText(findAttribute(attributes, NFTA_GEN_PROC_NAME)) ?? null,
     generation: readU32(findAttribute(attributes, NFTA_GEN_ID)) ?? null,

@@ -94,7 +94,8 @@ describe('expiry with on_expiry: cut', () => {
       expect(ms, `${name} lived on`).toBeLessThan(LATE);
       expect(ms, `${name} ended early`).toBeGreaterThan(-EARLY);
     }
-    for (const family of FAMILIES) expect(await lab.laptop.tcp(lab.gateway[family], 22, { timeout: 250 })).toBe('silent');
+    for (const family of FAMILIES)
+      expect(await lab.laptop.tcp(lab.gateway[family], 22, { timeout: 250 })).toBe('silent');
     await recover();
     await eventually(
       async () => (await daemon.events()).filter(({ event }) => event === 'grant.expired').length,

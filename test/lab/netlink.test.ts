@@ -209,7 +209,7 @@ describe.skipIf(process.getuid?.() !== 0)('netlink in the lab', () => {
     it('renews whenever the element expires, where delete and add fails', async () => {
       const brief = element(1, { timeout: millis(3) });
       const missed: number[] = [];
-      for (let round = 0; round < 300; round++) {
+      for (let round = 0; round < 180; round++) {
         await link.transact(renewal(brief));
         spin(2 + (round % 30) / 15);
         const fresh = element(1, { timeout: minutes(1) });
@@ -354,8 +354,8 @@ describe.skipIf(process.getuid?.() !== 0)('netlink in the lab', () => {
       const flushing = await nft('flush ruleset');
       await vi.waitFor(() => expect(changes.length).toBeGreaterThanOrEqual(2), { timeout: 5000 });
       expect(changes).toEqual([
-        { pid: deleting, program: 'nft', generation: expect.any(Number) },
-        { pid: flushing, program: 'nft', generation: await link.generation() },
+        { pid: deleting, program: 'nft', portId: deleting, generation: expect.any(Number) },
+        { pid: flushing, program: 'nft', portId: flushing, generation: await link.generation() },
       ]);
       expect(overruns).toEqual([]);
     });

@@ -2,6 +2,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
 import { parseTarget } from '#dist/core/address.js';
 import type { Entry } from '#dist/core/entry.js';
@@ -108,6 +109,14 @@ export async function openStore(directory: string, options: Partial<SqliteStoreO
   return store;
 }
 
+/** The thread of the store that is opened next. */
+export function nextWorker(): Promise<Worker> {
+  return new Promise((resolve) => {
+    process.once('worker', resolve);
+    onTestFinished(() => void process.off('worker', resolve));
+  });
+}
+
 const MODULES = `
 import { writeSync } from 'node:fs';
 import { SqliteStore } from ${JSON.stringify(new URL('../../dist/store/sqlite-store.js', import.meta.url))};
@@ -121,7 +130,7 @@ const argumentsFor = (script: string, directory: string) => ['--input-type=modul
 
 /** A script in a process of its own, with `store` (not open yet), `Sqlite`, `directory` and `say`; gives what it said. */
 export function inOtherProcess(script: string, directory: string): string {
-  return execFileSync(process.execPath, argumentsFor(script, directory), { encoding: 'utf8' });
+  return execFileSync(process.execPath, argumentsFor(script, directory), { encoding: 'utf8', timeout: 20_000 });
 }
 
 /** The same, running beside the test and killed with it. */

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -61,21 +61,19 @@ function copyTree(name: string, passes: (path: string) => boolean = () => true):
   return root;
 }
 
-function check(root: string): { readonly status: number; readonly lines: readonly string[] } {
-  const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] } as const;
-  try {
-    return { status: 0, lines: execFileSync(process.execPath, [CHECK, root], options).trim().split('\n') };
-  } catch (error) {
-    const { status, stdout } = error as { status: number; stdout: string };
-    return { status, lines: stdout.trim().split('\n') };
-  }
+function check(root: string): { readonly status: number | null; readonly lines: readonly string[] } {
+  const { status, stdout } = spawnSync(process.execPath, [CHECK, root], { encoding: 'utf8' });
+  return { status, lines: stdout.trim().split('\n') };
 }
 
 describe('the import direction', () => {
   test('holds in the tree as it is, of which every file is read', () => {
     const { status, lines } = check(ROOT);
+    const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((path) =>
+      path.endsWith('.ts'),
+    );
     expect(lines).toHaveLength(1);
-    expect(lines[0]).toMatch(/^\d{3,} imports in \d{2,} files read, 0 problems$/);
+    expect(lines[0]).toMatch(new RegExp(`^\\d+ imports in ${sources.length} files read, 0 problems$`));
     expect(status).toBe(0);
   });
 
@@ -103,9 +101,9 @@ describe('the import direction', () => {
       lines = check(root).lines;
     });
 
-    test.each(VIOLATIONS.map((violation, index) => [...violation, index] as const))(
-      'src/%s: %j',
-      (_path, _text, said, index) => {
+    test.each(VIOLATIONS.map(([path, text, said], index) => ({ path, text, said, index })))(
+      'src/$path: $text',
+      ({ said, index }) => {
         const found = lines.filter((line) => line.startsWith(`src/${plantedAt(index)}:`));
         expect(found).toHaveLength(1);
         expect(found[0]).toContain(said);

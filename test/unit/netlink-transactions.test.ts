@@ -11,21 +11,21 @@ describe('changes to our table', () => {
   it('by others are told with who made them', () => {
     const watch = new TransactionWatch('sallyport', [OWN]);
     expect(watch.feed(elementDeleted)).toEqual([]);
-    expect(watch.feed(generation4)).toEqual([{ pid: 21_154, program: 'nft', generation: 4 }]);
+    expect(watch.feed(generation4)).toEqual([{ pid: 21_154, program: 'nft', portId: 21_154, generation: 4 }]);
     expect(watch.feed(flushed)).toEqual([]);
-    expect(watch.feed(generation5)).toEqual([{ pid: 21_156, program: 'nft', generation: 5 }]);
+    expect(watch.feed(generation5)).toEqual([{ pid: 21_156, program: 'nft', portId: 21_156, generation: 5 }]);
   });
 
   it('by ourselves are not told, nor do they hide the next one', () => {
     const watch = new TransactionWatch('sallyport', [OWN]);
     const told = [elementsAdded, generation3, elementDeleted, generation4].flatMap((datagram) => watch.feed(datagram));
-    expect(told).toEqual([{ pid: 21_154, program: 'nft', generation: 4 }]);
+    expect(told).toEqual([{ pid: 21_154, program: 'nft', portId: 21_154, generation: 4 }]);
   });
 
   it('are told of everyone where no port is our own', () => {
     const watch = new TransactionWatch('sallyport', []);
     expect([...watch.feed(elementsAdded), ...watch.feed(generation3)]).toEqual([
-      { pid: 21_148, program: 'node', generation: 3 },
+      { pid: 21_148, program: 'node', portId: OWN, generation: 3 },
     ]);
   });
 

@@ -1,6 +1,6 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import type { Worker } from 'node:worker_threads';
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { once } from 'node:events';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { expect, it, vi } from 'vitest';
 import type { Change } from '#dist/core/store.js';
 import type { Instant } from '#dist/core/time.js';
 import { parseUserName } from '#dist/core/user.js';
@@ -14,6 +14,7 @@ import {
   inOtherProcess,
   journal,
   newState,
+  nextWorker,
   openStore,
   put,
   storeOn,
@@ -158,17 +159,12 @@ it('a store that was never opened answers nothing and closes', async () => {
 it('when its thread dies, every waiting call is rejected, the owner is told once, and nothing acknowledged is lost', async () => {
   const directory = newState();
   const onFailed = vi.fn();
-  let worker: Worker | undefined;
-  const remember = (one: Worker) => {
-    worker = one;
-  };
-  process.once('worker', remember);
-  onTestFinished(() => void process.off('worker', remember));
+  const worker = nextWorker();
   const store = await openStore(directory, { onFailed });
   await store.write([note('kept')]);
   const waiting = [store.write([note('?')]), store.load(at(0)), store.readJournal({ limit: 1 }), store.prune(at(0))];
   const outcomes = Promise.allSettled(waiting);
-  await worker?.terminate();
+  await (await worker).terminate();
   for (const outcome of await outcomes) {
     if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'SP_STORE_FAILED' });
   }
@@ -178,6 +174,23 @@ it('when its thread dies, every waiting call is rejected, the owner is told once
   await store.close();
   const again = await openStore(directory);
   expect(details(await again.readJournal({ limit: 10 }))[0]).toBe('kept');
+});
+
+it('an opening that is refused and a close are no failures', async () => {
+  const directory = newState();
+  const onFailed = vi.fn();
+  for (const outcome of ['opened', 'refused']) {
+    const worker = nextWorker();
+    const store = storeOn(directory, { onFailed });
+    const opening = store.open();
+    const gone = once(await worker, 'exit');
+    if (outcome === 'opened') await opening;
+    else await expect(opening).rejects.toMatchObject({ code: 'SP_STORE_DAMAGED' });
+    await store.close();
+    await gone;
+    writeFileSync(`${directory}/sallyport.db`, '');
+  }
+  expect(onFailed).not.toHaveBeenCalled();
 });
 
 it('the state is readable by its owner alone, whatever the umask', () => {

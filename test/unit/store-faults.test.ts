@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Change } from '#dist/core/store.js';
 import { Sqlite } from '#dist/store/driver.js';
@@ -15,6 +15,7 @@ import {
   newState,
   openStore,
   put,
+  startOtherProcess,
   storeOn,
   user,
 } from '../support/store.ts';
@@ -194,6 +195,18 @@ describe('a damaged database is refused, and left as it is', () => {
     await store.write([journal(event(1))]);
   });
 
+  it('where a table vanishes under a running daemon, which goes on with the rest', async () => {
+    const { directory, database } = await oldState();
+    const store = await openStore(directory);
+    edit(database, 'DROP TABLE journal');
+    const writes = [store.write([{ kind: 'meta', key: 'last_id', value: '1' }]), store.write([journal(event(1))])];
+    for (const outcome of await Promise.allSettled(writes)) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'SP_STORE_DAMAGED' } });
+    }
+    await store.write([{ kind: 'meta', key: 'last_id', value: '2' }]);
+    expect((await store.load(at(0))).meta).toEqual({ last_id: '2' });
+  });
+
   it('where a sequence does not parse, without telling any of it', async () => {
     const { directory, database } = await oldState();
     edit(database, "UPDATE sequences SET steps = 'tcp/23456,udp/sesame'");
@@ -250,12 +263,20 @@ describe('versions of the schema', () => {
   });
 });
 
-it('what a broken-off creation left is swept away, and so is the log of a database that was moved off', async () => {
-  const directory = newState();
-  mkdirSync(directory);
-  writeFileSync(`${directory}/sallyport.db.new`, 'half');
-  writeFileSync(`${directory}/sallyport.db-wal`, garbage(100_000));
+it('a database that was moved away is begun anew, and nothing of it comes back out of its log', async () => {
+  const { directory, database } = await oldState();
+  const daemon = startOtherProcess(
+    `await store.open();
+    await store.write([{ kind: 'user.remove', id: 1 }, { kind: 'meta', key: 'last_id', value: '7' }]);
+    say('written');
+    setInterval(() => {}, 1000);`,
+    directory,
+  );
+  await daemon.saidLines(1);
+  await daemon.kill();
+  expect(statSync(`${database}-wal`).size).toBeGreaterThan(0);
+  rmSync(database);
+  writeFileSync(`${database}.new`, 'what a broken-off creation left');
   const store = await openStore(directory);
-  await store.write([journal(event(1, 'kept'))]);
-  expect(details(await store.readJournal({ limit: 10 }))).toEqual(['kept']);
+  expect(await store.load(at(0))).toEqual({ users: [], entries: [], grants: [], meta: {} });
 });

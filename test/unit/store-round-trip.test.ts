@@ -10,7 +10,7 @@ import type { JournalEvent } from '#dist/core/journal.js';
 import { toPort } from '#dist/core/ports.js';
 import type { Sequence } from '#dist/core/sequence.js';
 import type { Scope, ServiceName } from '#dist/core/service.js';
-import type { NumberedEvent } from '#dist/core/store.js';
+import type { Change, NumberedEvent } from '#dist/core/store.js';
 import type { Duration, Instant, Monotonic } from '#dist/core/time.js';
 import { parseUserName, type User } from '#dist/core/user.js';
 import { SqliteStore } from '#dist/store/sqlite-store.js';
@@ -310,15 +310,38 @@ it(
 
 it('a load is one moment, whatever is written while it is fetched', async () => {
   const store = await openStore(newState());
-  const live = 3500;
-  await store.write(Array.from({ length: live }, (_, n) => put(grantRecord(n))));
+  const joined = (n: number): Change[] => [
+    { kind: 'user.put', user: user(n) },
+    put(grantRecord(n)),
+    put(grantRecord(n + 500)),
+  ];
+  await store.write(joined(1));
   const loading = store.load(at(0));
-  // Each call ends one grant and opens another, so that there are as many at any moment.
-  const writing = Array.from({ length: 200 }, (_, n) =>
-    store.write([{ kind: 'grant.end', id: grantId(n * 17), at: at(1), reason: 'expired' }, put(grantRecord(live + n))]),
-  );
-  const { grants } = await loading;
+  const writing = Array.from({ length: 100 }, (_, n) => store.write(joined(n + 2)));
+  const { users, grants } = await loading;
   await Promise.all(writing);
-  expect(grants.filter(({ ended }) => ended === null)).toHaveLength(live);
-  expect((await store.load(at(1))).grants).toHaveLength(live);
+  expect(grants).toHaveLength(users.length * 2);
+  expect(await store.load(at(0))).toMatchObject({ users: { length: 101 }, grants: { length: 202 } });
+});
+
+it('a load of several pages misses and repeats nothing', async () => {
+  const store = await openStore(newState());
+  const records = Array.from({ length: 2500 }, (_, n) => grantRecord(n));
+  await store.write(records.map(put));
+  const { grants } = await store.load(at(0));
+  expect(grants.map(({ grant }) => grant.id).sort()).toEqual(records.map(({ grant }) => grant.id));
+});
+
+it('answers asked for at the same time do not mix', async () => {
+  const store = await openStore(newState());
+  await store.write(Array.from({ length: 2500 }, (_, n) => journal(event(n, `${n}`))));
+  await store.write([put(grantRecord(1))]);
+  const [all, state, last] = await Promise.all([
+    store.readJournal({ limit: 5000 }),
+    store.load(at(0)),
+    store.readJournal({ limit: 2 }),
+  ]);
+  expect(details(all)).toEqual(Array.from({ length: 2500 }, (_, n) => `${n}`));
+  expect(state.grants).toEqual([grantRecord(1)]);
+  expect(details(last)).toEqual(['2498', '2499']);
 });

@@ -4,12 +4,14 @@ import { after, hours, type Monotonic } from '../time.js';
 /*
  * When a grant ends, the host may go on talking to the address (a PBX asks a phone whether it is still there), and what
  * comes back would pass as a reply. So each address that had a grant is held: its UDP replies are not trusted until a day
- * after its last grant ended. The kernel has to know before the grant ends, since we may be dead by then.
+ * after its last grant ended. So is what an entry let in, once the entry is removed. The kernel has to know before the grant ends, since we may be dead by then.
  */
 
 const HOLD = hours(24);
 /** Held a little longer than asked, so that renewing a grant need not write this element too each time. */
 const SLACK = hours(1);
+/** What was put out longer ago is held no more. */
+export const HELD_FOR = hours(26);
 
 /** Which addresses are held, until when. */
 export class HeldTargets {

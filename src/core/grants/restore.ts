@@ -1,9 +1,12 @@
 import type { KernelElement } from '../firewall.js';
 import type { ServiceName } from '../service.js';
+import type { StoredState } from '../store.js';
 import { after, between, type Clock, type Duration, type Instant, type Monotonic, millis } from '../time.js';
 import type { User } from '../user.js';
 import { type CommentedGrant, parseComment } from './comment.js';
+import { parseDeparted } from './departed.js';
 import type { Grant, GrantId, GrantRecord } from './grant.js';
+import type { HeldTargets } from './held.js';
 
 /** What is known of grants when the daemon starts: by the store, by the kernel, by the clocks. */
 export interface Remains {
@@ -88,8 +91,10 @@ function timeLeft({ grant, expiresAt }: GrantRecord, remains: Remains, clock: Cl
 
 function adopt({ commented, element, remaining, scopes, alone }: Named, remains: Remains, clock: Clock): Grant {
   const user = commented.userId === null ? undefined : remains.users.get(commented.userId);
-  const byComment = millis(commented.openedAt + commented.ttl - clock.now());
-  const left = millis(Math.min(alone ?? Math.min(remaining, byComment), remains.maxTtl));
+  // Where the wall clock has gone back behind what it was, the later of the two is nearer to the truth.
+  const now = Math.max(clock.now(), remains.lastAlive ?? 0);
+  const byComment = commented.openedAt + commented.ttl - now;
+  const left = millis(Math.min(alone ?? Math.min(remaining, byComment, commented.ttl), remains.maxTtl));
   return {
     id: commented.id,
     user: user === undefined ? null : { id: user.id, name: user.name },
@@ -103,8 +108,18 @@ function adopt({ commented, element, remaining, scopes, alone }: Named, remains:
   };
 }
 
+/** Holds what had a grant or an entry within the last day, as far as the records tell. */
+export function restoreHeld(held: HeldTargets, state: Pick<StoredState, 'grants' | 'meta'>, clock: Clock): void {
+  const now = clock.monotonic();
+  for (const record of state.grants) held.hold(record.grant.target, endOf(record, clock));
+  for (const { target, at } of parseDeparted(state.meta.departed)) {
+    held.hold(target, after(now, millis(Math.min(0, at - clock.now()))));
+  }
+  held.prune(now);
+}
+
 /** When a recorded grant ended or ends, on the monotonic clock as well as it can be told. */
-export function endOf(record: GrantRecord, clock: Clock): Monotonic {
+function endOf(record: GrantRecord, clock: Clock): Monotonic {
   const at = record.ended?.at ?? record.expiresAt;
   return after(clock.monotonic(), millis(at - clock.now()));
 }

@@ -13,6 +13,9 @@ const talks = [];
 let lastHandle = 0;
 
 const commands = {
+  async wait({ ms }) {
+    await sleep(ms);
+  },
   /** Serves TCP: echoes what comes; `ping` asks for a word every 50 ms without being asked. */
   async listenTcp({ port, talk = false, host }) {
     const server = net.createServer((socket) => {
@@ -195,9 +198,9 @@ const commands = {
     return await Promise.all(sources.map((source) => commands.tcp({ ...options, source })));
   },
   /** IP packets, made by the caller, to a machine of the wire: each as hex, with or without sense. */
-  async raw({ packets, mac, device }) {
+  async raw({ packets, mac, times = 1 }) {
     const { sendPackets } = await import('./raw-sender.mjs');
-    return sendPackets({ packets, mac, device });
+    return await sendPackets({ packets, mac, times });
   },
 };
 

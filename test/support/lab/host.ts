@@ -148,13 +148,18 @@ export class LabHost {
     await this.tell('streams', { address, streams, ...options });
   }
 
-  /** Puts IP packets (packets.ts) on the wire, addressed to the card of another machine. */
-  async raw(to: LabHost, packets: readonly string[]): Promise<void> {
-    const link = JSON.parse(await mustRun('ip', ['-j', '-n', to.namespace, 'link', 'show', 'eth0'])) as [
-      { address: string },
-    ];
-    const sent = await this.tell<number>('raw', { packets, mac: link[0].address });
-    if (sent !== packets.length) throw new Error(`${sent} of ${packets.length} packets left`);
+  /** Puts IP packets (packets.ts) on the wire, all of them `times` over, addressed to the card of another machine. */
+  async raw(to: LabHost, packets: readonly string[], times = 1): Promise<void> {
+    const link = await mustRun('ip', ['-j', '-n', to.namespace, 'link', 'show', 'eth0']);
+    const [{ address: mac }] = JSON.parse(link) as [{ address: string }];
+    const sent = await this.tell<number>('raw', { packets, mac, times });
+    if (sent !== packets.length * times) throw new Error(`${sent} of ${packets.length * times} packets left`);
+  }
+
+  /** How many packets have come to the card so far. */
+  async received(): Promise<number> {
+    const { stdout } = await this.exec('cat', ['/sys/class/net/eth0/statistics/rx_packets']);
+    return Number(stdout);
   }
 
   /** Loads rules for nft in this namespace. */

@@ -83,8 +83,13 @@ export class Lab {
     await mustRun('ip', ['netns', 'exec', this.#wire, 'nft', '-f', '-'], { input: rules });
   }
 
+  /** Kills the daemons that still run. */
+  async endDaemons(): Promise<void> {
+    for (const daemon of this.#daemons.splice(0)) await daemon.kill('SIGKILL');
+  }
+
   async destroy(): Promise<void> {
-    for (const daemon of this.#daemons) await daemon.kill('SIGKILL');
+    await this.endDaemons();
     for (const host of this.hosts) await host.stop();
     for (const namespace of [...this.hosts.map((host) => host.namespace), this.#wire]) {
       await run('ip', ['netns', 'delete', namespace]);

@@ -16,27 +16,32 @@ export interface PacketOptions {
 
 /** A whole IP packet in hex, as LabHost.raw sends it: the source may be anybody's. */
 export function packet(options: PacketOptions): string {
-  const [source, destination] = [options.source, options.destination].map((text) =>
-    Buffer.from(addressBytes(parseAddress(text))),
-  );
   const { payload = new Uint8Array(), sourcePort = 40_000 } = options;
-  if (source === undefined || destination === undefined) throw new Error('two addresses make a packet');
-  const number = options.protocol === 'tcp' ? 6 : 17;
-  const header = options.protocol === 'tcp' ? tcpHeader(options.flags ?? FLAGS.syn) : udpHeader(payload.length);
+  const isTcp = options.protocol === 'tcp';
+  const header = isTcp ? tcpHeader(options.flags ?? FLAGS.syn) : udpHeader(payload.length);
   header.writeUInt16BE(sourcePort, 0);
   header.writeUInt16BE(options.port, 2);
   const segment = Buffer.concat([header, payload]);
-  const pseudo = Buffer.concat([
-    source,
-    destination,
-    Buffer.from([0, number, segment.length >> 8, segment.length & 255]),
-  ]);
-  segment.writeUInt16BE(checksum(Buffer.concat([pseudo, segment])) || 0xffff, options.protocol === 'tcp' ? 16 : 6);
-  const ip =
-    source.length === 4
-      ? ipv4Header(source, destination, number, segment.length)
-      : ipv6Header(source, destination, number, segment.length);
-  return Buffer.concat([ip, segment]).toString('hex');
+  const { source, destination, number } = ends(options);
+  const pseudo = Buffer.from([0, number, segment.length >> 8, segment.length & 255]);
+  const sum = checksum(Buffer.concat([source, destination, pseudo, segment]));
+  segment.writeUInt16BE(sum === 0 ? 0xffff : sum, isTcp ? 16 : 6);
+  return around(options, segment);
+}
+
+/** An IP packet in hex around any bytes in the place of a TCP segment or UDP datagram. */
+export function around(
+  options: Pick<PacketOptions, 'source' | 'destination' | 'protocol'>,
+  segment: Uint8Array,
+): string {
+  const { source, destination, number } = ends(options);
+  const header = source.length === 4 ? ipv4Header : ipv6Header;
+  return Buffer.concat([header(source, destination, number, segment.length), segment]).toString('hex');
+}
+
+function ends({ source, destination, protocol }: Pick<PacketOptions, 'source' | 'destination' | 'protocol'>) {
+  const bytes = (text: string) => Buffer.from(addressBytes(parseAddress(text)));
+  return { source: bytes(source), destination: bytes(destination), number: protocol === 'tcp' ? 6 : 17 };
 }
 
 function tcpHeader(flags: number): Buffer {

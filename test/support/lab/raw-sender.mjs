@@ -1,9 +1,11 @@
 /** Sends IP packets that no socket would make, through AF_PACKET (packet(7)). */
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import koffi from 'koffi';
 
 const AF_PACKET = 17;
 const SOCK_DGRAM = 2;
+const BURST = 250;
 const ETHERTYPE = { 4: 0x0800, 6: 0x86dd };
 
 const libc = koffi.load('libc.so.6');
@@ -14,29 +16,34 @@ const sendto = libc.func(
 const close = libc.func('int close(int fd)');
 
 /**
- * @param {{ packets: string[], mac: string, device?: string }} options packets in hex; the first digit is the version
- * @returns {number} how many left
+ * @param {{ packets: string[], mac: string, times: number }} options packets in hex, all of them `times` over
+ * @returns {Promise<number>} how many left
  */
-export function sendPackets({ packets, mac, device = 'eth0' }) {
-  const index = Number(readFileSync(`/sys/class/net/${device}/ifindex`, 'utf8'));
+export async function sendPackets({ packets, mac, times }) {
+  const card = Number(readFileSync('/sys/class/net/eth0/ifindex', 'utf8'));
   const fd = socket(AF_PACKET, SOCK_DGRAM, 0);
   if (fd < 0) throw new Error('no packet socket');
+  const datagrams = packets.map((hex) => Buffer.from(hex, 'hex'));
+  let tried = 0;
   let sent = 0;
-  for (const hex of packets) {
-    const bytes = Buffer.from(hex, 'hex');
-    if (sendto(fd, bytes, bytes.length, 0, destination(index, mac, hex[0] === '6' ? 6 : 4), 20) === bytes.length)
-      sent++;
+  for (let round = 0; round < times; round++) {
+    for (const bytes of datagrams) {
+      const to = destination(card, mac, (bytes[0] ?? 0) >> 4);
+      if (sendto(fd, bytes, bytes.length, 0, to, to.length) === bytes.length) sent++;
+      // The receiving kernel queues 1000 packets at most (netdev_max_backlog).
+      if (++tried % BURST === 0) await sleep(1);
+    }
   }
   close(fd);
   return sent;
 }
 
 /** struct sockaddr_ll. */
-function destination(index, mac, version) {
+function destination(card, mac, version) {
   const address = Buffer.alloc(20);
   address.writeUInt16LE(AF_PACKET, 0);
   address.writeUInt16BE(ETHERTYPE[version], 2);
-  address.writeInt32LE(index, 4);
+  address.writeInt32LE(card, 4);
   address.writeUInt8(6, 11);
   address.set(Buffer.from(mac.replaceAll(':', ''), 'hex'), 12);
   return address;

@@ -1,0 +1,432 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Address } from '../../src/core/address.ts';
+import { parseAddress } from '../../src/core/address.ts';
+import { compileSteps, type NumberedSequence } from '../../src/core/knock/automaton.ts';
+import { KnockExecutor } from '../../src/core/knock/executor.ts';
+import { drawSequence, formatKnock, formatSequence, type Knock, type Sequence } from '../../src/core/sequence.ts';
+import { millis, seconds } from '../../src/core/time.ts';
+import { keepingTheRules, knock, seededRandom, span, tinyKnock, tinySequences } from '../support/core-arbitraries.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+const WINDOW = seconds(10);
+const LAPTOP = parseAddress('203.0.113.7');
+const SOURCES = [LAPTOP, parseAddress('2001:db8::7'), parseAddress('203.0.113.8')];
+
+const numbered = (sequences: readonly Sequence[], first = 1): NumberedSequence[] =>
+  sequences.map((sequence, i) => ({ sequenceId: first + i, sequence }));
+
+/** The rules of the game, slow and obvious: each source has the list of its accepted knocks. */
+class SlowReference {
+  readonly #sequences: readonly NumberedSequence[];
+  readonly #accepted = new Map<Address, string[]>();
+  readonly #heard = new Map<Address, number>();
+
+  constructor(sequences: readonly NumberedSequence[]) {
+    this.#sequences = sequences;
+  }
+
+  packet(source: Address, one: Knock, at: number): number | undefined {
+    const text = formatKnock(one);
+    const isLate = at - (this.#heard.get(source) ?? Number.NEGATIVE_INFINITY) >= WINDOW;
+    const accepted = isLate ? [] : (this.#accepted.get(source) ?? []);
+    this.#heard.set(source, at);
+    const advanced = [...accepted, text];
+    const after = this.#begins(advanced)
+      ? advanced
+      : accepted.includes(text)
+        ? accepted
+        : this.#begins([text])
+          ? [text]
+          : [];
+    const completed = this.#sequences.find(({ sequence }) => formatSequence(sequence) === after.join(','));
+    this.#accepted.set(source, completed === undefined ? after : []);
+    return completed?.sequenceId;
+  }
+
+  #begins(knocks: readonly string[]): boolean {
+    return this.#sequences.some(({ sequence }) => `${formatSequence(sequence)},`.startsWith(`${knocks.join(',')},`));
+  }
+}
+
+interface Packet {
+  readonly source: Address;
+  readonly one: Knock;
+  readonly gap: number;
+}
+
+const gap = fc.oneof(
+  { weight: 8, arbitrary: fc.nat(500) },
+  { weight: 1, arbitrary: fc.constantFrom(9999, 10_000, 10_001, 4999.5, 20_000) },
+);
+
+/** Packets of which many are parts of the sequences, in order, with repeats and strays among them. */
+const streamFor = (sequences: readonly Sequence[]): fc.Arbitrary<Packet[]> => {
+  const pieces = fc.oneof(
+    { weight: 2, arbitrary: tinyKnock.map((one) => [one]) },
+    {
+      weight: 3,
+      arbitrary: fc
+        .tuple(fc.constantFrom(...sequences), fc.nat(4), fc.array(fc.nat(3), { maxLength: 3 }))
+        .map(([sequence, length, repeats]) => {
+          const part = sequence.slice(0, length);
+          return part.flatMap((one, i) => [one, ...repeats.flatMap((each) => (each <= i ? (part[each] ?? []) : []))]);
+        }),
+    },
+    { weight: 2, arbitrary: fc.constantFrom(...sequences).map((sequence) => [...sequence]) },
+  );
+  const piece = fc.tuple(fc.constantFrom(...SOURCES), pieces, fc.array(gap, { minLength: 4, maxLength: 4 }));
+  return fc
+    .array(piece, { maxLength: 14 })
+    .map((all) =>
+      all.flatMap(([source, knocks, gaps]) => knocks.map((one, i) => ({ source, one, gap: gaps[i % 4] ?? 0 }))),
+    );
+};
+
+function executorOf(sequences: readonly NumberedSequence[], capacity?: number) {
+  const clock = new FakeClock();
+  const steps = compileSteps(sequences);
+  const executor = new KnockExecutor({ clock, window: WINDOW, steps, ...(capacity === undefined ? {} : { capacity }) });
+  return { clock, executor };
+}
+
+/** The sequences that a stream from one source completes, the packets 100 ms apart. */
+function opened(sequences: readonly Sequence[], stream: readonly Knock[]): number[] {
+  const { clock, executor } = executorOf(numbered(sequences));
+  return stream.flatMap((one) => {
+    clock.advance(millis(100));
+    return executor.packet(LAPTOP, one) ?? [];
+  });
+}
+
+describe('the automaton, packet by packet', () => {
+  it('gives the verdicts of the slow reference, for any sequences and any packets from several sources', () => {
+    const games = tinySequences.chain((sequences) => fc.tuple(fc.constant(sequences), streamFor(sequences)));
+    let completions = 0;
+    fc.assert(
+      fc.property(games, ([sequences, stream]) => {
+        const { clock, executor } = executorOf(numbered(sequences));
+        const reference = new SlowReference(numbered(sequences));
+        for (const { source, one, gap: wait } of stream) {
+          clock.advance(millis(wait));
+          const verdict = executor.packet(source, one);
+          expect(verdict).toBe(reference.packet(source, one, clock.monotonic()));
+          if (verdict !== undefined) completions++;
+        }
+      }),
+      { numRuns: 1500 },
+    );
+    expect(completions).toBeGreaterThan(1000);
+  });
+
+  describe('a knock gets in', () => {
+    const streams: Record<string, (a: Knock, b: Knock, c: Knock) => Knock[]> = {
+      'A B C': (a, b, c) => [a, b, c],
+      'A A B C': (a, b, c) => [a, a, b, c],
+      'A B A C': (a, b, c) => [a, b, a, c],
+      'A B B C': (a, b, c) => [a, b, b, c],
+      'A B B A A B C': (a, b, c) => [a, b, b, a, a, b, c],
+      'A B, then A B C': (a, b, c) => [a, b, a, b, c],
+      'A, then A B C': (a, b, c) => [a, a, b, c],
+      'every packet doubled': (a, b, c) => [a, a, b, b, c, c],
+      'the whole twice': (a, b, c) => [a, b, c, a, b, c],
+      'B C, then A B C': (a, b, c) => [b, c, a, b, c],
+      'A C, then A B C': (a, b, c) => [a, c, a, b, c],
+    };
+    it.each(Object.keys(streams))('with %s, whoever else there is', (name) => {
+      const others = fc.integer().map((seed) => {
+        const random = seededRandom(seed);
+        const all: Sequence[] = [];
+        for (let i = 0; i < 20; i++) all.push(drawSequence(random, 3, span(21000, 21100), all));
+        return all;
+      });
+      fc.assert(
+        fc.property(others, fc.nat(19), (sequences, mine) => {
+          const [a, b, c] = sequences[mine] ?? [];
+          if (a === undefined || b === undefined || c === undefined) throw new Error('no sequence');
+          const times = name === 'the whole twice' ? 2 : 1;
+          const got = opened(sequences, streams[name]?.(a, b, c) ?? []);
+          expect(got.filter((id) => id === mine + 1)).toHaveLength(times);
+        }),
+        { numRuns: 50 },
+      );
+    });
+  });
+
+  it('a wrong packet between two right ones starts it over', () => {
+    const [a, b, c, x] = [knock('tcp', 1), knock('udp', 3), knock('tcp', 5), knock('tcp', 7)];
+    expect(opened([[a, b, c]], [a, x, b, c])).toEqual([]);
+    expect(opened([[a, b, c]], [a, b, x, c])).toEqual([]);
+    expect(opened([[a, b, c]], [a, b, knock('udp', 5), c])).toEqual([]);
+    expect(opened([[a, b, c]], [a, c, b])).toEqual([]);
+    expect(opened([[a, b, c]], [c, b, a])).toEqual([]);
+    expect(opened([[a, b, c]], [b, c])).toEqual([]);
+  });
+
+  it('a wrong packet may itself be the first of a sequence', () => {
+    const [a, b, c, x, y] = [knock('tcp', 1), knock('udp', 3), knock('tcp', 5), knock('tcp', 7), knock('tcp', 9)];
+    expect(
+      opened(
+        [
+          [a, b, c],
+          [x, y],
+        ],
+        [a, b, x, y],
+      ),
+    ).toEqual([2]);
+    expect(
+      opened(
+        [
+          [a, b, c],
+          [x, y],
+        ],
+        [x, a, b, c],
+      ),
+    ).toEqual([1]);
+  });
+
+  it('what was completed is forgotten: the last knock alone does not open again', () => {
+    const [a, b, c] = [knock('tcp', 1), knock('udp', 3), knock('tcp', 5)];
+    expect(opened([[a, b, c]], [a, b, c, c, c, b, c])).toEqual([1]);
+  });
+
+  it('the window is the time between two packets, and a repeat refreshes it', () => {
+    const [a, b, c] = [knock('tcp', 1), knock('udp', 3), knock('tcp', 5)];
+    const run = (packets: [Knock, number][]) => {
+      const { clock, executor } = executorOf(numbered([[a, b, c]]));
+      return packets.flatMap(([one, wait]) => {
+        clock.advance(millis(wait));
+        return executor.packet(LAPTOP, one) ?? [];
+      });
+    };
+    expect(
+      run([
+        [a, 0],
+        [b, 9999],
+        [c, 9999],
+      ]),
+    ).toEqual([1]);
+    expect(
+      run([
+        [a, 0],
+        [b, 10_000],
+        [c, 100],
+      ]),
+    ).toEqual([]);
+    expect(
+      run([
+        [a, 0],
+        [b, 100],
+        [c, 10_000],
+      ]),
+    ).toEqual([]);
+    expect(
+      run([
+        [a, 0],
+        [a, 9000],
+        [b, 9000],
+        [a, 9000],
+        [b, 9000],
+        [c, 9000],
+      ]),
+    ).toEqual([1]);
+  });
+
+  it('sources do not help each other', () => {
+    const [a, b, c] = [knock('tcp', 1), knock('udp', 3), knock('tcp', 5)];
+    const { executor } = executorOf(numbered([[a, b, c]]));
+    const [one, other] = [parseAddress('203.0.113.7'), parseAddress('203.0.113.8')];
+    expect([executor.packet(one, a), executor.packet(other, b), executor.packet(one, c)]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    executor.packet(one, a);
+    executor.packet(other, a);
+    executor.packet(one, b);
+    executor.packet(other, b);
+    expect([executor.packet(one, c), executor.packet(other, c)]).toEqual([1, 1]);
+  });
+});
+
+describe('a sweep of the pool opens nothing', () => {
+  const pool = span(21000, 21400);
+  const ports = Array.from({ length: pool.last - pool.first + 1 }, (_, i) => pool.first + i);
+  const up = {
+    tcp: ports.map((port) => [knock('tcp', port)]),
+    udp: ports.map((port) => [knock('udp', port)]),
+    'tcp and udp': ports.map((port) => [knock('tcp', port), knock('udp', port)]),
+    'udp and tcp': ports.map((port) => [knock('udp', port), knock('tcp', port)]),
+  };
+  const users = (random: (bound: number) => number, size: ReturnType<typeof span>) => {
+    const all: Sequence[] = [];
+    for (let i = 0; i < 100; i++) all.push(drawSequence(random, 2 + random(7), size, all));
+    return all;
+  };
+
+  it.each(Object.keys(up) as (keyof typeof up)[])(
+    'up or down, three times over, by %s, for 100 random users',
+    (kind) => {
+      const threeTimes = [...up[kind], ...up[kind], ...up[kind]].flat();
+      const down = up[kind].toReversed();
+      const sweeps = [threeTimes, [...down, ...down, ...down].flat(), [...up[kind], ...down, ...up[kind]].flat()];
+      fc.assert(
+        fc.property(fc.integer(), (seed) => {
+          const { executor } = executorOf(numbered(users(seededRandom(seed), pool)));
+          for (const [i, sweep] of sweeps.entries()) {
+            const source = SOURCES[i] ?? LAPTOP;
+            expect(sweep.flatMap((one) => executor.packet(source, one) ?? [])).toEqual([]);
+          }
+        }),
+        { numRuns: 30 },
+      );
+    },
+  );
+
+  it('whole and of the usual size, for 100 random users', () => {
+    const whole = span(21000, 29999);
+    const { executor } = executorOf(numbered(users(seededRandom(100), whole)));
+    const found: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      for (let port: number = whole.first; port <= whole.last; port++) {
+        const down = whole.first + whole.last - port;
+        for (const [i, at] of [port, down].entries()) {
+          const source = SOURCES[i] ?? LAPTOP;
+          found.push(...[executor.packet(source, knock('tcp', at)) ?? []].flat());
+          found.push(...[executor.packet(source, knock('udp', at)) ?? []].flat());
+        }
+      }
+    }
+    expect(found).toEqual([]);
+  });
+});
+
+describe('the memory of sources', () => {
+  const sequence = [knock('tcp', 1), knock('udp', 3), knock('tcp', 5)];
+  const nth = (n: number) => parseAddress(`10.0.${n >> 8}.${n & 255}`);
+  const [a, b, c] = sequence as [Knock, Knock, Knock];
+
+  it('holds those who are on their way, and nobody whose packets were wrong or who has got in', () => {
+    const { executor } = executorOf(numbered([sequence]));
+    for (let n = 0; n < 50; n++) executor.packet(nth(n), knock('tcp', 7));
+    expect(executor.size).toBe(0);
+    for (let n = 0; n < 50; n++) executor.packet(nth(n), a);
+    expect(executor.size).toBe(50);
+    for (let n = 0; n < 50; n++) executor.packet(nth(n), b);
+    expect(executor.size).toBe(50);
+    expect(executor.packet(nth(0), c)).toBe(1);
+    executor.packet(nth(1), knock('tcp', 7));
+    expect(executor.size).toBe(48);
+  });
+
+  it('keeps the latest where there are too many, and a packet makes a source the latest', () => {
+    const { executor } = executorOf(numbered([sequence]), 10);
+    for (let n = 0; n < 10; n++) executor.packet(nth(n), a);
+    executor.packet(nth(0), b);
+    for (let n = 10; n < 19; n++) executor.packet(nth(n), a);
+    expect(executor.size).toBe(10);
+    expect(executor.packet(nth(0), c)).toBe(1);
+    executor.packet(nth(1), b);
+    expect(executor.packet(nth(1), c)).toBeUndefined();
+  });
+
+  it('lets go of those whose time is over', () => {
+    const { clock, executor } = executorOf(numbered([sequence]), 1000);
+    for (let n = 0; n < 100; n++) executor.packet(nth(n), a);
+    clock.advance(WINDOW);
+    executor.packet(nth(200), a);
+    expect(executor.size).toBe(1);
+  });
+});
+
+describe('a change of the users in mid-stream', () => {
+  type Deed =
+    | { readonly kind: 'packet'; readonly source: number; readonly user: number; readonly index: number }
+    | { readonly kind: 'stray'; readonly source: number; readonly one: Knock }
+    | { readonly kind: 'add' | 'rotate'; readonly user: number; readonly pick: number }
+    | { readonly kind: 'remove'; readonly user: number };
+
+  const user = fc.nat(7);
+  const source = fc.nat(1);
+  const deed: fc.Arbitrary<Deed> = fc.oneof(
+    { weight: 12, arbitrary: fc.record({ kind: fc.constant('packet' as const), source, user, index: fc.nat(3) }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('stray' as const), source, one: tinyKnock }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ kind: fc.constantFrom('add' as const, 'rotate' as const), user, pick: fc.nat() }),
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove' as const), user }) },
+  );
+
+  /** Whether the packets of a source hold these knocks, in this order. */
+  const sent = (packets: readonly string[], sequence: Sequence) => {
+    let from = 0;
+    return sequence.every((one) => {
+      const at = packets.indexOf(formatKnock(one), from);
+      from = at + 1;
+      return at >= 0;
+    });
+  };
+
+  it('never opens a sequence that its source did not knock whole and in order, nor one that is no more', () => {
+    let completions = 0;
+    const games = fc.tuple(tinySequences, tinySequences, fc.array(deed, { minLength: 20, maxLength: 120 }));
+    fc.assert(
+      fc.property(games, ([first, spare, deeds]) => {
+        let lastId = first.length;
+        let users = numbered(first);
+        const { clock, executor } = executorOf(users);
+        const packets: string[][] = [[], []];
+        for (const one of deeds) {
+          clock.advance(millis(10));
+          if (one.kind === 'packet' || one.kind === 'stray') {
+            const wanted = one.kind === 'stray' ? one.one : users[one.user % users.length]?.sequence[one.index];
+            if (wanted === undefined) continue;
+            packets[one.source]?.push(formatKnock(wanted));
+            const id = executor.packet(SOURCES[one.source] ?? LAPTOP, wanted);
+            if (id === undefined) continue;
+            completions++;
+            const mine = users.find(({ sequenceId }) => sequenceId === id);
+            expect(mine, 'a sequence that there is').toBeDefined();
+            expect(sent(packets[one.source] ?? [], mine?.sequence ?? [])).toBe(true);
+            continue;
+          }
+          const at = one.user % Math.max(1, users.length);
+          const rest = one.kind === 'add' ? users : users.filter((_, i) => i !== at);
+          if (one.kind === 'remove') users = rest;
+          else {
+            const wish = [...spare, ...first][one.pick % (spare.length + first.length)] ?? [];
+            const fits = keepingTheRules([...rest.map(({ sequence }) => sequence), wish]).length > rest.length;
+            users = fits ? [...rest, { sequenceId: ++lastId, sequence: wish }] : rest;
+          }
+          executor.replace(compileSteps(users));
+        }
+      }),
+      { numRuns: 1000 },
+    );
+    expect(completions).toBeGreaterThan(100);
+  });
+
+  it('lets one go on whose sequence is still the same', () => {
+    const [a, b, c] = [knock('tcp', 1), knock('udp', 3), knock('tcp', 5)];
+    const mine = { sequenceId: 7, sequence: [a, b, c] };
+    const before = compileSteps([{ sequenceId: 3, sequence: [knock('tcp', 9), knock('udp', 11)] }, mine]);
+    const executor = new KnockExecutor({ clock: new FakeClock(), window: WINDOW, steps: before });
+    executor.packet(LAPTOP, a);
+    executor.packet(LAPTOP, b);
+    executor.replace(compileSteps([mine, { sequenceId: 8, sequence: [a, knock('udp', 11)] }]));
+    expect(executor.packet(LAPTOP, c)).toBe(7);
+  });
+
+  it('lets nobody go on with a sequence that was renewed, not even with the same ports', () => {
+    const [a, b, c] = [knock('tcp', 1), knock('udp', 3), knock('tcp', 5)];
+    const clock = new FakeClock();
+    const steps = compileSteps([{ sequenceId: 7, sequence: [a, b, c] }]);
+    const executor = new KnockExecutor({ clock, window: WINDOW, steps });
+    executor.packet(LAPTOP, a);
+    executor.packet(LAPTOP, b);
+    executor.replace(compileSteps([{ sequenceId: 8, sequence: [a, b, c] }]));
+    expect(executor.packet(LAPTOP, c)).toBeUndefined();
+    expect([a, b, c].map((one) => executor.packet(LAPTOP, one))).toEqual([undefined, undefined, 8]);
+  });
+});
