@@ -26,7 +26,7 @@ import { ServiceManager } from './host/notify.js';
 import { sshPeers } from './host/ssh-peers.js';
 import { Kernel } from './kernel.js';
 import { KernelKnockSource } from './knock/kernel-source.js';
-import { configuredEntries, guardLayout } from './layout.js';
+import { checkPool, configuredEntries, guardLayout } from './layout.js';
 import { SqliteStore } from './store/sqlite-store.js';
 import { VERSION } from './version.js';
 
@@ -87,6 +87,7 @@ export class Daemon {
     const clock = this.#clock;
     const startedAt = clock.now();
     const layout = await guardLayout(config);
+    checkPool(layout);
     await this.#manager.start();
 
     const store = new SqliteStore({ directory: config.state.directory, onFailed: this.#onFailed });
@@ -115,6 +116,7 @@ export class Daemon {
       directory: config.state.directory,
       link: kernel.link,
       onStarted: (pid) => kernel.expectProcess(pid),
+      onUnsaved: (error) => this.#log.warn({ err: error }, 'the guard could not be saved for the boot step'),
     });
     const source = new KernelKnockSource({
       readMailbox: () => firewall.readMailbox(),

@@ -3,14 +3,14 @@ import { poolProblems } from './config/pool.js';
 import type { Entry } from './core/entry.js';
 import { SallyportError } from './core/errors.js';
 import type { GuardLayout } from './core/firewall.js';
-import { type PortSpan, parsePortSpan } from './core/ports.js';
+import { parsePortSpan } from './core/ports.js';
 import type { Instant } from './core/time.js';
 import { localPortRange } from './host/addresses.js';
 
 /** Where the kernel does not say which ports its own connections take (Linux' default). */
 const USUAL_LOCAL_PORTS = parsePortSpan('32768-60999');
 
-/** The shape of the guard that a configuration asks for on this host. @throws SP_POOL_OVERLAP */
+/** The shape of the guard that a configuration asks for on this host. */
 export async function guardLayout(config: Config): Promise<GuardLayout> {
   return {
     guarded: new Map(config.firewall.guard.map((name) => [name, config.services.get(name) ?? []])),
@@ -21,7 +21,7 @@ export async function guardLayout(config: Config): Promise<GuardLayout> {
     maxTtl: config.grants.maxTtl,
     ipv6Prefix: config.grants.ipv6Prefix,
     trustedInterfaces: config.trusted.interfaces,
-    localPorts: await checkedLocalPorts(config),
+    localPorts: (await localPortRange()) ?? USUAL_LOCAL_PORTS,
   };
 }
 
@@ -37,9 +37,11 @@ export function configuredEntries(config: Config): Entry[] {
   }));
 }
 
-async function checkedLocalPorts(config: Config): Promise<PortSpan> {
-  const localPorts = (await localPortRange()) ?? USUAL_LOCAL_PORTS;
-  const [problem] = poolProblems(config.knock.pool, localPorts);
+/**
+ * The pool must be clear of the ports of the host's own connections: replies to them would be taken for knocks.
+ * @throws SP_POOL_OVERLAP
+ */
+export function checkPool({ pool, localPorts }: GuardLayout): void {
+  const [problem] = poolProblems(pool, localPorts);
   if (problem !== undefined) throw new SallyportError('SP_POOL_OVERLAP', { problem });
-  return localPorts;
 }

@@ -1,5 +1,5 @@
 import type { Config } from './config/config.js';
-import { loadConfig } from './config/load.js';
+import { loadConfig, namedStateDirectory } from './config/load.js';
 import type { Target } from './core/address.js';
 import { SallyportError } from './core/errors.js';
 import type { GuardContents, GuardLayout } from './core/firewall.js';
@@ -14,7 +14,7 @@ import { NftablesFirewall } from './firewall/nftables-firewall.js';
 import { loadSavedGuard } from './firewall/saved-guard.js';
 import { bootId } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
-import { configuredEntries, guardLayout } from './layout.js';
+import { checkPool, configuredEntries, guardLayout } from './layout.js';
 import { withStateDirectory } from './serve.js';
 import { SqliteStore } from './store/sqlite-store.js';
 
@@ -36,14 +36,20 @@ export async function restore(options: {
   const note = (error: unknown) => problems.push(error instanceof SallyportError ? error.toLine() : String(error));
   const config = await loadConfig(options.file).then((one) => withStateDirectory(one, options.stateDirectory), note);
   const readable = typeof config === 'object' ? config : undefined;
-  const directory = readable?.state.directory ?? options.stateDirectory ?? USUAL_STATE;
+  const named = options.stateDirectory ?? readable?.state.directory ?? (await namedStateDirectory(options.file));
+  const directory = named ?? USUAL_STATE;
   const layout = await layoutOf(readable, directory);
   if (layout === undefined) throw new SallyportError('SP_NOTHING_TO_RESTORE');
+  try {
+    checkPool(layout);
+  } catch (error) {
+    note(error);
+  }
   const state = await readState(directory, clock).catch((error) => void note(error));
   if (state !== undefined && state.meta.confirmed !== 'yes') {
     return say(options.json, 'open', 'The guard was never confirmed, so none is put up.', problems);
   }
-  const firewall = new NftablesFirewall({ layout, clock, directory, link: null });
+  const firewall = new NftablesFirewall({ layout, clock, directory, link: null, onUnsaved: note });
   const found = await firewall.inspect();
   if (found.table === 'intact' && found.arming?.kind === 'permanent') {
     return say(options.json, 'guarding', 'The guard is up already.', problems);

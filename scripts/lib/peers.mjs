@@ -37,6 +37,16 @@ export async function fetchPeers() {
   return { folder: PEERS };
 }
 
+/** The folders of a peer's own libraries, as LD_LIBRARY_PATH has it. Debian keeps one per architecture. */
+export function peerLibraries(folder) {
+  return ['usr/lib', 'lib']
+    .map((name) => join(folder, name))
+    .filter((path) => existsSync(path))
+    .flatMap((path) => readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory()))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .join(':');
+}
+
 async function download() {
   const readingHost = ['-o', `Dir::Cache=${join(WORK, 'cache')}`, '-o', 'APT::Sandbox::User='];
   if (await downloaded(readingHost)) return;

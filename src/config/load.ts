@@ -1,9 +1,11 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
 import { SallyportError } from '../core/errors.js';
 import type { Config } from './config.js';
 import { LARGEST_FILE, type ParseResult, parseConfig } from './parse.js';
 import { formatProblem } from './problem.js';
+import { readYaml } from './yaml-tree.js';
 
 /**
  * Reads a configuration from a file.
@@ -28,6 +30,18 @@ export async function readConfig(file: string): Promise<ParseResult> {
   }
   if (bytes.length > LARGEST_FILE) return parseConfig(' '.repeat(LARGEST_FILE + 1), file);
   return parseConfig(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes), file);
+}
+
+/**
+ * The state directory that a configuration names, however broken the rest of it is; undefined where it cannot be told.
+ * For the boot step, which has to find what was saved there.
+ */
+export async function namedStateDirectory(file: string): Promise<string | undefined> {
+  const bytes = await readBytes(file).catch(() => undefined);
+  if (bytes === undefined || bytes.length > LARGEST_FILE) return undefined;
+  const { value } = readYaml(new TextDecoder().decode(bytes));
+  const directory = (value as { state?: { directory?: unknown } | null } | null | undefined)?.state?.directory;
+  return typeof directory === 'string' && isAbsolute(directory) ? directory : undefined;
 }
 
 /** The error that stands for all problems of a file: the first of them, and how many more there are. */

@@ -105,6 +105,8 @@ export interface Firewall {
   setRanges(ranges: RangeContents): Promise<void>;
   /** All elements of the hash sets but `held`. */
   readElements(): Promise<readonly KernelElement[]>;
+  /** The elements of the hash sets of `held`. */
+  readHeld(): Promise<readonly KernelElement[]>;
   readSteps(): Promise<Steps>;
   /** Completed knocks that nobody has taken out yet. */
   readMailbox(): Promise<readonly Completion[]>;

@@ -1,4 +1,4 @@
-import type { Completion, ElementChange, KernelElement } from '../core/firewall.js';
+import type { Completion, ElementChange, KernelElement, SetScope } from '../core/firewall.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 
 /**
@@ -9,8 +9,8 @@ export interface Elements {
   /** One transaction, mailbox and all. Renews what is there and never fails on what is already gone. */
   change(change: ElementChange): Promise<void>;
   changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void>;
-  /** The live grants in the hash sets; not the held addresses. */
-  readElements(): Promise<KernelElement[]>;
+  /** What the hash sets of these scopes hold. */
+  readElements(scopes: readonly SetScope[]): Promise<KernelElement[]>;
   readSteps(): Promise<Steps>;
   readMailbox(): Promise<Completion[]>;
 }

@@ -77,9 +77,9 @@ export class NetlinkElements implements Elements {
     if (operations.length > 0) await this.#link.transact(operations);
   }
 
-  async readElements(): Promise<KernelElement[]> {
+  async readElements(scopes: readonly SetScope[]): Promise<KernelElement[]> {
     const found: KernelElement[] = [];
-    for (const scope of setScopes(this.#layout).services) {
+    for (const scope of scopes) {
       for (const family of FAMILIES) {
         for (const { key, remaining, comment } of await this.#dumpIfThere(grantSet(scope, family))) {
           const target = keyTarget(key, this.#layout.ipv6Prefix);

@@ -48,9 +48,9 @@ export class NftElements implements Elements {
     if (lines.length > 0) await nftLoad(lines, this.#onStarted);
   }
 
-  async readElements(): Promise<KernelElement[]> {
+  async readElements(scopes: readonly SetScope[]): Promise<KernelElement[]> {
     const found: KernelElement[] = [];
-    for (const scope of setScopes(this.#layout).services) {
+    for (const scope of scopes) {
       for (const family of FAMILIES) {
         for (const { value, expires, comment } of await readSet('set', grantSet(scope, family))) {
           const target = networkTarget(parseAddress(String(value)), family === 6 ? this.#layout.ipv6Prefix : 32);

@@ -19,7 +19,7 @@ import { ACTIVE_MAP, FAMILIES, PANIC_COMMENT, TABLE } from './names.js';
 import { NetlinkElements } from './netlink-elements.js';
 import { NftElements } from './nft-elements.js';
 import { nftList, nftLoad, type OnStarted } from './nft-program.js';
-import { renderGuard } from './ruleset.js';
+import { renderGuard, setScopes } from './ruleset.js';
 import { digest, loadSavedGuard, saveGuard } from './saved-guard.js';
 
 const REPLACE = `add table inet ${TABLE}\ndelete table inet ${TABLE}\n`;
@@ -33,14 +33,18 @@ export class NftablesFirewall implements Firewall {
   readonly #clock: Clock;
   readonly #directory: string;
   readonly #onStarted: OnStarted;
+  readonly #onUnsaved: (error: unknown) => void;
   readonly #elements: Elements;
   readonly #gatherer: Gatherer;
+  /** The digest of what was loaded last; of the saved guard until then. */
+  #listing: string | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   /**
    * @param options.link netlink; null where it is not to be had: then everything goes through nft
    * @param options.directory where the state is kept; the last guard is saved there
    * @param options.onStarted told of each nft process that changes something
+   * @param options.onUnsaved told where a guard is up but could not be saved
    */
   constructor(options: {
     layout: GuardLayout;
@@ -48,12 +52,14 @@ export class NftablesFirewall implements Firewall {
     directory: string;
     link: NftablesLink | null;
     onStarted?: OnStarted;
+    onUnsaved?: (error: unknown) => void;
   }) {
     const { layout, clock, link } = options;
     this.#layout = layout;
     this.#clock = clock;
     this.#directory = options.directory;
     this.#onStarted = options.onStarted ?? (() => undefined);
+    this.#onUnsaved = options.onUnsaved ?? (() => undefined);
     this.#elements =
       link === null
         ? new NftElements({ layout, clock, onStarted: this.#onStarted })
@@ -68,8 +74,8 @@ export class NftablesFirewall implements Firewall {
     const listing = await listTable();
     if (listing === null) return { table: 'absent', arming: null };
     if (listing.includes(PANIC_COMMENT)) return { table: 'opened', arming: null };
-    const saved = await loadSavedGuard(this.#directory);
-    const isIntact = listing.includes(this.#tableComment()) && saved?.listing === digest(listing);
+    this.#listing ??= (await loadSavedGuard(this.#directory))?.listing;
+    const isIntact = listing.includes(this.#tableComment()) && this.#listing === digest(listing);
     const arming = await readArming();
     return { table: isIntact ? 'intact' : 'foreign', arming: arming ?? null };
   }
@@ -78,7 +84,10 @@ export class NftablesFirewall implements Firewall {
     return this.#serialize(async () => {
       await nftLoad(this.#render(contents, arming), this.#onStarted);
       const listing = await listTable();
-      if (listing !== null) await saveGuard(this.#directory, { layout: this.#layout, listing: digest(listing) });
+      if (listing === null) return;
+      this.#listing = digest(listing);
+      // The guard is up: a full disk must not make it look as if it were not.
+      await saveGuard(this.#directory, { layout: this.#layout, listing: this.#listing }).catch(this.#onUnsaved);
     });
   }
 
@@ -103,7 +112,11 @@ export class NftablesFirewall implements Firewall {
   }
 
   readElements(): Promise<readonly KernelElement[]> {
-    return this.#elements.readElements();
+    return this.#elements.readElements(setScopes(this.#layout).services);
+  }
+
+  readHeld(): Promise<readonly KernelElement[]> {
+    return this.#elements.readElements(['held']);
   }
 
   readSteps(): Promise<Steps> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SallyportError } from '../core/errors.js';
 import type { GuardLayout } from '../core/firewall.js';
 
 /**
@@ -21,8 +22,21 @@ export function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** Replaces the file as a whole or not at all; readable by its owner alone. */
-export async function saveGuard(directory: string, { layout, listing }: SavedGuard): Promise<void> {
+/**
+ * Replaces the file as a whole or not at all; readable by its owner alone.
+ * @throws SP_STORE_FULL, SP_STATE_UNWRITABLE
+ */
+export async function saveGuard(directory: string, saved: SavedGuard): Promise<void> {
+  try {
+    await replaceFile(directory, saved);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    if (code === 'ENOSPC' || code === 'EDQUOT') throw new SallyportError('SP_STORE_FULL', { directory }, error);
+    throw new SallyportError('SP_STATE_UNWRITABLE', { directory, problem: `${FILE} was not written (${code})` }, error);
+  }
+}
+
+async function replaceFile(directory: string, { layout, listing }: SavedGuard): Promise<void> {
   const text = JSON.stringify({ format: FORMAT, listing, layout: { ...layout, guarded: [...layout.guarded] } });
   const temporary = join(directory, `.${FILE}.new`);
   const file = await open(temporary, 'w', 0o600);

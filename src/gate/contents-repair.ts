@@ -1,5 +1,5 @@
 import type { Firewall, GuardContents, SetElement } from '../core/firewall.js';
-import { compareElements, type Drift, isDrift } from '../core/grants/drift.js';
+import { compareElements, type Drift, HELD_TOLERANCE, isDrift } from '../core/grants/drift.js';
 import { diffSteps, type Steps } from '../core/knock/automaton.js';
 import type { Clock } from '../core/time.js';
 
@@ -22,16 +22,33 @@ export class ContentsRepair {
 
   /** Whether elements or steps differ; the interval sets cannot be told apart cheaply and are not looked at. */
   async hasDrift(): Promise<boolean> {
-    if (isDrift(await this.#compare())) return true;
+    if (isDrift((await this.#grants())()) || isDrift((await this.#held())())) return true;
     const { removed, added } = diffSteps(await this.#firewall.readSteps(), this.#steps());
     return removed.length + added.length > 0;
   }
 
   /** Puts everything right; tells in words what was wrong, as far as it can be told. */
   async correct(): Promise<string[]> {
-    const found = [...(await this.#correctElements()), ...(await this.#correctSteps())];
+    return [...(await this.correctOpen()), ...(await this.correctHeld())];
+  }
+
+  /** Puts right who is let in, and by which sequences. */
+  async correctOpen(): Promise<string[]> {
+    const { missing, wrong, extra } = await this.#correctElements(() => this.#grants());
+    const steps = await this.#correctSteps();
     await this.#firewall.setRanges(this.#contents().ranges);
-    return found;
+    return [
+      ...tell('deleted', missing),
+      ...tell('given another time', wrong),
+      ...tell('let in past us', extra),
+      ...steps,
+    ];
+  }
+
+  /** Puts right who is held. */
+  async correctHeld(): Promise<string[]> {
+    const { missing, wrong, extra } = await this.#correctElements(() => this.#held());
+    return tell('changed among the held', [...missing, ...wrong, ...extra]);
   }
 
   async #correctSteps(): Promise<string[]> {
@@ -41,25 +58,42 @@ export class ContentsRepair {
     return ['the sequences were changed'];
   }
 
-  /** Looks twice, so that a change under way is not taken for drift. */
-  async #correctElements(): Promise<string[]> {
-    if (!isDrift(await this.#compare())) return [];
-    const { missing, wrong, extra } = await this.#compare();
-    // The held addresses are not compared; after any drift they are written anew.
-    const held = [...this.#contents().elements].filter(({ scope }) => scope === 'held');
-    await this.#firewall.change({ present: [...missing, ...wrong, ...held], absent: extra, answered: [] });
-    return [...tell('deleted', missing), ...tell('given another time', wrong), ...tell('let in past us', extra)];
+  /**
+   * Looks twice, so that a change under way is not taken for drift. Compared and acted on in one turn: what is opened or
+   * closed meanwhile comes before or after, and is not undone.
+   */
+  async #correctElements(look: () => Promise<() => Drift>): Promise<Drift> {
+    const first = (await look())();
+    if (!isDrift(first)) return first;
+    const compare = await look();
+    const drift = compare();
+    const { missing, wrong, extra } = drift;
+    if (isDrift(drift)) {
+      await this.#firewall.change({ present: [...missing, ...wrong], absent: extra, answered: [] });
+    }
+    return drift;
   }
 
-  async #compare(): Promise<Drift> {
-    // Whatever is being written is in the kernel when this resolves.
+  async #grants(): Promise<() => Drift> {
+    await this.#settled();
+    const elements = await this.#firewall.readElements();
+    return () => compareElements(this.#elements(false), elements, this.#clock);
+  }
+
+  async #held(): Promise<() => Drift> {
+    await this.#settled();
+    const elements = await this.#firewall.readHeld();
+    return () => compareElements(this.#elements(true), elements, this.#clock, HELD_TOLERANCE);
+  }
+
+  /** Whatever is being written is in the kernel when this resolves. */
+  async #settled(): Promise<void> {
     await this.#firewall.change({ present: [], absent: [], answered: [] });
-    return compareElements(grants(this.#contents().elements), await this.#firewall.readElements(), this.#clock);
   }
-}
 
-function* grants(elements: Iterable<SetElement>): Generator<SetElement> {
-  for (const element of elements) if (element.scope !== 'held') yield element;
+  *#elements(areHeld: boolean): Generator<SetElement> {
+    for (const element of this.#contents().elements) if ((element.scope === 'held') === areHeld) yield element;
+  }
 }
 
 function tell(what: string, items: readonly { readonly target: string }[]): string[] {

@@ -82,8 +82,9 @@ export class Guard implements Door {
     const arming = this.#wantedArming(found);
     if (found.table === 'intact') {
       this.#hasTable = true;
-      await this.#contents.correct();
+      await this.#contents.correctOpen();
       this.#steps = this.#o.steps();
+      this.#correctHeld();
       if (!sameArming(found.arming, arming)) await this.#o.firewall.arm(arming);
     } else {
       await this.#load(arming);
@@ -233,6 +234,13 @@ export class Guard implements Door {
     await this.#o.firewall.load({ ...this.#o.contents(), steps }, arming);
     this.#steps = steps;
     this.#hasTable = true;
+  }
+
+  /** At the start nobody waits for it: it is a long list, and most likely right. */
+  #correctHeld(): void {
+    this.#contents
+      .correctHeld()
+      .catch((error) => this.#o.log.warn({ err: error }, 'the held addresses could not be looked at'));
   }
 
   #wantedArming(found: GuardState): Arming {

@@ -44,6 +44,7 @@ export function recover(options: RecoveryOptions): void {
   const recorded = new Map(
     state.grants.map(({ grant, expiresAt }) => [grant.id, { expires: grant.expires, expiresAt }]),
   );
+  const adopted = new Set(restored.adopted);
   for (const grant of restored.live) {
     ledger.restore(grant);
     held.hold(grant.target, grant.expires);
@@ -53,10 +54,11 @@ export function recover(options: RecoveryOptions): void {
       known !== undefined &&
       Math.abs(known.expiresAt - expiresAt) < SMALL &&
       Math.abs(known.expires - grant.expires) < SMALL;
-    if (!isKnown) void recorder.record([{ kind: 'grant.put', record: { grant, expiresAt, ended: null } }]);
-  }
-  for (const grant of restored.adopted) {
-    void recorder.record([tell(grant, 'grant.opened', grant.openedAt, 'found in the kernel after a crash')]);
+    if (isKnown) continue;
+    const put: Change = { kind: 'grant.put', record: { grant, expiresAt, ended: null } };
+    // Together, so that another crash leaves no grant without a word in the journal.
+    const event = tell(grant, 'grant.opened', grant.openedAt, 'found in the kernel after a crash');
+    void recorder.record(adopted.has(grant) ? [put, event] : [put]);
   }
   for (const { id, grant, at } of restored.ended) {
     const event = tell(grant, 'grant.expired', at, 'while the gateway was not running');

@@ -4,7 +4,7 @@ import { type Database, Sqlite } from './driver.js';
 import { StoreFault } from './faults.js';
 import { MIGRATIONS, migrate, schemaVersion } from './schema.js';
 
-/** Databases below this size are checked from end to end when opened; at 64 MB that takes about 0.2 s. */
+/** Databases below this size are checked from end to end when opened; at 64 MB that takes about 0.3 s. */
 export const CHECKED_BELOW = 64 * 1024 * 1024;
 
 /** How long a statement waits for another program (a `sqlite3` shell, say) that holds the database. */

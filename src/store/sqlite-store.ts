@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { isSallyportError, type SallyportError } from '../core/errors.js';
 import type { Change, JournalQuery, NumberedEvent, Store, StoredState } from '../core/store.js';
-import type { Instant } from '../core/time.js';
+import { type Duration, humanDuration, type Instant, seconds } from '../core/time.js';
 import { stateFiles } from './directory.js';
 import { failed, toError, toFault } from './faults.js';
 import { CHECKED_BELOW } from './open-database.js';
@@ -23,10 +23,11 @@ export interface SqliteStoreOptions {
   readonly lock?: boolean;
   /** Databases below this many bytes are checked from end to end when they are opened. */
   readonly checkedBelow?: number;
+  /** How long opening and closing may take before the store is given up. Default 10 s. */
+  readonly deadline?: Duration;
 }
 
-/** How long opening and closing may take before the store is given up, in milliseconds. */
-const DEADLINE_MS = 10_000;
+const DEADLINE = seconds(10);
 
 /**
  * Users, entries, grants and the journal in a SQLite database, on a thread of its own: a disk that stalls never holds up
@@ -39,7 +40,9 @@ const DEADLINE_MS = 10_000;
  */
 export class SqliteStore implements Store {
   readonly #options: SqliteStoreOptions;
+  /** There from the moment that opening began. */
   #link: WorkerLink | undefined;
+  /** There from the moment that it was open. */
   #queue: WriteQueue | undefined;
   /** Answers of several pages take turns. */
   #reading: Promise<unknown> = Promise.resolve();
@@ -50,20 +53,20 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * Takes the lock, opens or makes the database, checks it and brings its schema up to date. Within 10 s.
+   * Takes the lock, opens or makes the database, checks it and brings its schema up to date, within the deadline.
    * @throws SP_STATE_LOCKED, SP_STATE_UNWRITABLE, SP_STORE_DAMAGED, SP_STORE_NEWER, SP_STORE_FULL, SP_STORE_FAILED
    */
   async open(): Promise<void> {
-    if (this.#link || this.#closing) throw failed('it can be opened only once');
+    if (this.#link !== undefined || this.#closing !== undefined) throw failed('it can be opened only once');
     const { directory, lock = true, checkedBelow = CHECKED_BELOW } = this.#options;
     const link = new WorkerLink({ directory, lock, checkedBelow }, (error) => this.#options.onFailed(error));
+    this.#link = link;
     try {
-      await within(DEADLINE_MS, link.opened, 'it did not open within 10 s');
+      await this.#within('open', link.opened);
     } catch (error) {
       link.end(failed('it could not be opened', error));
       throw error;
     }
-    this.#link = link;
     this.#queue = new WriteQueue((calls) => link.ask({ kind: 'write', calls }));
   }
 
@@ -73,8 +76,8 @@ export class SqliteStore implements Store {
   }
 
   async write(changes: readonly Change[]): Promise<void> {
-    if (this.#queue === undefined || this.#closing) throw notOpen();
-    if (changes.length > 0) await this.#queue.add(changes);
+    const { queue } = this.#open();
+    if (changes.length > 0) await queue.add(changes);
   }
 
   readJournal(query: JournalQuery): Promise<readonly NumberedEvent[]> {
@@ -82,15 +85,18 @@ export class SqliteStore implements Store {
   }
 
   async prune(before: Instant): Promise<number> {
-    if (this.#link === undefined || this.#closing) throw notOpen();
+    const { link } = this.#open();
     for (let dropped = 0; ; ) {
-      const { events, done } = await this.#link.ask({ kind: 'prune', before });
+      const { events, done } = await link.ask({ kind: 'prune', before });
       dropped += events;
       if (done) return dropped;
     }
   }
 
-  /** Writes what was handed in, empties the log into the database and releases the lock. Within 10 s; never rejects. */
+  /**
+   * Writes what was handed in, empties the log into the database and releases the lock; an opening under way is waited for.
+   * Within the deadline; never rejects.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -103,13 +109,18 @@ export class SqliteStore implements Store {
       await this.#queue?.idle();
       await link.ask({ kind: 'close' });
     };
-    await within(DEADLINE_MS, flushed(), 'it did not close within 10 s').catch(() => undefined);
+    await this.#within('close', flushed()).catch(() => undefined);
     link.end(notOpen());
   }
 
-  #read<T>(query: Query, collect: (pages: AsyncIterable<Page>) => Promise<T>): Promise<T> {
-    const link = this.#link;
-    if (link === undefined || this.#closing) return Promise.reject(notOpen());
+  #open(): { readonly link: WorkerLink; readonly queue: WriteQueue } {
+    const [link, queue] = [this.#link, this.#queue];
+    if (link === undefined || queue === undefined || this.#closing !== undefined) throw notOpen();
+    return { link, queue };
+  }
+
+  async #read<T>(query: Query, collect: (pages: AsyncIterable<Page>) => Promise<T>): Promise<T> {
+    const { link } = this.#open();
     const answer = this.#reading
       .then(() => collect(pagesOf(link, query)))
       .catch((error: unknown) => {
@@ -117,6 +128,19 @@ export class SqliteStore implements Store {
       });
     this.#reading = answer.catch(() => undefined);
     return answer;
+  }
+
+  async #within<T>(deed: 'open' | 'close', work: Promise<T>): Promise<T> {
+    const { deadline = DEADLINE } = this.#options;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(failed(`it did not ${deed} within ${humanDuration(deadline)}`)), deadline);
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }
 
@@ -140,16 +164,4 @@ async function* pagesOf(link: WorkerLink, query: Query): AsyncGenerator<Page> {
 
 function notOpen(): SallyportError {
   return failed('it is not open');
-}
-
-async function within<T>(ms: number, work: Promise<T>, problem: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(failed(problem)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -37,7 +37,6 @@ const strangerSees = () => lab.stranger.tcp(lab.gateway.ipv4, 22, { timeout: 250
 const laptopSees = () => lab.laptop.tcp(lab.gateway.ipv4, 22, { timeout: 250 });
 const opensAgain = () => eventually(strangerSees, (verdict) => verdict === 'open', REVERTED_MS);
 const guardState = async (daemon: LabDaemon) => (await daemon.api<StatusJson>('GET', '/v1/status')).body.parts.firewall.state;
-const named = async (daemon: LabDaemon, event: string) => (await daemon.events()).filter((one) => one.event === event);
 
 describe('the first start', () => {
   it('guards at once, says until when, and opens again by itself', async () => {
@@ -51,9 +50,9 @@ describe('the first start', () => {
     await opensAgain();
     await eventually(() => guardState(daemon), (state) => state === 'reverted');
     expect(daemon.output).toContain('sallyport firewall apply');
-    expect(await named(daemon, 'firewall.provisional')).toHaveLength(1);
-    expect(await named(daemon, 'firewall.reverted')).toHaveLength(1);
-    expect(await named(daemon, 'drift.repaired')).toEqual([]);
+    expect(await daemon.eventsNamed('firewall.provisional')).toHaveLength(1);
+    expect(await daemon.eventsNamed('firewall.reverted')).toHaveLength(1);
+    expect(await daemon.eventsNamed('drift.repaired')).toEqual([]);
   });
 
   it('opens again by itself with the daemon killed', async () => {
@@ -90,14 +89,14 @@ describe('the first start', () => {
     expect(await arming(lab.gateway)).toBeTypeOf('number');
     await lab.laptop.knock(lab.gateway.ipv4, steps(ALICE));
     await eventually(laptopSees, (verdict) => verdict === 'open');
-    await eventually(() => named(daemon, 'firewall.confirmed'), (events) => events.length === 1);
+    await eventually(() => daemon.eventsNamed('firewall.confirmed'), (events) => events.length === 1);
     expect(await arming(lab.gateway)).toBe('for good');
     expect(await guardState(daemon)).toBe('guarding');
     await daemon.kill('SIGTERM');
     await mustNft(lab.gateway, 'flush ruleset');
     await daemon.launch();
     expect(await arming(lab.gateway)).toBe('for good');
-    expect(await named(daemon, 'firewall.provisional')).toHaveLength(1);
+    expect(await daemon.eventsNamed('firewall.provisional')).toHaveLength(1);
     expect(await strangerSees()).toBe('silent');
   });
 
@@ -107,9 +106,9 @@ describe('the first start', () => {
     const hosts = [lab.laptop, lab.phone, lab.stranger];
     await Promise.all(hosts.map((host) => host.knock(lab.gateway.ipv4, steps(ALICE))));
     await eventually(() => daemon.grants(), (grants) => grants.length === 3);
-    await eventually(() => named(daemon, 'firewall.confirmed'), (events) => events.length >= 1);
-    expect(await named(daemon, 'grant.opened')).toHaveLength(3);
-    expect(await named(daemon, 'firewall.confirmed')).toHaveLength(1);
+    await eventually(() => daemon.eventsNamed('firewall.confirmed'), (events) => events.length >= 1);
+    expect(await daemon.eventsNamed('grant.opened')).toHaveLength(3);
+    expect(await daemon.eventsNamed('firewall.confirmed')).toHaveLength(1);
   });
 
   it('is not confirmed by what an operator allows, since that shows nothing of a way in', async () => {
@@ -125,9 +124,9 @@ describe('the first start', () => {
     const { code, stdout } = await daemon.cli('firewall', 'confirm');
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('guarding') });
     expect(await arming(lab.gateway)).toBe('for good');
-    expect(await named(daemon, 'firewall.confirmed')).toHaveLength(1);
+    expect(await daemon.eventsNamed('firewall.confirmed')).toHaveLength(1);
     expect((await daemon.cli('firewall', 'confirm')).code).toBe(0);
-    expect(await named(daemon, 'firewall.confirmed')).toHaveLength(1);
+    expect(await daemon.eventsNamed('firewall.confirmed')).toHaveLength(1);
   });
 });
 
@@ -192,7 +191,7 @@ describe('sallyport firewall', () => {
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('sallyport firewall apply') });
     expect(await strangerSees()).toBe('open');
     await eventually(() => guardState(daemon), (state) => state === 'open');
-    const [event] = await eventually(() => named(daemon, 'firewall.opened'), (events) => events.length > 0);
+    const [event] = await eventually(() => daemon.eventsNamed('firewall.opened'), (events) => events.length > 0);
     expect(event?.detail).toContain('panic');
     // A daemon that did not know panic would have repaired by now: drift is put right within two seconds.
     await lab.stranger.tell('wait', { ms: 2500 });
@@ -244,7 +243,7 @@ describe('whoever is logged in over SSH', () => {
     expect(await strangerSees()).toBe('silent');
     expect((await daemon.cli('revoke', lab.laptop.ipv4)).code).toBe(0);
     expect(await laptopSees()).toBe('silent');
-    expect(await named(daemon, 'drift.repaired')).toEqual([]);
+    expect(await daemon.eventsNamed('drift.repaired')).toEqual([]);
   });
 
   it('is not believed to be where no such connection stands', async () => {

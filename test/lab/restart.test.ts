@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { GrantJson, LabDaemon } from '../support/lab/daemon.js';
-import { arming, elementOf, grantElements, hasTable, listSets, mustNft } from '../support/lab/kernel.js';
+import { elementOf, grantElements, mustNft } from '../support/lab/kernel.js';
 import { eventually, Lab, steps } from '../support/lab/lab.js';
 import { withState } from '../support/lab/state.js';
 
@@ -42,17 +42,10 @@ async function gateway(env: Record<string, string> = {}): Promise<LabDaemon> {
 async function letLaptopIn(daemon: LabDaemon): Promise<GrantJson> {
   await lab.laptop.knock(lab.gateway.ipv4, steps(ALICE));
   await eventually(() => opened(daemon), (events) => events.some(({ address }) => address === lab.laptop.ipv4));
-  return await grantOf(daemon, lab.laptop.ipv4);
+  return await daemon.grantFor(lab.laptop.ipv4);
 }
 
-async function grantOf(daemon: LabDaemon, address: string): Promise<GrantJson> {
-  const grant = (await daemon.grants()).find((one) => one.address === address);
-  if (grant === undefined) throw new Error(`there is no grant for ${address}`);
-  return grant;
-}
-
-const named = async (daemon: LabDaemon, event: string) => (await daemon.events()).filter((one) => one.event === event);
-const opened = (daemon: LabDaemon) => named(daemon, 'grant.opened');
+const opened = (daemon: LabDaemon) => daemon.eventsNamed('grant.opened');
 const laptopSees = (port = 22) => lab.laptop.tcp(lab.gateway.ipv4, port, { timeout: 300 });
 const strangerSees = () => lab.stranger.tcp(lab.gateway.ipv4, 22, { timeout: 300 });
 const secondsSince = (start: number) => (performance.now() - start) / 1000;
@@ -63,14 +56,14 @@ describe('a stop', () => {
     await daemon.addUser('carol', { knock: 'udp/29001,udp/29101,udp/29201', services: ['ssh'], ttl: '6s' });
     await lab.phone.knock(lab.gateway.ipv4, steps('udp/29001,udp/29101,udp/29201'));
     await letLaptopIn(daemon);
-    const { id } = await grantOf(daemon, lab.phone.ipv4);
+    const { id } = await daemon.grantFor(lab.phone.ipv4);
     expect(await daemon.kill('SIGTERM')).toBe(0);
     const phoneSees = () => lab.phone.tcp(lab.gateway.ipv4, 22, { timeout: 300 });
     expect([await phoneSees(), await laptopSees(), await strangerSees()]).toEqual(['open', 'open', 'silent']);
     await eventually(phoneSees, (verdict) => verdict === 'silent', 8000);
     expect([await laptopSees(), await strangerSees()]).toEqual(['open', 'silent']);
     await daemon.launch();
-    const expired = await eventually(() => named(daemon, 'grant.expired'), (events) => events.length > 0);
+    const expired = await eventually(() => daemon.eventsNamed('grant.expired'), (events) => events.length > 0);
     expect(expired).toMatchObject([{ user: 'carol', address: lab.phone.ipv4, grant: id, detail: expect.stringContaining('not running') }]);
     expect((await daemon.grants()).map(({ address }) => address)).toEqual([lab.laptop.ipv4]);
     expect([await phoneSees(), await laptopSees()]).toEqual(['silent', 'open']);
@@ -86,12 +79,12 @@ describe('a start', () => {
     const started = performance.now();
     await daemon.launch();
     expect(await flow.ping()).toBe(true);
-    const after = await grantOf(daemon, lab.laptop.ipv4);
+    const after = await daemon.grantFor(lab.laptop.ipv4);
     expect(after).toMatchObject({ id: before.id, user: 'alice', services: ['ssh'], method: 'knock', opened_at: before.opened_at });
     expect(before.remaining_s - after.remaining_s).toBeGreaterThan(0);
     expect(Math.abs(Date.parse(before.expires_at) - Date.parse(after.expires_at))).toBeLessThan(1000);
     expect(before.remaining_s - after.remaining_s).toBeLessThan(secondsSince(started) + SLACK_S);
-    expect(await named(daemon, 'drift.repaired')).toEqual([]);
+    expect(await daemon.eventsNamed('drift.repaired')).toEqual([]);
     expect(await opened(daemon)).toHaveLength(1);
   });
 
@@ -99,11 +92,11 @@ describe('a start', () => {
     const daemon = await gateway();
     await lab.phone.knock(lab.gateway.ipv4, steps(BOB));
     await eventually(() => opened(daemon), (events) => events.length === 1);
-    const before = await grantOf(daemon, lab.phone.ipv4);
+    const before = await daemon.grantFor(lab.phone.ipv4);
     await daemon.kill('SIGKILL');
     withState(daemon.stateDirectory, (db) => db.exec("DELETE FROM grants; DELETE FROM journal WHERE event LIKE 'grant.%'"));
     await daemon.launch();
-    const after = await grantOf(daemon, lab.phone.ipv4);
+    const after = await daemon.grantFor(lab.phone.ipv4);
     expect(after).toMatchObject({ id: before.id, user: 'bob', services: ['sip', 'web'], method: 'knock' });
     expect(Math.abs(Date.parse(before.expires_at) - Date.parse(after.expires_at))).toBeLessThan(1000);
     const [event] = await eventually(() => opened(daemon), (events) => events.length > 0);
@@ -111,7 +104,7 @@ describe('a start', () => {
     await daemon.kill('SIGTERM');
     await daemon.launch();
     expect(await opened(daemon)).toHaveLength(1);
-    expect(await grantOf(daemon, lab.phone.ipv4)).toMatchObject({ id: before.id, user: 'bob' });
+    expect(await daemon.grantFor(lab.phone.ipv4)).toMatchObject({ id: before.id, user: 'bob' });
   });
 
   it('adopts nothing that is not one of our comments, and lets nobody in for good', async () => {
@@ -134,7 +127,7 @@ describe('a start', () => {
     await mustNft(lab.gateway, command);
     await daemon.launch();
     expect([await laptopSees(), await strangerSees()]).toEqual(['open', 'silent']);
-    const after = await grantOf(daemon, lab.laptop.ipv4);
+    const after = await daemon.grantFor(lab.laptop.ipv4);
     expect(after.id).toBe(before.id);
     expect(Math.abs(Date.parse(before.expires_at) - Date.parse(after.expires_at))).toBeLessThan(1000);
     const { expires } = await elementOf(lab.gateway, 'grant_ssh_4', lab.laptop.ipv4);
@@ -181,15 +174,15 @@ describe('the wall clock', () => {
     const before = await letLaptopIn(daemon);
     const started = performance.now();
     await set(sign * HOUR_S);
-    const stepped = await eventually(() => named(daemon, 'clock.stepped'), (events) => events.length > 0);
+    const stepped = await eventually(() => daemon.eventsNamed('clock.stepped'), (events) => events.length > 0);
     expect(stepped).toMatchObject([{ detail: expect.stringMatching(new RegExp(`${direction} by (1h|59m59|1h0m|1h\\d)`)) }]);
-    const after = await grantOf(daemon, lab.laptop.ipv4);
+    const after = await daemon.grantFor(lab.laptop.ipv4);
     expect(Math.abs(before.remaining_s - after.remaining_s - secondsSince(started))).toBeLessThan(SLACK_S);
     const moved = (Date.parse(after.expires_at) - Date.parse(before.expires_at)) / 1000;
     expect(Math.abs(moved - sign * HOUR_S)).toBeLessThan(1);
     const { expires } = await elementOf(lab.gateway, 'grant_ssh_4', lab.laptop.ipv4);
     expect(Math.abs((expires ?? 0) / 1000 - after.remaining_s)).toBeLessThan(SLACK_S);
-    expect(await named(daemon, 'grant.expired')).toEqual([]);
+    expect(await daemon.eventsNamed('grant.expired')).toEqual([]);
     await daemon.kill('SIGTERM');
     const recorded = withState(daemon.stateDirectory, (db) => db.prepare('SELECT expires_at FROM grants').pluck().all());
     expect(recorded).toHaveLength(1);
@@ -204,7 +197,7 @@ describe('the wall clock', () => {
     await set(sign * HOUR_S);
     await mustNft(lab.gateway, 'flush ruleset');
     await daemon.launch();
-    const after = await grantOf(daemon, lab.laptop.ipv4);
+    const after = await daemon.grantFor(lab.laptop.ipv4);
     expect(after.id).toBe(before.id);
     expect(Math.abs(before.remaining_s - after.remaining_s - secondsSince(started))).toBeLessThan(SLACK_S);
     expect([await laptopSees(), await strangerSees()]).toEqual(['open', 'silent']);
@@ -235,7 +228,7 @@ describe('the wall clock', () => {
     if (left === 'nothing') {
       expect(after).toBeUndefined();
       expect(await laptopSees()).toBe('silent');
-      const expired = await eventually(() => named(daemon, 'grant.expired'), (events) => events.length > 0);
+      const expired = await eventually(() => daemon.eventsNamed('grant.expired'), (events) => events.length > 0);
       expect(expired).toMatchObject([{ address: lab.laptop.ipv4, grant: before.id }]);
       return;
     }
@@ -245,155 +238,6 @@ describe('the wall clock', () => {
     expect(lost).toBeLessThan(expected + 15);
     const { expires } = await elementOf(lab.gateway, 'grant_ssh_4', lab.laptop.ipv4);
     expect((expires ?? 0) / 1000).toBeLessThanOrEqual(before.remaining_s - expected);
-    expect([await laptopSees(), await strangerSees()]).toEqual(['open', 'silent']);
-  });
-});
-
-describe('sallyport firewall restore, without a daemon', () => {
-  /** Everything in our table: rules and sets as nft lists them, elements with the time they have left. */
-  async function everything() {
-    const { stdout } = await lab.gateway.exec('nft', ['-s', '-t', 'list', 'table', 'inet', 'sallyport']);
-    const map = await lab.gateway.exec('nft', ['-s', 'list', 'map', 'inet', 'sallyport', 'step']);
-    const elements = await listSets(lab.gateway);
-    const byName = elements.sort((a, b) => (`${a.set} ${a.value}` < `${b.set} ${b.value}` ? -1 : 1));
-    return { rules: stdout, steps: map.stdout.split(/[,{}\n]/).map((one) => one.trim()).sort(), elements: byName, arming: await arming(lab.gateway) };
-  }
-
-  it('puts back the same rules and the same grants with the time they have left', async () => {
-    const daemon = await gateway();
-    await letLaptopIn(daemon);
-    await lab.phone.knock(lab.gateway.ipv6, steps(BOB));
-    await eventually(() => opened(daemon), (events) => events.length === 2);
-    await daemon.json('allow', '10.99.0.0/16', '--for', '2h', '--services', 'web');
-    await daemon.json('allow', '10.98.0.0/16', '--services', 'ssh');
-    await daemon.json('allow', '2001:db8:7::/48');
-    await daemon.kill('SIGTERM');
-    const before = await everything();
-    await mustNft(lab.gateway, 'flush ruleset');
-    const started = performance.now();
-    const { code, stderr } = await daemon.cli('firewall', 'restore');
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const after = await everything();
-    expect(after.rules).toBe(before.rules);
-    expect(after.steps).toEqual(before.steps);
-    expect(after.arming).toBe('for good');
-    const plain = ({ set, value, comment }: (typeof before.elements)[number]) => ({ set, value, comment });
-    expect(after.elements.map(plain)).toEqual(before.elements.map(plain));
-    for (const [index, { set, expires }] of after.elements.entries()) {
-      const was = before.elements[index]?.expires ?? null;
-      if (was === null || expires === null) expect({ set, expires }).toEqual({ set, expires: was });
-      else if (!set.includes('held')) {
-        expect(was - expires).toBeGreaterThan(-5);
-        expect(was - expires).toBeLessThan((secondsSince(started) + SLACK_S) * 1000);
-      }
-    }
-    expect([await laptopSees(), await strangerSees()]).toEqual(['open', 'silent']);
-    await daemon.launch();
-    expect(await named(daemon, 'drift.repaired')).toEqual([]);
-    expect(await daemon.grants()).toHaveLength(3);
-    expect((await everything()).rules).toBe(before.rules);
-  });
-
-  it('gives back after a boot what is left by the wall clock', async () => {
-    const daemon = await gateway();
-    const before = await letLaptopIn(daemon);
-    await daemon.kill('SIGKILL');
-    await mustNft(lab.gateway, 'flush ruleset');
-    withState(daemon.stateDirectory, (db) => {
-      db.exec("UPDATE meta SET value = '00000000-0000-0000-0000-000000000000' WHERE key = 'boot_id'");
-      db.exec('UPDATE grants SET expires_mono = 5');
-    });
-    expect((await daemon.cli('firewall', 'restore')).code).toBe(0);
-    const { expires } = await elementOf(lab.gateway, 'grant_ssh_4', lab.laptop.ipv4);
-    expect((expires ?? 0) / 1000).toBeLessThanOrEqual(before.remaining_s);
-    expect((expires ?? 0) / 1000).toBeGreaterThan(before.remaining_s - 15);
-    await daemon.launch();
-    const after = await grantOf(daemon, lab.laptop.ipv4);
-    expect(Math.abs(Date.parse(after.expires_at) - Date.parse(before.expires_at))).toBeLessThan(1000);
-  });
-
-  it('loads the guard that was saved where the configuration is broken, and says what is wrong', async () => {
-    const daemon = await gateway();
-    await letLaptopIn(daemon);
-    await daemon.kill('SIGTERM');
-    await mustNft(lab.gateway, 'flush ruleset');
-    await daemon.writeConfig('grants: {ttl: 3x}\nfirewal: {}');
-    const { code, stdout, stderr } = await daemon.cli('firewall', 'restore', '--state-dir', daemon.stateDirectory);
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^SP_CONFIG_INVALID: \S+sallyport\.yaml:\d+.*\n$/);
-    expect(stdout).toContain('guard is up');
-    expect([await laptopSees(), await strangerSees()]).toEqual(['open', 'silent']);
-    expect(await lab.stranger.tcp(lab.gateway.ipv4, 80, { timeout: 300 })).toBe('silent');
-  });
-
-  it('finds the saved guard by the state directory that a broken configuration still names', async () => {
-    const daemon = await gateway();
-    await daemon.kill('SIGTERM');
-    await mustNft(lab.gateway, 'flush ruleset');
-    await daemon.writeConfig('unknown: 1');
-    expect((await daemon.cli('firewall', 'restore')).code).toBe(1);
-    expect(await strangerSees()).toBe('silent');
-  });
-
-  it('closes with the entries of the configuration where the database is damaged', async () => {
-    const daemon = lab.daemon({ name: `restart${++count}`, config: `trusted: {addresses: [${lab.laptop.ipv4}]}` });
-    await daemon.start();
-    await daemon.confirm();
-    await daemon.json('allow', lab.phone.ipv4);
-    await daemon.kill('SIGTERM');
-    await mustNft(lab.gateway, 'flush ruleset');
-    await writeFile(join(daemon.stateDirectory, 'sallyport.db'), 'this was a database');
-    const { code, stderr } = await daemon.cli('firewall', 'restore');
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^SP_STORE_DAMAGED: .*\n$/);
-    const phoneSees = await lab.phone.tcp(lab.gateway.ipv4, 22, { timeout: 300 });
-    expect([await laptopSees(), phoneSees, await strangerSees()]).toEqual(['open', 'silent', 'silent']);
-  });
-
-  it('closes where the pool has come into the range of local ports, and says so', async () => {
-    const daemon = await gateway();
-    await letLaptopIn(daemon);
-    await daemon.kill('SIGTERM');
-    await mustNft(lab.gateway, 'flush ruleset');
-    const setRange = (range: string) => lab.gateway.exec('sysctl', ['-q', '-w', `net.ipv4.ip_local_port_range=${range}`]);
-    await setRange('20000 60999');
-    try {
-      const { code, stderr } = await daemon.cli('firewall', 'restore');
-      expect(code).toBe(1);
-      expect(stderr).toMatch(/^SP_POOL_OVERLAP: .*\n$/);
-      expect([await laptopSees(), await strangerSees()]).toEqual(['open', 'silent']);
-    } finally {
-      await setRange('32768 60999');
-    }
-  });
-
-  it('puts up no guard that was never confirmed, and says so', async () => {
-    const daemon = lab.daemon({ name: `restart${++count}` });
-    await daemon.start();
-    await daemon.kill('SIGKILL');
-    await mustNft(lab.gateway, 'flush ruleset');
-    const { code, stdout, stderr } = await daemon.cli('firewall', 'restore');
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toContain('never confirmed');
-    expect(await hasTable(lab.gateway)).toBe(false);
-    expect(await strangerSees()).toBe('open');
-    expect(await daemon.json('firewall', 'restore')).toMatchObject({ state: 'open' });
-  });
-
-  it('says so where there is nothing to go by', async () => {
-    const daemon = lab.daemon({ name: `restart${++count}` });
-    const { code, stdout, stderr } = await daemon.cli('firewall', 'restore', '--state-dir', join(lab.directory, 'nowhere'));
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(/^SP_NOTHING_TO_RESTORE: .*\n$/);
-    expect(await hasTable(lab.gateway)).toBe(false);
-  });
-
-  it('leaves a guard that is up as it is', async () => {
-    const daemon = await gateway();
-    const before = await letLaptopIn(daemon);
-    expect(await daemon.json('firewall', 'restore')).toMatchObject({ state: 'guarding' });
-    expect((await grantOf(daemon, lab.laptop.ipv4)).id).toBe(before.id);
-    expect(await named(daemon, 'drift.repaired')).toEqual([]);
     expect([await laptopSees(), await strangerSees()]).toEqual(['open', 'silent']);
   });
 });

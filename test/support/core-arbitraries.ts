@@ -64,14 +64,14 @@ const tinySequence: fc.Arbitrary<Sequence> = fc
 /** Sequences that keep the rules among themselves; from so few ports that they often begin alike. */
 export const tinySequences: fc.Arbitrary<Sequence[]> = fc
   .array(tinySequence, { minLength: 1, maxLength: 12 })
-  .map(keepingTheRules);
+  .map((candidates) => keepingTheRules(candidates));
 
 /** Those of the sequences that may stand beside the ones before them. */
-export function keepingTheRules(candidates: readonly Sequence[]): Sequence[] {
+export function keepingTheRules(candidates: readonly Sequence[], pool: PortSpan = TINY_POOL): Sequence[] {
   const kept: Sequence[] = [];
   for (const candidate of candidates) {
     try {
-      checkSequence(candidate, TINY_POOL, kept);
+      checkSequence(candidate, pool, kept);
       kept.push(candidate);
     } catch {
       // One that begins like another.

@@ -11,7 +11,7 @@ import type { JournalEvent } from '#dist/core/journal.js';
 import { parseSequence } from '#dist/core/sequence.js';
 import type { ServiceName } from '#dist/core/service.js';
 import type { Change, NumberedEvent } from '#dist/core/store.js';
-import { hours, type Instant, type Monotonic } from '#dist/core/time.js';
+import { hours, type Instant, type Monotonic, minutes } from '#dist/core/time.js';
 import { parseUserName, type User } from '#dist/core/user.js';
 import { SqliteStore, type SqliteStoreOptions } from '#dist/store/sqlite-store.js';
 
@@ -94,6 +94,8 @@ export function newState(): string {
 export function storeOn(directory: string, options: Partial<SqliteStoreOptions> = {}): SqliteStore {
   const store = new SqliteStore({
     directory,
+    // A busy machine is no failure of the store.
+    deadline: minutes(2),
     onFailed: (error) => {
       throw error;
     },
@@ -130,7 +132,7 @@ const argumentsFor = (script: string, directory: string) => ['--input-type=modul
 
 /** A script in a process of its own, with `store` (not open yet), `Sqlite`, `directory` and `say`; gives what it said. */
 export function inOtherProcess(script: string, directory: string): string {
-  return execFileSync(process.execPath, argumentsFor(script, directory), { encoding: 'utf8', timeout: 20_000 });
+  return execFileSync(process.execPath, argumentsFor(script, directory), { encoding: 'utf8', timeout: 60_000 });
 }
 
 /** The same, running beside the test and killed with it. */

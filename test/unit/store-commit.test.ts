@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { expect, it, vi } from 'vitest';
 import type { Change } from '#dist/core/store.js';
-import type { Instant } from '#dist/core/time.js';
+import { type Instant, millis } from '#dist/core/time.js';
 import { parseUserName } from '#dist/core/user.js';
 import {
   at,
@@ -20,6 +20,9 @@ import {
   storeOn,
   user,
 } from '../support/store.ts';
+
+// A bound for a busy machine; each takes well under a second on a quiet one.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const note = (detail: string): Change => journal(event(1, detail));
 const newUser = (id: number, change: Parameters<typeof user>[1] = {}): Change => ({
@@ -154,6 +157,29 @@ it('a store that was never opened answers nothing and closes', async () => {
   await expect(store.write([note('x')])).rejects.toMatchObject({ code: 'SP_STORE_FAILED' });
   await store.close();
   expect(existsSync(directory)).toBe(false);
+});
+
+it('closing while it opens leaves nothing open, and it opens only once', async () => {
+  const directory = newState();
+  const store = storeOn(directory);
+  const opening = store.open();
+  await expect(store.open()).rejects.toMatchObject({ code: 'SP_STORE_FAILED' });
+  await Promise.all([opening, store.close()]);
+  await expect(store.load(at(0))).rejects.toMatchObject({ code: 'SP_STORE_FAILED' });
+  await openStore(directory);
+});
+
+it('an opening that takes too long is given up, and leaves nothing held', async () => {
+  const directory = newState();
+  const worker = nextWorker();
+  const opening = storeOn(directory, { deadline: millis(1) }).open();
+  const gone = once(await worker, 'exit');
+  await expect(opening).rejects.toMatchObject({
+    code: 'SP_STORE_FAILED',
+    message: expect.stringContaining('did not open'),
+  });
+  await gone;
+  await openStore(directory);
 });
 
 it('when its thread dies, every waiting call is rejected, the owner is told once, and nothing acknowledged is lost', async () => {

@@ -1,5 +1,5 @@
 import { closeSync, ftruncateSync, openSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Change } from '#dist/core/store.js';
 import { Sqlite } from '#dist/store/driver.js';
 import { MIGRATIONS, migrate, schemaVersion } from '#dist/store/schema.js';
@@ -20,7 +20,9 @@ import {
   user,
 } from '../support/store.ts';
 
-const LONG = 60_000;
+// A bound for a busy machine; each takes well under a second on a quiet one.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+
 const BOTH = [{ lock: true }, { lock: false }];
 
 /** A closed state with a little of everything. */

@@ -1,9 +1,11 @@
 import type { Target } from '../address.js';
 import type { KernelElement, SetElement, SetScope } from '../firewall.js';
-import { between, type Clock, millis } from '../time.js';
+import { between, type Clock, hours, millis } from '../time.js';
 
 /** The kernel counts in its own ticks, and a listing may round to seconds. */
 const TOLERANCE = millis(2500);
+/** For held addresses: they are held for a day and more, which need not be exact (held.ts). */
+export const HELD_TOLERANCE = hours(2);
 
 /** In what the kernel differs from what should be. */
 export interface Drift {
@@ -15,8 +17,16 @@ export interface Drift {
   readonly extra: readonly { readonly scope: SetScope; readonly target: Target }[];
 }
 
-/** Compares the elements of the kernel with those that the ledger asks for. */
-export function compareElements(desired: Iterable<SetElement>, kernel: readonly KernelElement[], clock: Clock): Drift {
+/**
+ * Compares the elements of the kernel with those that the ledger asks for.
+ * @param tolerance by how much the time left may differ
+ */
+export function compareElements(
+  desired: Iterable<SetElement>,
+  kernel: readonly KernelElement[],
+  clock: Clock,
+  tolerance = TOLERANCE,
+): Drift {
   const found = new Map(kernel.map((element) => [`${element.scope} ${element.target}`, element]));
   const missing: SetElement[] = [];
   const wrong: SetElement[] = [];
@@ -28,7 +38,7 @@ export function compareElements(desired: Iterable<SetElement>, kernel: readonly 
     const left = between(now, element.until);
     if (seen === undefined) {
       if (left > TOLERANCE) missing.push(element);
-    } else if (seen.remaining === null || Math.abs(seen.remaining - left) > TOLERANCE) wrong.push(element);
+    } else if (seen.remaining === null || Math.abs(seen.remaining - left) > tolerance) wrong.push(element);
   }
   const extra = [...found.values()].filter(({ remaining }) => remaining === null || remaining > TOLERANCE);
   return { missing, wrong, extra: extra.map(({ scope, target }) => ({ scope, target })) };

@@ -160,6 +160,21 @@ const commands = {
       await one({ protocol, port, address, source, payload });
     }
   },
+  /** Knocks by UDP from a source of its own, then tries a TCP port a few times from there: whether it ever opened. */
+  async knockAndTry({ address, knocks, source, port, tries = 3 }) {
+    const socket = dgram.createSocket('udp4');
+    await new Promise((resolve) => socket.bind(0, source, resolve));
+    for (const knock of knocks) {
+      await new Promise((resolve) => socket.send('', knock.port, address, resolve));
+      await sleep(3);
+    }
+    socket.close();
+    for (let n = 0; n < tries; n++) {
+      await sleep(20 * 5 ** n);
+      if ((await commands.tcp({ address, port, source, timeout: 150 })) === 'open') return true;
+    }
+    return false;
+  },
   /** Every port of a span, in order. */
   async sweep({ address, protocol, first, last, source, times = 1 }) {
     const ports = Array.from({ length: Math.abs(last - first) + 1 }, (_, i) => (first < last ? first + i : first - i));

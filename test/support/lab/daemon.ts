@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { LabHost, Ran } from './host.js';
 
 const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
-const START_BOUND_MS = 15_000;
+const START_BOUND_MS = 30_000;
 
 export interface DaemonOptions {
   /** YAML of the sections beside `version`, `control` and `state`; services ssh, sip and web unless it has its own. */
@@ -142,6 +142,18 @@ export class LabDaemon {
     return (await this.api<EventJson[]>('GET', '/v1/journal')).body;
   }
 
+  /** The events of one kind, oldest first. */
+  async eventsNamed(name: string): Promise<EventJson[]> {
+    return (await this.events()).filter(({ event }) => event === name);
+  }
+
+  /** The grant of an address, which must have one. */
+  async grantFor(address: string): Promise<GrantJson> {
+    const grant = (await this.grants()).find((one) => one.address === address);
+    if (grant === undefined) throw new Error(`there is no grant for ${address}`);
+    return grant;
+  }
+
   async addUser(
     name: string,
     options: { knock?: string; services?: string[]; ttl?: string; [key: string]: unknown } = {},
@@ -207,6 +219,7 @@ export interface EventJson {
   readonly user: string | null;
   readonly address: string | null;
   readonly method: string | null;
+  readonly grant: string | null;
   readonly detail: string | null;
 }
 

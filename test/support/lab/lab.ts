@@ -20,6 +20,7 @@ export class Lab {
   readonly directory: string;
   readonly #wire: string;
   readonly #daemons: LabDaemon[] = [];
+  readonly #behind: LabHost[] = [];
 
   static async create(): Promise<Lab> {
     const name = `sp${randomBytes(3).toString('hex')}`;
@@ -45,7 +46,7 @@ export class Lab {
   }
 
   get hosts(): LabHost[] {
-    return [this.gateway, this.laptop, this.stranger, this.phone];
+    return [this.gateway, this.laptop, this.stranger, this.phone, ...this.#behind];
   }
 
   /** A gateway daemon in the gateway's namespace; not yet started. */
@@ -86,6 +87,33 @@ export class Lab {
   /** Kills the daemons that still run. */
   async endDaemons(): Promise<void> {
     for (const daemon of this.#daemons.splice(0)) await daemon.kill('SIGKILL');
+  }
+
+  /**
+   * A machine behind the gateway, on a wire of its own, with the gateway as its router: `.2` of the /24 and the /64 of which
+   * the gateway has `.1`.
+   */
+  async behind(role: string, networks: { ipv4: string; ipv6: string }): Promise<LabHost> {
+    const namespace = this.gateway.namespace.replace(/gateway$/, role);
+    const host = new LabHost(namespace, `${networks.ipv4}2`, `${networks.ipv6}2`);
+    this.#behind.push(host);
+    const lines = [
+      `netns add ${namespace}`,
+      `-n ${this.gateway.namespace} link add ${role} type veth peer name eth0 netns ${namespace}`,
+      `-n ${this.gateway.namespace} link set ${role} up`,
+      `-n ${this.gateway.namespace} address add ${networks.ipv4}1/24 dev ${role}`,
+      `-n ${this.gateway.namespace} address add ${networks.ipv6}1/64 dev ${role} nodad`,
+      `-n ${namespace} link set lo up`,
+      `-n ${namespace} link set eth0 up`,
+      `-n ${namespace} address add ${host.ipv4}/24 dev eth0`,
+      `-n ${namespace} address add ${host.ipv6}/64 dev eth0 nodad`,
+      `-n ${namespace} route add default via ${networks.ipv4}1`,
+      `-n ${namespace} -6 route add default via ${networks.ipv6}1`,
+      `netns exec ${this.gateway.namespace} sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1`,
+    ];
+    for (const line of lines) await mustRun('ip', line.split(' '));
+    host.start();
+    return host;
   }
 
   async destroy(): Promise<void> {

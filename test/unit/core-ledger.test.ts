@@ -1,0 +1,457 @@
+import fc from 'fast-check';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Target } from '../../src/core/address.ts';
+import { elementsOf } from '../../src/core/grants/elements.ts';
+import type { Grant, GrantId } from '../../src/core/grants/grant.ts';
+import { drawGrantId, parseGrantId } from '../../src/core/grants/id.ts';
+import { GrantLedger, type Opened, type OpenRequest } from '../../src/core/grants/ledger.ts';
+import { hours, after as later, millis, minutes, seconds } from '../../src/core/time.ts';
+import { seededRandom } from '../support/core-arbitraries.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { grantId, grantOf, METHODS, openRequest, owner, SSH, SSH_AND_WEB, scope, target } from '../support/grants.ts';
+
+const MAX_TTL = hours(12);
+
+function newLedger() {
+  const clock = new FakeClock();
+  return { clock, ledger: new GrantLedger({ clock, random: seededRandom(1), maxTtl: MAX_TTL }) };
+}
+
+let clock: FakeClock;
+let ledger: GrantLedger;
+beforeEach(() => {
+  ({ clock, ledger } = newLedger());
+});
+
+const user = (id: number, maxAddresses = 5): OpenRequest['user'] => ({ ...owner(id), maxAddresses });
+const nth = (n: number): Target => target(`203.0.113.${n}`);
+const ids = (grants: Iterable<Grant>): GrantId[] => [...grants].map(({ id }) => id);
+
+describe('opening', () => {
+  it('makes a grant that lasts for its time and ends with it', () => {
+    const { outcome, grant, evicted, sharedWith } = ledger.open(openRequest({ ttl: minutes(10), note: 'hello' }));
+    expect({ outcome, evicted, sharedWith }).toEqual({ outcome: 'opened', evicted: [], sharedWith: [] });
+    expect(grant).toEqual({
+      id: expect.stringMatching(/^[0-9A-HJKMNP-TV-Z]{8}$/),
+      user: owner(1),
+      target: '203.0.113.7',
+      services: SSH,
+      method: 'knock',
+      openedAt: clock.now(),
+      expires: later(clock.monotonic(), minutes(10)),
+      ttl: minutes(10),
+      note: 'hello',
+    });
+    expect(ledger.nextExpiry()).toBe(grant.expires);
+    clock.advance(millis(minutes(10) - 1));
+    expect(ledger.expire()).toEqual([]);
+    clock.advance(millis(1));
+    expect(ledger.expire()).toEqual([grant]);
+    expect([ledger.size, ledger.get(grant.id), ledger.atTarget(grant.target), ledger.ofUser(1)]).toEqual([
+      0,
+      undefined,
+      [],
+      [],
+    ]);
+    expect(ledger.expire()).toEqual([]);
+  });
+
+  it('never lasts longer than the configured maximum', () => {
+    const { grant } = ledger.open(openRequest({ ttl: hours(1000) }));
+    expect([grant.ttl, grant.expires]).toEqual([MAX_TTL, later(clock.monotonic(), MAX_TTL)]);
+  });
+
+  it('does not hang on the wall clock: setting it changes no expiry', () => {
+    const { grant } = ledger.open(openRequest());
+    clock.setWall(hours(5));
+    expect(ledger.expire()).toEqual([]);
+    clock.setWall(hours(-50));
+    clock.advance(hours(1));
+    expect(ids(ledger.expire())).toEqual([grant.id]);
+  });
+
+  it('ends in the order of the expiries, also for what was renewed meanwhile', () => {
+    const open = (n: number, ttl: number) =>
+      ledger.open(openRequest({ target: nth(n), ttl: seconds(ttl), method: 'cli' })).grant.target;
+    open(1, 10);
+    open(2, 15);
+    open(3, 30);
+    open(1, 20);
+    expect(ledger.nextExpiry()).toBeLessThanOrEqual(later(clock.monotonic(), seconds(15)));
+    clock.advance(minutes(1));
+    expect(ledger.expire().map((grant) => grant.target)).toEqual([nth(2), nth(1), nth(3)]);
+  });
+});
+
+describe('a second knock', () => {
+  it('renews: the same grant, from now on, opened when it was first', () => {
+    const first = ledger.open(openRequest()).grant;
+    clock.advance(minutes(40));
+    const { outcome, grant } = ledger.open(openRequest());
+    expect(outcome).toBe('renewed');
+    expect(grant).toEqual({ ...first, expires: later(clock.monotonic(), hours(1)) });
+    expect(ledger.size).toBe(1);
+    clock.advance(minutes(20));
+    expect(ledger.expire()).toEqual([]);
+    clock.advance(minutes(40));
+    expect(ledger.expire()).toEqual([grant]);
+  });
+
+  it('never shortens', () => {
+    const first = ledger.open(openRequest({ ttl: hours(2), method: 'cli', note: 'long' })).grant;
+    clock.advance(minutes(30));
+    const { outcome, grant } = ledger.open(openRequest({ ttl: hours(1) }));
+    expect(outcome).toBe('renewed');
+    expect(grant).toEqual({ ...first, method: 'knock' });
+  });
+
+  it('within a second is the same knock heard twice, and changes nothing', () => {
+    const { grant } = ledger.open(openRequest());
+    clock.advance(millis(999));
+    expect(ledger.open(openRequest())).toEqual({ outcome: 'repeated', grant, evicted: [], sharedWith: [] });
+    clock.advance(millis(1));
+    expect(ledger.open(openRequest()).outcome).toBe('renewed');
+    clock.advance(millis(999));
+    expect(ledger.open(openRequest()).outcome).toBe('repeated');
+  });
+
+  it("right after an operator's word is no repeat: it renews", () => {
+    ledger.open(openRequest({ method: 'cli', ttl: minutes(1) }));
+    const { outcome, grant } = ledger.open(openRequest());
+    expect([outcome, grant.ttl]).toEqual(['renewed', hours(1)]);
+    expect(ledger.open(openRequest({ method: 'cli', ttl: hours(2) })).outcome).toBe('renewed');
+  });
+
+  it('after the grant was revoked opens anew, even within a second', () => {
+    const { grant } = ledger.open(openRequest());
+    ledger.end(grant.id);
+    const again = ledger.open(openRequest());
+    expect(again.outcome).toBe('opened');
+    expect(again.grant.id).not.toBe(grant.id);
+  });
+
+  it('of another address is a grant of its own', () => {
+    ledger.open(openRequest());
+    expect(ledger.open(openRequest({ target: nth(8) })).outcome).toBe('opened');
+    expect(ids(ledger.ofUser(1))).toHaveLength(2);
+  });
+});
+
+describe('several users behind one address', () => {
+  it('have a grant each, and each is told of the others', () => {
+    const first = ledger.open(openRequest());
+    const second = ledger.open(openRequest({ user: user(2) }));
+    const third = ledger.open(openRequest({ user: user(3) }));
+    expect([first, second, third].map(({ outcome }) => outcome)).toEqual(['opened', 'opened', 'opened']);
+    expect([first, second, third].map(({ sharedWith }) => sharedWith)).toEqual([[], ['user1'], ['user1', 'user2']]);
+    clock.advance(minutes(1));
+    expect(ledger.open(openRequest({ user: user(2) })).sharedWith).toEqual(['user1', 'user3']);
+    expect(ledger.atTarget(nth(7))).toHaveLength(3);
+  });
+
+  it('share what is open until the longest expiry, and revoking one never cuts another', () => {
+    const long = ledger.open(openRequest({ ttl: hours(3) })).grant;
+    const short = ledger.open(openRequest({ user: user(2), ttl: hours(1), services: SSH_AND_WEB })).grant;
+    const ends = () => elementsOf(nth(7), ledger.atTarget(nth(7))).map(({ scope: one, until }) => [one, until]);
+    expect(ends()).toEqual([
+      ['ssh', long.expires],
+      ['web', short.expires],
+    ]);
+    ledger.end(long.id);
+    expect(ends()).toEqual([
+      ['ssh', short.expires],
+      ['web', short.expires],
+    ]);
+    expect(ledger.get(short.id)).toEqual(short);
+  });
+
+  it('an operator who names no user opens one grant for each scope, and shares with all', () => {
+    const open = (services: OpenRequest['services']) =>
+      ledger.open(openRequest({ user: null, services, method: 'cli' }));
+    const first = open(SSH);
+    expect([first.outcome, open(SSH).outcome, open(SSH_AND_WEB).outcome]).toEqual(['opened', 'renewed', 'opened']);
+    expect(ledger.open(openRequest()).sharedWith).toEqual([]);
+    expect(open(SSH).sharedWith).toEqual(['user1']);
+    expect(ledger.size).toBe(3);
+  });
+});
+
+describe('the limit of addresses', () => {
+  const open = (n: number, change: Partial<OpenRequest> = {}) =>
+    ledger.open(openRequest({ user: user(1, 2), target: nth(n), ...change }));
+
+  it('lets the address give way that was renewed longest ago', () => {
+    open(1);
+    clock.advance(minutes(1));
+    open(2);
+    clock.advance(minutes(1));
+    open(1);
+    clock.advance(minutes(1));
+    const { evicted } = open(3);
+    expect(evicted.map((grant) => grant.target)).toEqual([nth(2)]);
+    expect(ledger.ofUser(1).map((grant) => grant.target)).toEqual([nth(1), nth(3)]);
+  });
+
+  it('looks at when an address was renewed, also where that did not make it last longer', () => {
+    open(1, { ttl: hours(4) });
+    clock.advance(minutes(1));
+    open(2);
+    clock.advance(minutes(1));
+    open(1);
+    clock.advance(minutes(1));
+    expect(open(3).evicted.map((grant) => grant.target)).toEqual([nth(2)]);
+  });
+
+  it('is not used up by renewing, nor by what was opened for others', () => {
+    open(1);
+    open(2);
+    ledger.open(openRequest({ user: user(2), target: nth(3) }));
+    ledger.open(openRequest({ user: null, target: nth(4), method: 'cli' }));
+    clock.advance(minutes(1));
+    expect([open(1).evicted, open(2).evicted]).toEqual([[], []]);
+    expect(ledger.size).toBe(4);
+  });
+
+  it('that was lowered makes as many give way as are too many, the oldest first', () => {
+    for (const n of [3, 1, 4, 5]) {
+      ledger.open(openRequest({ target: nth(n) }));
+      clock.advance(minutes(1));
+    }
+    expect(open(9).evicted.map((grant) => grant.target)).toEqual([nth(3), nth(1), nth(4)]);
+    expect(ledger.ofUser(1).map((grant) => grant.target)).toEqual([nth(5), nth(9)]);
+  });
+
+  it('holds for what was there before a restart, too', () => {
+    const old = (n: number, openedFor: number, left: number) =>
+      ledger.restore(
+        grantOf({
+          id: grantId(n),
+          target: nth(n),
+          ttl: minutes(openedFor),
+          expires: later(clock.monotonic(), minutes(left)),
+        }),
+      );
+    old(1, 60, 50);
+    old(2, 60, 20);
+    expect(open(3).evicted.map((grant) => grant.target)).toEqual([nth(2)]);
+  });
+});
+
+describe('what was restored', () => {
+  it('keeps its id, is renewed by the next knock, and ends in its time', () => {
+    const old = grantOf({ id: grantId(77), expires: later(clock.monotonic(), minutes(5)) });
+    ledger.restore(old);
+    expect([ledger.get(old.id), ledger.nextExpiry()]).toEqual([old, old.expires]);
+    const { outcome, grant } = ledger.open(openRequest());
+    expect([outcome, grant.id]).toEqual(['renewed', old.id]);
+    clock.advance(minutes(5));
+    expect(ledger.expire()).toEqual([]);
+    clock.advance(minutes(55));
+    expect(ids(ledger.expire())).toEqual([old.id]);
+  });
+
+  it('never shares its id with a new grant', () => {
+    const random = () => 0;
+    const taken = new Set([grantId(0)]);
+    let asked = 0;
+    const drawn = drawGrantId(
+      (bound) => (asked++ < 8 ? random() : bound - 1),
+      (id) => taken.has(id),
+    );
+    expect(drawn).toBe('ZZZZZZZZ');
+  });
+});
+
+it('an id is read as a person types it, and nothing else is taken for one', () => {
+  expect(parseGrantId('7k2m9qxa')).toBe('7K2M9QXA');
+  for (const text of [
+    '',
+    '7K2M9QX',
+    '7K2M9QXAA',
+    '7K2M9QXI',
+    '7K2M9QXO',
+    '7K2M9QXL',
+    '7K2M9QXU',
+    ' 7K2M9QX',
+    '203.0.113',
+  ]) {
+    expect(parseGrantId(text)).toBeUndefined();
+  }
+});
+
+/** The same rules, over one plain list. */
+class NaiveLedger {
+  grants: (Grant & { renewed: number; heard: number | undefined })[] = [];
+
+  open(request: OpenRequest, at: { now: number; wall: number }, newId: GrantId): Opened['outcome'] {
+    const mine = this.grants.find(
+      (one) =>
+        one.target === request.target &&
+        one.user?.id === request.user?.id &&
+        (request.user !== null || one.services.join() === request.services.join()),
+    );
+    const bothKnocks = mine?.method === 'knock' && request.method === 'knock';
+    if (bothKnocks && mine?.heard !== undefined && at.now - mine.heard < 1000) return 'repeated';
+    const ttl = Math.min(request.ttl, MAX_TTL);
+    const isLonger = mine === undefined || at.now + ttl >= mine.expires;
+    const made = {
+      id: mine?.id ?? newId,
+      user: request.user === null ? null : owner(request.user.id),
+      target: request.target,
+      services: request.services,
+      method: request.method,
+      openedAt: mine?.openedAt ?? at.wall,
+      expires: isLonger ? at.now + ttl : mine.expires,
+      ttl: isLonger ? ttl : mine.ttl,
+      note: request.note ?? mine?.note ?? null,
+      renewed: at.now,
+      heard: at.now,
+    } as NaiveLedger['grants'][number];
+    if (mine === undefined) this.grants.push(made);
+    else this.grants[this.grants.indexOf(mine)] = made;
+    return mine === undefined ? 'opened' : 'renewed';
+  }
+
+  evict(request: OpenRequest, latest: GrantId): GrantId[] {
+    const { user: one } = request;
+    if (one === null) return [];
+    const evicted: GrantId[] = [];
+    for (;;) {
+      const held = this.grants.filter((grant) => grant.user?.id === one.id);
+      const others = held.filter((grant) => grant.id !== latest);
+      if (held.length <= one.maxAddresses || others.length === 0) return evicted;
+      const oldest = others.reduce((a, b) => (b.renewed < a.renewed ? b : a));
+      evicted.push(oldest.id);
+      this.remove(oldest.id);
+    }
+  }
+
+  remove(id: GrantId): void {
+    this.grants = this.grants.filter((grant) => grant.id !== id);
+  }
+
+  expire(now: number): GrantId[] {
+    const ended = this.grants.filter(({ expires }) => expires <= now).sort((a, b) => a.expires - b.expires);
+    for (const { id } of ended) this.remove(id);
+    return ids(ended);
+  }
+}
+
+describe('the ledger, whatever is done with it', () => {
+  interface Real {
+    clock: FakeClock;
+    ledger: GrantLedger;
+  }
+
+  type Command = fc.Command<NaiveLedger, Real>;
+
+  const command = (name: string, run: Command['run'], check: Command['check'] = () => true): Command => ({
+    check,
+    run: (naive, real) => {
+      run(naive, real);
+      agree(naive, real);
+    },
+    toString: () => name,
+  });
+
+  const open = (request: OpenRequest) =>
+    command(`open(${JSON.stringify(request)})`, (naive, real) => {
+      const at = { now: real.clock.monotonic(), wall: real.clock.now() };
+      const others = naive.grants.filter((one) => one.user !== null && one.user.id !== request.user?.id);
+      const sharing = others.filter((one) => one.target === request.target).map((one) => one.user?.name);
+      const got = real.ledger.open(request);
+      expect(got.outcome).toBe(naive.open(request, at, got.grant.id));
+      expect(new Set(got.sharedWith)).toEqual(new Set(sharing));
+      expect(ids(got.evicted)).toEqual(got.outcome === 'repeated' ? [] : naive.evict(request, got.grant.id));
+      expect(real.ledger.get(got.grant.id)).toEqual(got.grant);
+    });
+
+  const end = (index: number) =>
+    command(`end(${index})`, (naive, real) => {
+      const id = naive.grants[index % Math.max(1, naive.grants.length)]?.id;
+      expect(real.ledger.end(id ?? grantId(0))?.id).toBe(id);
+      if (id !== undefined) naive.remove(id);
+      expect(real.ledger.end(id ?? grantId(0))).toBeUndefined();
+    });
+
+  const restore = (n: number, left: number, on: Target) =>
+    command(
+      `restore(${n}, ${left}, ${on})`,
+      (naive, real) => {
+        const expires = later(real.clock.monotonic(), millis(left));
+        const grant = grantOf({ id: grantId(n), target: on, expires });
+        real.ledger.restore(grant);
+        naive.grants.push({ ...grant, renewed: expires - grant.ttl, heard: undefined });
+      },
+      ({ grants }) => !grants.some((one) => one.id === grantId(n) || (one.target === on && one.user?.id === 1)),
+    );
+
+  const pass = (time: number, wall: number) =>
+    command(`pass(${time}, ${wall})`, (_, real) => {
+      real.clock.advance(millis(time));
+      real.clock.setWall(millis(wall));
+    });
+
+  const expire = command('expire()', (naive, real) => {
+    const ended = real.ledger.expire();
+    expect(new Set(ids(ended))).toEqual(new Set(naive.expire(real.clock.monotonic())));
+    const ends = ended.map(({ expires }) => expires);
+    expect(ends).toEqual(ends.toSorted((a, b) => a - b));
+  });
+
+  function agree(naive: NaiveLedger, { ledger: real }: Real) {
+    const plain = naive.grants.map(({ renewed: _, heard: __, ...grant }) => grant);
+    const byId = (grants: Iterable<Grant>) => [...grants].sort((a, b) => (a.id < b.id ? -1 : 1));
+    expect(byId(real.all())).toEqual(byId(plain));
+    expect(real.size).toBe(plain.length);
+    expect(new Set(real.targets())).toEqual(new Set(plain.map((one) => one.target)));
+    const told = (grants: Iterable<Grant>) => ids(grants).sort().join();
+    const byTarget = TARGETS.map((one) => [told(real.atTarget(one)), told(plain.filter((g) => g.target === one))]);
+    const byUser = [1, 2, 3].map((id) => [told(real.ofUser(id)), told(plain.filter((g) => g.user?.id === id))]);
+    for (const [found, expected] of [...byTarget, ...byUser]) expect(found).toBe(expected);
+    const next = Math.min(...plain.map(({ expires }) => expires));
+    if (plain.length > 0) expect(real.nextExpiry()).toBeLessThanOrEqual(next);
+  }
+
+  const TARGETS = [nth(1), nth(2), nth(3), target('2001:db8::7'), target('10.0.0.0/8')];
+  const where = fc.constantFrom(...TARGETS);
+  const who = fc.oneof(
+    { weight: 1, arbitrary: fc.constant(null) },
+    { weight: 5, arbitrary: fc.constantFrom(user(1, 2), user(2, 1), user(3, 5)) },
+  );
+  const opens = fc
+    .record({
+      user: who,
+      target: where,
+      services: scope,
+      ttl: fc.oneof(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: hours(20) })).map(millis),
+      method: fc.constantFrom(...METHODS, 'knock' as const, 'knock' as const),
+      note: fc.constantFrom(null, 'a note'),
+    })
+    .map(open);
+  const time = fc.oneof(fc.nat(3000), fc.nat(hours(2)));
+  const wall = fc.oneof(
+    { weight: 4, arbitrary: fc.constant(0) },
+    { weight: 1, arbitrary: fc.constantFrom(-hours(1), hours(1)) },
+  );
+  const commands = fc.commands(
+    [
+      opens,
+      opens,
+      fc.nat(9).map(end),
+      fc.tuple(fc.nat(30), fc.integer({ min: 1, max: hours(1) }), where).map((all) => restore(...all)),
+      fc.tuple(time, wall).map((both) => pass(...both)),
+      fc.constant(expire),
+    ],
+    { size: '+1' },
+  );
+
+  it('agrees with one plain list of grants', () => {
+    fc.assert(
+      fc.property(commands, (all) => {
+        fc.modelRun(() => ({ model: new NaiveLedger(), real: newLedger() }), all);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});

@@ -1,0 +1,296 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { KernelElement } from '../../src/core/firewall.ts';
+import { formatComment } from '../../src/core/grants/comment.ts';
+import { elementsOf } from '../../src/core/grants/elements.ts';
+import type { Grant, GrantRecord } from '../../src/core/grants/grant.ts';
+import { endOf, type Remains, restoreGrants } from '../../src/core/grants/restore.ts';
+import { hours, type Instant, after as later, type Monotonic, millis, minutes, seconds } from '../../src/core/time.ts';
+import { service } from '../support/core-arbitraries.ts';
+import { EIGHT, FakeClock } from '../support/fake-clock.ts';
+import { grantId, grantOf, owner, SSH, SSH_AND_WEB, target } from '../support/grants.ts';
+
+const MAX_TTL = hours(12);
+const users = new Map([1, 2, 3].map((id) => [id, owner(id)]));
+
+const remains = (change: Partial<Remains>): Remains => ({
+  records: [],
+  elements: null,
+  isSameBoot: false,
+  lastAlive: EIGHT,
+  users,
+  maxTtl: MAX_TTL,
+  ...change,
+});
+
+/** A grant with so much time left on these clocks, and its record as it was written a moment ago. */
+function recorded(clock: FakeClock, left: number, change: Partial<Grant> = {}): GrantRecord {
+  const grant = grantOf({ expires: later(clock.monotonic(), millis(left)), ...change });
+  return { grant, expiresAt: (clock.now() + left) as Instant, ended: null };
+}
+
+/** The element as it stands in the kernel. */
+function inKernel(clock: FakeClock, where: Grant['target'], grants: readonly Grant[]): KernelElement[] {
+  return elementsOf(where, grants).map(({ until, ...element }) => ({
+    ...element,
+    remaining: millis(until - clock.monotonic()),
+  }));
+}
+
+const leftOf = (clock: FakeClock, grant: Grant | undefined) => (grant?.expires ?? Number.NaN) - clock.monotonic();
+
+describe('within one boot', () => {
+  it('what is left is exactly what was left, wherever the wall clock was set', () => {
+    const left = fc.integer({ min: -hours(1), max: MAX_TTL });
+    fc.assert(
+      fc.property(left, fc.nat(hours(14)), fc.integer({ min: -hours(30), max: hours(30) }), (atStop, off, set) => {
+        const clock = new FakeClock();
+        const record = recorded(clock, atStop);
+        clock.advance(millis(off));
+        clock.setWall(millis(set));
+        const { live, ended, adopted } = restoreGrants(remains({ records: [record], isSameBoot: true }), clock);
+        expect(adopted).toEqual([]);
+        if (atStop > off) expect([live, ended]).toEqual([[record.grant], []]);
+        else expect([live, ended.map(({ id, at }) => [id, at])]).toEqual([[], [[record.grant.id, record.expiresAt]]]);
+      }),
+    );
+  });
+
+  it("the kernel's timeout is the truth for a grant that has its element to itself", () => {
+    const clock = new FakeClock();
+    const record = recorded(clock, hours(1), { services: SSH_AND_WEB });
+    const elements = inKernel(clock, record.grant.target, [
+      { ...record.grant, expires: later(clock.monotonic(), minutes(42)) },
+    ]);
+    expect(elements).toHaveLength(2);
+    for (const isSameBoot of [true, false]) {
+      const { live } = restoreGrants(remains({ records: [record], elements, isSameBoot }), clock);
+      expect(live.map((grant) => leftOf(clock, grant))).toEqual([minutes(42)]);
+    }
+  });
+
+  it('a grant that shares an element has the time of its own record, not that of the longest', () => {
+    const clock = new FakeClock();
+    const short = recorded(clock, minutes(10));
+    const long = recorded(clock, minutes(50), { id: grantId(2), user: owner(2) });
+    const elements = inKernel(clock, short.grant.target, [short.grant, long.grant]);
+    clock.setWall(hours(-1));
+    const { live } = restoreGrants(remains({ records: [short, long], elements, isSameBoot: true }), clock);
+    expect(live.map((grant) => leftOf(clock, grant))).toEqual([minutes(10), minutes(50)]);
+  });
+
+  it('shares with others in one scope only: its own record counts, in whatever order the elements come', () => {
+    const clock = new FakeClock();
+    const both = recorded(clock, minutes(10), { services: SSH_AND_WEB });
+    const ssh = recorded(clock, minutes(50), { id: grantId(2), user: owner(2), services: SSH });
+    const elements = inKernel(clock, both.grant.target, [both.grant, ssh.grant]);
+    for (const order of [elements, elements.toReversed()]) {
+      const { live } = restoreGrants(remains({ records: [both, ssh], elements: order, isSameBoot: true }), clock);
+      expect(live.map((grant) => leftOf(clock, grant))).toEqual([minutes(10), minutes(50)]);
+    }
+  });
+
+  it('grants whose elements are gone come back with what is left', () => {
+    const clock = new FakeClock();
+    const record = recorded(clock, minutes(10));
+    const { live } = restoreGrants(remains({ records: [record], elements: [], isSameBoot: true }), clock);
+    expect(live).toEqual([record.grant]);
+  });
+});
+
+describe('after a boot', () => {
+  const skew = fc.oneof(fc.constantFrom(-hours(1), hours(1), 0), fc.integer({ min: -hours(30), max: hours(30) }));
+  const story = fc.record({
+    /** What was left of the grant when the daemon was last known to run. */
+    left: fc.integer({ min: 1, max: hours(1) }),
+    /** From then until the machine went down, and until it was up again. */
+    stillUp: fc.nat(seconds(60)),
+    down: fc.nat(hours(2)),
+    skew,
+  });
+
+  function restored({ left, stillUp, down, skew: by }: { left: number; stillUp: number; down: number; skew: number }) {
+    const before = new FakeClock({ monotonic: 900_000_000 });
+    const record = recorded(before, left);
+    const clock = new FakeClock({ now: before.now() + stillUp + down + by, monotonic: 5000 });
+    const result = restoreGrants(remains({ records: [record], lastAlive: before.now() }), clock);
+    return { clock, record, result };
+  }
+
+  it('a wall clock that is wrong, by an hour or by any time, never lengthens a grant', () => {
+    fc.assert(
+      fc.property(story, (one) => {
+        const { clock, result } = restored(one);
+        expect(result.live.length + result.ended.length).toBe(1);
+        for (const grant of result.live) {
+          expect(leftOf(clock, grant)).toBeGreaterThan(0);
+          expect(leftOf(clock, grant)).toBeLessThanOrEqual(one.left);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('a wall clock that is right gives exactly what is left', () => {
+    fc.assert(
+      fc.property(story, (one) => {
+        const { clock, record, result } = restored({ ...one, skew: 0 });
+        const left = one.left - one.stillUp - one.down;
+        if (left > 0) expect(result.live.map((grant) => leftOf(clock, grant))).toEqual([left]);
+        else expect(result.ended.map(({ id, at }) => [id, at])).toEqual([[record.grant.id, record.expiresAt]]);
+      }),
+    );
+  });
+
+  it('a wall clock that is ahead shortens, and one that is behind gives what was left when last known to run', () => {
+    const ahead = restored({ left: hours(1), stillUp: 0, down: minutes(5), skew: minutes(30) });
+    expect(leftOf(ahead.clock, ahead.result.live[0])).toBe(minutes(25));
+    const behind = restored({ left: minutes(30), stillUp: 0, down: minutes(5), skew: -hours(1) });
+    expect(leftOf(behind.clock, behind.result.live[0])).toBe(minutes(30));
+    const lost = restored({ left: minutes(30), stillUp: 0, down: minutes(5), skew: hours(1) });
+    expect(lost.result.live).toEqual([]);
+  });
+
+  it('no grant has more than it was opened for, nor more than the maximum that holds now', () => {
+    const clock = new FakeClock();
+    const record = recorded(clock, hours(5), { ttl: hours(2) });
+    for (const lastAlive of [null, (EIGHT - hours(9)) as Instant]) {
+      const { live } = restoreGrants(remains({ records: [record], lastAlive }), clock);
+      expect(live.map((grant) => leftOf(clock, grant))).toEqual([hours(2)]);
+    }
+    for (const isSameBoot of [true, false]) {
+      const { live } = restoreGrants(remains({ records: [record], maxTtl: minutes(20), isSameBoot }), clock);
+      expect(live.map((grant) => leftOf(clock, grant))).toEqual([minutes(20)]);
+    }
+  });
+
+  it("an element that the boot step has put up counts by the kernel's timeout", () => {
+    const clock = new FakeClock();
+    const record = recorded(clock, minutes(30));
+    const elements = inKernel(clock, record.grant.target, [
+      { ...record.grant, expires: later(clock.monotonic(), minutes(7)) },
+    ]);
+    const { live } = restoreGrants(remains({ records: [record], elements }), clock);
+    expect(live.map((grant) => leftOf(clock, grant))).toEqual([minutes(7)]);
+  });
+});
+
+describe('what has ended', () => {
+  it('stays ended, also where the kernel still has an element that names it', () => {
+    const clock = new FakeClock();
+    const record = recorded(clock, minutes(30));
+    const ended = { ...record, ended: { at: clock.now(), reason: 'revoked' as const } };
+    const elements = inKernel(clock, record.grant.target, [record.grant]);
+    expect(restoreGrants(remains({ records: [ended], elements, isSameBoot: true }), clock)).toEqual({
+      live: [],
+      adopted: [],
+      ended: [],
+    });
+  });
+
+  it('has its end on the monotonic clock, as well as it can be told', () => {
+    const clock = new FakeClock();
+    const live = recorded(clock, minutes(30));
+    expect(endOf(live, clock)).toBe(live.grant.expires);
+    const ended = { ...live, ended: { at: (clock.now() - hours(1)) as Instant, reason: 'expired' as const } };
+    expect(endOf(ended, clock)).toBe(clock.monotonic() - hours(1));
+  });
+});
+
+describe('an element without a record', () => {
+  const fresh = (clock: FakeClock, change: Partial<Grant> = {}) =>
+    grantOf({ openedAt: clock.now(), expires: later(clock.monotonic(), hours(1)), ...change });
+
+  it('is adopted with all that it tells', () => {
+    const clock = new FakeClock();
+    const grant = fresh(clock, {
+      id: grantId(7),
+      services: SSH_AND_WEB,
+      user: owner(2),
+      target: target('2001:db8::7'),
+    });
+    const elements = inKernel(clock, grant.target, [grant]);
+    clock.advance(minutes(20));
+    for (const one of elements) Object.assign(one, { remaining: minutes(40) });
+    const { live, adopted, ended } = restoreGrants(
+      remains({ elements: elements.toReversed(), isSameBoot: true }),
+      clock,
+    );
+    expect(adopted).toEqual([grant]);
+    expect(live).toEqual(adopted);
+    expect(ended).toEqual([]);
+  });
+
+  it('is adopted by nobody where its user is gone or it never had one', () => {
+    const clock = new FakeClock();
+    for (const user of [owner(99), null]) {
+      const grant = fresh(clock, { user });
+      const { adopted } = restoreGrants(remains({ elements: inKernel(clock, grant.target, [grant]) }), clock);
+      expect(adopted).toEqual([{ ...grant, user: null }]);
+    }
+  });
+
+  it('stands beside the records, each grant once', () => {
+    const clock = new FakeClock();
+    const known = recorded(clock, minutes(30));
+    const lost = fresh(clock, {
+      id: grantId(2),
+      user: owner(2),
+      expires: later(clock.monotonic(), minutes(50)),
+      ttl: minutes(50),
+    });
+    const elements = inKernel(clock, lost.target, [known.grant, lost]);
+    const { live, adopted } = restoreGrants(remains({ records: [known], elements, isSameBoot: true }), clock);
+    expect(adopted.map(({ id }) => id)).toEqual([lost.id]);
+    expect(live).toEqual([known.grant, lost]);
+  });
+
+  it('that several share gives each the time of its own comment, never more than is left of it', () => {
+    const clock = new FakeClock();
+    const short = fresh(clock, { ttl: minutes(10), expires: later(clock.monotonic(), minutes(10)) });
+    const long = fresh(clock, { id: grantId(2), user: owner(2) });
+    const [element] = inKernel(clock, short.target, [short, long]);
+    clock.advance(minutes(4));
+    const elements = [{ ...element, remaining: minutes(56) } as KernelElement];
+    const lastAlive = (clock.now() - seconds(30)) as Instant;
+    const told = (set: number) => {
+      const other = new FakeClock({ now: clock.now() + set, monotonic: clock.monotonic() });
+      const { adopted } = restoreGrants(remains({ elements, isSameBoot: true, lastAlive }), other);
+      return Object.fromEntries(adopted.map((grant) => [grant.id, leftOf(other, grant)]));
+    };
+    expect(told(0)).toEqual({ [short.id]: minutes(6), [long.id]: minutes(56) });
+    const back = told(-hours(1));
+    expect(back[short.id]).toBeLessThanOrEqual(minutes(6) + seconds(30));
+    expect(back[long.id]).toBeLessThanOrEqual(minutes(56));
+    const ahead = told(minutes(3));
+    expect([ahead[short.id], ahead[long.id]]).toEqual([minutes(3), minutes(53)]);
+  });
+
+  it('is cut to the maximum that holds now', () => {
+    const clock = new FakeClock();
+    const grant = fresh(clock);
+    const elements = inKernel(clock, grant.target, [grant]);
+    const { adopted } = restoreGrants(remains({ elements, maxTtl: minutes(5) }), clock);
+    expect(adopted.map((one) => leftOf(clock, one))).toEqual([minutes(5)]);
+  });
+
+  it('that would never end, has no comment, or one of somebody else, is not adopted', () => {
+    const clock = new FakeClock();
+    const comment = formatComment([fresh(clock)]);
+    const element = { scope: service('ssh'), target: target('203.0.113.7'), remaining: minutes(5), comment };
+    const elements = [
+      { ...element, remaining: null },
+      { ...element, comment: null },
+      { ...element, comment: '' },
+      { ...element, comment: 'let in by root' },
+      { ...element, comment: `${comment} and more` },
+    ];
+    expect(restoreGrants(remains({ elements, isSameBoot: true }), clock).live).toEqual([]);
+    expect(restoreGrants(remains({ elements: [element], isSameBoot: true }), clock).live).toHaveLength(1);
+  });
+});
+
+it('a first start finds nothing', () => {
+  const clock = new FakeClock({ monotonic: 0 as Monotonic });
+  expect(restoreGrants(remains({ lastAlive: null }), clock)).toEqual({ live: [], adopted: [], ended: [] });
+});
