@@ -1,9 +1,5 @@
-/** Reads what a TypeScript file imports, with the parser that knip brings; the compiler has no part in it. */
-import { createRequire } from 'node:module';
-
-const require = createRequire(import.meta.url);
-// The parser is knip's dependency, not ours: it is looked up from there.
-const { parseSync } = createRequire(require.resolve('knip'))('oxc-parser');
+/** Reads what a TypeScript file imports, with a parser of its own; the compiler has no part in it. */
+import { parseSync } from 'oxc-parser';
 
 /**
  * Every module that the text names: imports and re-exports (of types too), import() and import types, require(), and

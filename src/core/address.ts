@@ -139,18 +139,27 @@ export function neverAllowed(target: Target, own: ReadonlySet<Address>): string 
   return undefined;
 }
 
-const FORBIDDEN: readonly (readonly [string, AddressRange])[] = (
-  [
-    ['the unspecified address', '0.0.0.0/8'],
-    ['a loopback address', '127.0.0.0/8'],
-    ['a multicast address', '224.0.0.0/4'],
-    ['the broadcast address', '255.255.255.255'],
-    ['a reserved address', '240.0.0.0/4'],
-    ['the unspecified address', '::'],
-    ['a loopback address', '::1'],
-    ['a multicast address', 'ff00::/8'],
-  ] as const
-).map(([name, text]) => [name, rangeOf(parseTarget(text))]);
+/** Only bytes off the wire can be one: the parser refuses them. */
+const MAPPED = [
+  'an IPv4 address in IPv6 clothes',
+  { family: 6, first: 0xffff_0000_0000n, last: 0xffff_ffff_ffffn },
+] as const;
+
+const FORBIDDEN: readonly (readonly [string, AddressRange])[] = [
+  ...(
+    [
+      ['the unspecified address', '0.0.0.0/8'],
+      ['a loopback address', '127.0.0.0/8'],
+      ['a multicast address', '224.0.0.0/4'],
+      ['the broadcast address', '255.255.255.255'],
+      ['a reserved address', '240.0.0.0/4'],
+      ['the unspecified address', '::'],
+      ['a loopback address', '::1'],
+      ['a multicast address', 'ff00::/8'],
+    ] as const
+  ).map(([name, text]) => [name, rangeOf(parseTarget(text))] as const),
+  MAPPED,
+];
 
 function networkOf(bits: bigint, family: Family, length: number): bigint {
   const hostBits = BigInt(BITS[family] - length);

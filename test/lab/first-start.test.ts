@@ -26,7 +26,9 @@ afterEach(async () => {
 afterAll(() => lab?.destroy());
 
 /** A daemon that was never started before. */
-async function firstStart(options: { provisional?: string; env?: Record<string, string>; wrap?: string[] } = {}): Promise<LabDaemon> {
+async function firstStart(
+  options: { provisional?: string; env?: Record<string, string>; wrap?: string[] } = {},
+): Promise<LabDaemon> {
   const { provisional = `${PROVISION_S}s`, ...rest } = options;
   const daemon = lab.daemon({ name: `first${++count}`, config: `firewall: {provisional: ${provisional}}`, ...rest });
   await daemon.start();
@@ -36,7 +38,8 @@ async function firstStart(options: { provisional?: string; env?: Record<string, 
 const strangerSees = () => lab.stranger.tcp(lab.gateway.ipv4, 22, { timeout: 250 });
 const laptopSees = () => lab.laptop.tcp(lab.gateway.ipv4, 22, { timeout: 250 });
 const opensAgain = () => eventually(strangerSees, (verdict) => verdict === 'open', REVERTED_MS);
-const guardState = async (daemon: LabDaemon) => (await daemon.api<StatusJson>('GET', '/v1/status')).body.parts.firewall.state;
+const guardState = async (daemon: LabDaemon) =>
+  (await daemon.api<StatusJson>('GET', '/v1/status')).body.parts.firewall.state;
 
 describe('the first start', () => {
   it('guards at once, says until when, and opens again by itself', async () => {
@@ -48,7 +51,10 @@ describe('the first start', () => {
     expect(parts.firewall.reverts_in_s).toBeLessThanOrEqual(PROVISION_S);
     expect(daemon.output).toContain('sallyport firewall confirm');
     await opensAgain();
-    await eventually(() => guardState(daemon), (state) => state === 'reverted');
+    await eventually(
+      () => guardState(daemon),
+      (state) => state === 'reverted',
+    );
     expect(daemon.output).toContain('sallyport firewall apply');
     expect(await daemon.eventsNamed('firewall.provisional')).toHaveLength(1);
     expect(await daemon.eventsNamed('firewall.reverted')).toHaveLength(1);
@@ -68,7 +74,10 @@ describe('the first start', () => {
     expect(await strangerSees()).toBe('silent');
     await opensAgain();
     daemon.signal('SIGCONT');
-    await eventually(() => guardState(daemon), (state) => state === 'reverted');
+    await eventually(
+      () => guardState(daemon),
+      (state) => state === 'reverted',
+    );
     expect(await strangerSees()).toBe('open');
   });
 
@@ -89,7 +98,10 @@ describe('the first start', () => {
     expect(await arming(lab.gateway)).toBeTypeOf('number');
     await lab.laptop.knock(lab.gateway.ipv4, steps(ALICE));
     await eventually(laptopSees, (verdict) => verdict === 'open');
-    await eventually(() => daemon.eventsNamed('firewall.confirmed'), (events) => events.length === 1);
+    await eventually(
+      () => daemon.eventsNamed('firewall.confirmed'),
+      (events) => events.length === 1,
+    );
     expect(await arming(lab.gateway)).toBe('for good');
     expect(await guardState(daemon)).toBe('guarding');
     await daemon.kill('SIGTERM');
@@ -105,8 +117,14 @@ describe('the first start', () => {
     await daemon.addUser('alice', { knock: ALICE });
     const hosts = [lab.laptop, lab.phone, lab.stranger];
     await Promise.all(hosts.map((host) => host.knock(lab.gateway.ipv4, steps(ALICE))));
-    await eventually(() => daemon.grants(), (grants) => grants.length === 3);
-    await eventually(() => daemon.eventsNamed('firewall.confirmed'), (events) => events.length >= 1);
+    await eventually(
+      () => daemon.grants(),
+      (grants) => grants.length === 3,
+    );
+    await eventually(
+      () => daemon.eventsNamed('firewall.confirmed'),
+      (events) => events.length >= 1,
+    );
     expect(await daemon.eventsNamed('grant.opened')).toHaveLength(3);
     expect(await daemon.eventsNamed('firewall.confirmed')).toHaveLength(1);
   });
@@ -152,14 +170,20 @@ describe.each(['SIGINT', 'SIGTERM'] as const)('%s', (signal) => {
 describe('sallyport firewall', () => {
   it('rolls a provisional guard back at once, and puts it up again provisionally', async () => {
     const daemon = await firstStart({ provisional: '60s' });
-    const shown = await daemon.json<{ state: string; reverts_in_s: number; guarded: { service: string }[] }>('firewall', 'status');
+    const shown = await daemon.json<{ state: string; reverts_in_s: number; guarded: { service: string }[] }>(
+      'firewall',
+      'status',
+    );
     expect(shown).toMatchObject({ state: 'provisional', policy: 'guard', pool: '21000-29999' });
     expect(shown.guarded.map(({ service }) => service)).toEqual(['ssh', 'sip', 'web']);
     expect(shown.reverts_in_s).toBeGreaterThan(30);
     expect((await daemon.cli('firewall', 'rollback')).code).toBe(0);
     expect(await hasTable(lab.gateway)).toBe(false);
     expect(await strangerSees()).toBe('open');
-    for (const [command, problem] of [['rollback', 'SP_NOTHING_PROVISIONAL'], ['confirm', 'SP_FIREWALL_OPEN']] as const) {
+    for (const [command, problem] of [
+      ['rollback', 'SP_NOTHING_PROVISIONAL'],
+      ['confirm', 'SP_FIREWALL_OPEN'],
+    ] as const) {
       const { code, stderr } = await daemon.cli('firewall', command);
       expect(code).toBe(1);
       expect(stderr).toMatch(new RegExp(`^${problem}: .*\n$`));
@@ -190,8 +214,14 @@ describe('sallyport firewall', () => {
     const { code, stdout } = await daemon.cli('firewall', 'panic');
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('sallyport firewall apply') });
     expect(await strangerSees()).toBe('open');
-    await eventually(() => guardState(daemon), (state) => state === 'open');
-    const [event] = await eventually(() => daemon.eventsNamed('firewall.opened'), (events) => events.length > 0);
+    await eventually(
+      () => guardState(daemon),
+      (state) => state === 'open',
+    );
+    const [event] = await eventually(
+      () => daemon.eventsNamed('firewall.opened'),
+      (events) => events.length > 0,
+    );
     expect(event?.detail).toContain('panic');
     // A daemon that did not know panic would have repaired by now: drift is put right within two seconds.
     await lab.stranger.tell('wait', { ms: 2500 });
@@ -211,7 +241,10 @@ describe('sallyport firewall', () => {
   it('panic takes a provisional guard down for good', async () => {
     const daemon = await firstStart({ provisional: '60s' });
     expect(await daemon.json('firewall', 'panic')).toEqual({ state: 'open' });
-    await eventually(() => guardState(daemon), (state) => state === 'open');
+    await eventually(
+      () => guardState(daemon),
+      (state) => state === 'open',
+    );
     expect(await strangerSees()).toBe('open');
     expect(await daemon.kill('SIGINT')).toBe(0);
     expect(await strangerSees()).toBe('open');

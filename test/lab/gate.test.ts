@@ -25,36 +25,43 @@ describe('the gate', () => {
 
   it('answers a stranger on no guarded port, TCP or UDP, IPv4 or IPv6', async () => {
     for (const address of [lab.gateway.ipv4, lab.gateway.ipv6]) {
-      for (const port of [22, 80, 443, 5061]) expect(await lab.stranger.tcp(address, port, { timeout: 250 })).toBe('silent');
+      for (const port of [22, 80, 443, 5061])
+        expect(await lab.stranger.tcp(address, port, { timeout: 250 })).toBe('silent');
       expect(await lab.stranger.udp(address, 5060, { timeout: 250 })).toBe('silent');
     }
   });
 
-  it.each(['ipv4', 'ipv6'] as const)('lets a user in after the knock, to the services of that user alone, over %s', async (family) => {
-    const address = lab.gateway[family];
-    await lab.laptop.knock(address, steps(ALICE));
-    await eventually(() => lab.laptop.tcp(address, 22), (verdict) => verdict === 'open');
-    expect(await lab.laptop.tcp(address, 80, { timeout: 250 })).toBe('silent');
-    expect(await lab.stranger.tcp(address, 22, { timeout: 250 })).toBe('silent');
-    const grant = (await daemon.grants()).find((one) => one.address === lab.laptop[family]);
-    expect(grant).toMatchObject({ user: 'alice', services: ['ssh'], method: 'knock' });
-  });
+  it.each(['ipv4', 'ipv6'] as const)(
+    'lets a user in after the knock, to the services of that user alone, over %s',
+    async (family) => {
+      const address = lab.gateway[family];
+      await lab.laptop.knock(address, steps(ALICE));
+      await eventually(
+        () => lab.laptop.tcp(address, 22),
+        (verdict) => verdict === 'open',
+      );
+      expect(await lab.laptop.tcp(address, 80, { timeout: 250 })).toBe('silent');
+      expect(await lab.stranger.tcp(address, 22, { timeout: 250 })).toBe('silent');
+      const grant = (await daemon.grants()).find((one) => one.address === lab.laptop[family]);
+      expect(grant).toMatchObject({ user: 'alice', services: ['ssh'], method: 'knock' });
+    },
+  );
 
   it.each(['ipv4', 'ipv6'] as const)('lets a second user in by another knock of UDP alone, over %s', async (family) => {
     const address = lab.gateway[family];
     await lab.phone.knock(address, steps(BOB));
-    await eventually(() => lab.phone.tcp(address, 80), (verdict) => verdict === 'open');
+    await eventually(
+      () => lab.phone.tcp(address, 80),
+      (verdict) => verdict === 'open',
+    );
     expect(await lab.phone.udp(address, 5060)).toBe('open');
     expect(await lab.phone.tcp(address, 22, { timeout: 250 })).toBe('silent');
   });
 
   it('says in the journal who was let in, when and how', async () => {
     const events = await daemon.events();
-    expect(events.filter((one) => one.event === 'grant.opened').map(({ user, method }) => `${user} ${method}`)).toEqual([
-      'alice knock',
-      'alice knock',
-      'bob knock',
-      'bob knock',
-    ]);
+    expect(events.filter((one) => one.event === 'grant.opened').map(({ user, method }) => `${user} ${method}`)).toEqual(
+      ['alice knock', 'alice knock', 'bob knock', 'bob knock'],
+    );
   });
 });

@@ -41,7 +41,10 @@ async function gateway(env: Record<string, string> = {}): Promise<LabDaemon> {
 /** Lets the laptop in by a knock of alice's; the grant, when it is recorded. */
 async function letLaptopIn(daemon: LabDaemon): Promise<GrantJson> {
   await lab.laptop.knock(lab.gateway.ipv4, steps(ALICE));
-  await eventually(() => opened(daemon), (events) => events.some(({ address }) => address === lab.laptop.ipv4));
+  await eventually(
+    () => opened(daemon),
+    (events) => events.some(({ address }) => address === lab.laptop.ipv4),
+  );
   return await daemon.grantFor(lab.laptop.ipv4);
 }
 
@@ -63,8 +66,13 @@ describe('a stop', () => {
     await eventually(phoneSees, (verdict) => verdict === 'silent', 8000);
     expect([await laptopSees(), await strangerSees()]).toEqual(['open', 'silent']);
     await daemon.launch();
-    const expired = await eventually(() => daemon.eventsNamed('grant.expired'), (events) => events.length > 0);
-    expect(expired).toMatchObject([{ user: 'carol', address: lab.phone.ipv4, grant: id, detail: expect.stringContaining('not running') }]);
+    const expired = await eventually(
+      () => daemon.eventsNamed('grant.expired'),
+      (events) => events.length > 0,
+    );
+    expect(expired).toMatchObject([
+      { user: 'carol', address: lab.phone.ipv4, grant: id, detail: expect.stringContaining('not running') },
+    ]);
     expect((await daemon.grants()).map(({ address }) => address)).toEqual([lab.laptop.ipv4]);
     expect([await phoneSees(), await laptopSees()]).toEqual(['silent', 'open']);
   });
@@ -80,7 +88,13 @@ describe('a start', () => {
     await daemon.launch();
     expect(await flow.ping()).toBe(true);
     const after = await daemon.grantFor(lab.laptop.ipv4);
-    expect(after).toMatchObject({ id: before.id, user: 'alice', services: ['ssh'], method: 'knock', opened_at: before.opened_at });
+    expect(after).toMatchObject({
+      id: before.id,
+      user: 'alice',
+      services: ['ssh'],
+      method: 'knock',
+      opened_at: before.opened_at,
+    });
     expect(before.remaining_s - after.remaining_s).toBeGreaterThan(0);
     expect(Math.abs(Date.parse(before.expires_at) - Date.parse(after.expires_at))).toBeLessThan(1000);
     expect(before.remaining_s - after.remaining_s).toBeLessThan(secondsSince(started) + SLACK_S);
@@ -91,16 +105,30 @@ describe('a start', () => {
   it('adopts a grant of the kernel that the store never saw, with a word in the journal', async () => {
     const daemon = await gateway();
     await lab.phone.knock(lab.gateway.ipv4, steps(BOB));
-    await eventually(() => opened(daemon), (events) => events.length === 1);
+    await eventually(
+      () => opened(daemon),
+      (events) => events.length === 1,
+    );
     const before = await daemon.grantFor(lab.phone.ipv4);
     await daemon.kill('SIGKILL');
-    withState(daemon.stateDirectory, (db) => db.exec("DELETE FROM grants; DELETE FROM journal WHERE event LIKE 'grant.%'"));
+    withState(daemon.stateDirectory, (db) =>
+      db.exec("DELETE FROM grants; DELETE FROM journal WHERE event LIKE 'grant.%'"),
+    );
     await daemon.launch();
     const after = await daemon.grantFor(lab.phone.ipv4);
     expect(after).toMatchObject({ id: before.id, user: 'bob', services: ['sip', 'web'], method: 'knock' });
     expect(Math.abs(Date.parse(before.expires_at) - Date.parse(after.expires_at))).toBeLessThan(1000);
-    const [event] = await eventually(() => opened(daemon), (events) => events.length > 0);
-    expect(event).toMatchObject({ user: 'bob', address: lab.phone.ipv4, method: 'knock', grant: before.id, detail: expect.stringContaining('kernel') });
+    const [event] = await eventually(
+      () => opened(daemon),
+      (events) => events.length > 0,
+    );
+    expect(event).toMatchObject({
+      user: 'bob',
+      address: lab.phone.ipv4,
+      method: 'knock',
+      grant: before.id,
+      detail: expect.stringContaining('kernel'),
+    });
     await daemon.kill('SIGTERM');
     await daemon.launch();
     expect(await opened(daemon)).toHaveLength(1);
@@ -110,7 +138,10 @@ describe('a start', () => {
   it('adopts nothing that is not one of our comments, and lets nobody in for good', async () => {
     const daemon = await gateway();
     await daemon.kill('SIGKILL');
-    await mustNft(lab.gateway, `add element inet sallyport grant_ssh_4 { ${lab.stranger.ipv4} timeout 1h comment "a friend" }`);
+    await mustNft(
+      lab.gateway,
+      `add element inet sallyport grant_ssh_4 { ${lab.stranger.ipv4} timeout 1h comment "a friend" }`,
+    );
     await daemon.launch();
     expect(await daemon.grants()).toEqual([]);
     expect(await strangerSees()).toBe('silent');
@@ -141,7 +172,10 @@ describe('a start', () => {
     expect(comment).toContain(id);
     await daemon.json('revoke', lab.laptop.ipv4);
     await daemon.kill('SIGKILL');
-    await mustNft(lab.gateway, `add element inet sallyport grant_ssh_4 { ${lab.laptop.ipv4} timeout 20m comment "${comment}" }`);
+    await mustNft(
+      lab.gateway,
+      `add element inet sallyport grant_ssh_4 { ${lab.laptop.ipv4} timeout 20m comment "${comment}" }`,
+    );
     expect(await laptopSees()).toBe('open');
     await daemon.launch();
     expect(await laptopSees()).toBe('silent');
@@ -169,13 +203,21 @@ describe('the wall clock', () => {
     return await gateway({ NODE_OPTIONS: `--import=${SHIFTED_CLOCK}`, LAB_CLOCK: clockFile });
   };
 
-  it.each([['forward', 1], ['back', -1]] as const)('set %s an hour while it runs changes no time left', async (direction, sign) => {
+  it.each([
+    ['forward', 1],
+    ['back', -1],
+  ] as const)('set %s an hour while it runs changes no time left', async (direction, sign) => {
     const daemon = await shiftedGateway();
     const before = await letLaptopIn(daemon);
     const started = performance.now();
     await set(sign * HOUR_S);
-    const stepped = await eventually(() => daemon.eventsNamed('clock.stepped'), (events) => events.length > 0);
-    expect(stepped).toMatchObject([{ detail: expect.stringMatching(new RegExp(`${direction} by (1h|59m59|1h0m|1h\\d)`)) }]);
+    const stepped = await eventually(
+      () => daemon.eventsNamed('clock.stepped'),
+      (events) => events.length > 0,
+    );
+    expect(stepped).toMatchObject([
+      { detail: expect.stringMatching(new RegExp(`${direction} by (1h|59m59|1h0m|1h\\d)`)) },
+    ]);
     const after = await daemon.grantFor(lab.laptop.ipv4);
     expect(Math.abs(before.remaining_s - after.remaining_s - secondsSince(started))).toBeLessThan(SLACK_S);
     const moved = (Date.parse(after.expires_at) - Date.parse(before.expires_at)) / 1000;
@@ -184,12 +226,17 @@ describe('the wall clock', () => {
     expect(Math.abs((expires ?? 0) / 1000 - after.remaining_s)).toBeLessThan(SLACK_S);
     expect(await daemon.eventsNamed('grant.expired')).toEqual([]);
     await daemon.kill('SIGTERM');
-    const recorded = withState(daemon.stateDirectory, (db) => db.prepare('SELECT expires_at FROM grants').pluck().all());
+    const recorded = withState(daemon.stateDirectory, (db) =>
+      db.prepare('SELECT expires_at FROM grants').pluck().all(),
+    );
     expect(recorded).toHaveLength(1);
     expect(Math.abs(Number(recorded[0]) - Date.parse(after.expires_at))).toBeLessThan(1000);
   });
 
-  it.each([['forward', 1], ['back', -1]] as const)('set %s an hour while it is down changes no time left', async (_, sign) => {
+  it.each([
+    ['forward', 1],
+    ['back', -1],
+  ] as const)('set %s an hour while it is down changes no time left', async (_, sign) => {
     const daemon = await shiftedGateway();
     const before = await letLaptopIn(daemon);
     const started = performance.now();
@@ -228,7 +275,10 @@ describe('the wall clock', () => {
     if (left === 'nothing') {
       expect(after).toBeUndefined();
       expect(await laptopSees()).toBe('silent');
-      const expired = await eventually(() => daemon.eventsNamed('grant.expired'), (events) => events.length > 0);
+      const expired = await eventually(
+        () => daemon.eventsNamed('grant.expired'),
+        (events) => events.length > 0,
+      );
       expect(expired).toMatchObject([{ address: lab.laptop.ipv4, grant: before.id }]);
       return;
     }

@@ -38,7 +38,10 @@ async function gateway(): Promise<LabDaemon> {
 /** Lets the laptop in by a knock of alice's; the grant, when it is recorded. */
 async function letLaptopIn(daemon: LabDaemon): Promise<GrantJson> {
   await lab.laptop.knock(lab.gateway.ipv4, steps(ALICE));
-  await eventually(() => opened(daemon), (events) => events.some(({ address }) => address === lab.laptop.ipv4));
+  await eventually(
+    () => opened(daemon),
+    (events) => events.some(({ address }) => address === lab.laptop.ipv4),
+  );
   return await daemon.grantFor(lab.laptop.ipv4);
 }
 
@@ -54,14 +57,25 @@ describe('sallyport firewall restore, without a daemon', () => {
     const map = await lab.gateway.exec('nft', ['-s', 'list', 'map', 'inet', 'sallyport', 'step']);
     const elements = await listSets(lab.gateway);
     const byName = elements.sort((a, b) => (`${a.set} ${a.value}` < `${b.set} ${b.value}` ? -1 : 1));
-    return { rules: stdout, steps: map.stdout.split(/[,{}\n]/).map((one) => one.trim()).sort(), elements: byName, arming: await arming(lab.gateway) };
+    return {
+      rules: stdout,
+      steps: map.stdout
+        .split(/[,{}\n]/)
+        .map((one) => one.trim())
+        .sort(),
+      elements: byName,
+      arming: await arming(lab.gateway),
+    };
   }
 
   it('puts back the same rules and the same grants with the time they have left', async () => {
     const daemon = await gateway();
     await letLaptopIn(daemon);
     await lab.phone.knock(lab.gateway.ipv6, steps(BOB));
-    await eventually(() => opened(daemon), (events) => events.length === 2);
+    await eventually(
+      () => opened(daemon),
+      (events) => events.length === 2,
+    );
     await daemon.json('allow', '10.99.0.0/16', '--for', '2h', '--services', 'web');
     await daemon.json('allow', '10.98.0.0/16', '--services', 'ssh');
     await daemon.json('allow', '2001:db8:7::/48');
@@ -153,7 +167,8 @@ describe('sallyport firewall restore, without a daemon', () => {
     await letLaptopIn(daemon);
     await daemon.kill('SIGTERM');
     await mustNft(lab.gateway, 'flush ruleset');
-    const setRange = (range: string) => lab.gateway.exec('sysctl', ['-q', '-w', `net.ipv4.ip_local_port_range=${range}`]);
+    const setRange = (range: string) =>
+      lab.gateway.exec('sysctl', ['-q', '-w', `net.ipv4.ip_local_port_range=${range}`]);
     await setRange('20000 60999');
     try {
       const { code, stderr } = await daemon.cli('firewall', 'restore');
@@ -180,7 +195,12 @@ describe('sallyport firewall restore, without a daemon', () => {
 
   it('says so where there is nothing to go by', async () => {
     const daemon = lab.daemon({ name: `restore${++count}` });
-    const { code, stdout, stderr } = await daemon.cli('firewall', 'restore', '--state-dir', join(lab.directory, 'nowhere'));
+    const { code, stdout, stderr } = await daemon.cli(
+      'firewall',
+      'restore',
+      '--state-dir',
+      join(lab.directory, 'nowhere'),
+    );
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/^SP_NOTHING_TO_RESTORE: .*\n$/);
     expect(await hasTable(lab.gateway)).toBe(false);

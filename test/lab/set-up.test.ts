@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MountHolder } from '../support/lab/holder.js';
 import { arming, hasTable, mustNft } from '../support/lab/kernel.js';
 import { Lab } from '../support/lab/lab.js';
 
@@ -22,7 +23,10 @@ beforeAll(async () => {
 afterAll(() => lab?.destroy());
 
 describe('sallyport init', () => {
-  const files = (name: string) => ({ config: join(lab.directory, name, 'etc', 'sallyport.yaml'), state: join(lab.directory, name, 'state') });
+  const files = (name: string) => ({
+    config: join(lab.directory, name, 'etc', 'sallyport.yaml'),
+    state: join(lab.directory, name, 'state'),
+  });
   const init = ({ config, state }: { config: string; state: string }, ...options: string[]) =>
     lab.gateway.exec(process.execPath, [MAIN, 'init', '--config', config, '--state-dir', state, ...options]);
 
@@ -78,23 +82,24 @@ describe('npm start', () => {
    * The state and the socket of a configuration that it makes lie under /var/lib and /run. Here both are empty folders in
    * memory, kept over two starts by a mount namespace that lives as long as the test.
    */
-  let holder: ChildProcess;
+  let holder: MountHolder;
   let config: string;
 
   beforeAll(async () => {
     config = join(lab.directory, 'start', 'sallyport.yaml');
     const script = `import { start } from ${JSON.stringify(pathToFileURL(MAIN).href)}; process.exitCode = await start([]);`;
     await writeFile(join(lab.directory, 'start.mjs'), script);
-    const mounts = 'mount -t tmpfs tmpfs /var/lib && mount -t tmpfs tmpfs /run && echo mounted && exec cat';
-    holder = spawn('ip', ['netns', 'exec', lab.gateway.namespace, 'unshare', '--mount', 'sh', '-c', mounts], { stdio: ['pipe', 'pipe', 'inherit'] });
-    await new Promise((resolve, reject) => holder.once('error', reject).stdout?.once('data', resolve));
+    holder = await MountHolder.start(lab.gateway, 'mount -t tmpfs tmpfs /var/lib; mount -t tmpfs tmpfs /run');
   });
-  afterAll(() => holder?.kill());
+  afterAll(() => holder?.stop());
 
   /** What scripts/start.mjs does once all is built; ended by Ctrl-C when it is ready, or when `until` is over. */
   async function start(): Promise<{ code: number | null; output: string }> {
-    const args = ['--target', String(holder.pid), '--mount', '--net', process.execPath, join(lab.directory, 'start.mjs')];
-    const child = spawn('nsenter', args, { env: { ...process.env, SALLYPORT_CONFIG: config, SUDO_USER: '' }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const command = [...holder.wrap, process.execPath, join(lab.directory, 'start.mjs')];
+    const child = spawn('ip', ['netns', 'exec', lab.gateway.namespace, ...command], {
+      env: { ...process.env, SALLYPORT_CONFIG: config, SUDO_USER: '' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     const read = (text: Buffer) => {
       const wasReady = output.includes('"msg":"ready"');

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { parseTarget } from '#dist/core/address.js';
 import type { Entry } from '#dist/core/entry.js';
 import type { GrantId, GrantRecord } from '#dist/core/grants/grant.js';
@@ -14,6 +14,10 @@ import type { Change, NumberedEvent } from '#dist/core/store.js';
 import { hours, type Instant, type Monotonic, minutes } from '#dist/core/time.js';
 import { parseUserName, type User } from '#dist/core/user.js';
 import { SqliteStore, type SqliteStoreOptions } from '#dist/store/sqlite-store.js';
+
+/** A bound for a busy machine, in milliseconds; the slowest of these tests takes some seconds on a quiet one. */
+const PATIENCE = 180_000;
+vi.setConfig({ testTimeout: PATIENCE, hookTimeout: PATIENCE });
 
 export const at = (ms: number): Instant => ms as Instant;
 
@@ -120,10 +124,9 @@ export function nextWorker(): Promise<Worker> {
 }
 
 const MODULES = `
-import { writeSync } from 'node:fs';
 import { SqliteStore } from ${JSON.stringify(new URL('../../dist/store/sqlite-store.js', import.meta.url))};
 import { Sqlite } from ${JSON.stringify(new URL('../../dist/store/driver.js', import.meta.url))};
-const say = (text) => writeSync(1, text + '\\n');
+const say = (text) => process.stdout.write(text + '\\n');
 const [directory] = process.argv.slice(-1);
 const store = new SqliteStore({ directory, onFailed(error) { throw error; } });
 `;

@@ -56,7 +56,12 @@ const file = fc
         services: fc
           .tuple(...names.map(() => ports))
           .map((all) => Object.fromEntries(names.map((name, i) => [name, [all[i]]]))),
-        firewall: some({ driver: fc.constant('nftables'), guard: scope, on_expiry: fc.constantFrom('cut', 'drain'), provisional: fc.constantFrom('2s', '1h') }),
+        firewall: some({
+          driver: fc.constant('nftables'),
+          guard: scope,
+          on_expiry: fc.constantFrom('cut', 'drain'),
+          provisional: fc.constantFrom('2s', '1h'),
+        }),
         trusted: some({
           interfaces: fc.array(fc.stringMatching(/^[a-z][a-z0-9.@-]{0,13}\*?$/), { maxLength: 3 }),
           addresses: fc.array(

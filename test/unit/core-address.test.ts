@@ -392,6 +392,11 @@ describe('what may never be let in', () => {
     expect(never(text)).toBeUndefined();
   });
 
+  it('refuses an IPv4-mapped address, which only a packet can bring', () => {
+    const mapped = addressFromBytes(new Uint8Array([...new Array(10).fill(0), 255, 255, 203, 0, 113, 7]));
+    expect(neverAllowed(mapped as Address, nobody)).toBe('an IPv4 address in IPv6 clothes');
+  });
+
   it("refuses the host's own addresses, and not the networks that they lie in", () => {
     expect(never('198.51.100.1', own)).toBe("the host's own address");
     expect(never('2001:db8::1', own)).toBe("the host's own address");
@@ -401,21 +406,22 @@ describe('what may never be let in', () => {
   });
 
   it('refuses an address exactly where the special ranges of RFC 6890 and RFC 4291 have it', () => {
-    const list = new BlockList();
+    const list = { 4: new BlockList(), 6: new BlockList() };
     for (const [network, length] of [
       ['0.0.0.0', 8],
       ['127.0.0.0', 8],
       ['224.0.0.0', 3],
     ] as const) {
-      list.addSubnet(network, length, 'ipv4');
+      list[4].addSubnet(network, length, 'ipv4');
     }
     for (const [network, length] of [
       ['::', 127],
       ['ff00::', 8],
+      ['::ffff:0:0', 96],
     ] as const)
-      list.addSubnet(network, length, 'ipv6');
+      list[6].addSubnet(network, length, 'ipv6');
     const special = fc.constantFrom<Target>(
-      ...['0.0.0.0/7', '126.0.0.0/6', '222.0.0.0/7', '::/126', 'fe00::/7'].map(parseLoosely),
+      ...['0.0.0.0/7', '126.0.0.0/6', '222.0.0.0/7', '::/126', 'fe00::/7', '::fffe:0:0/95'].map(parseLoosely),
     );
     const inside = fc.tuple(special, fc.bigInt({ min: 0n, max: 1n << 128n })).map(([target, offset]) => {
       const { family, first, last } = rangeOf(target);
@@ -423,7 +429,7 @@ describe('what may never be let in', () => {
     });
     fc.assert(
       fc.property(fc.oneof(address, inside), (one) => {
-        const isSpecial = list.check(one, familyOf(one) === 4 ? 'ipv4' : 'ipv6');
+        const isSpecial = list[familyOf(one)].check(one, familyOf(one) === 4 ? 'ipv4' : 'ipv6');
         expect(neverAllowed(one, nobody) !== undefined, one).toBe(isSpecial);
       }),
       { numRuns: 1000 },

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parseAddress, parseTarget, rangeOf } from '../../src/core/address.ts';
 import type { KernelElement, SetElement, SetScope } from '../../src/core/firewall.ts';
 import { formatComment, parseComment } from '../../src/core/grants/comment.ts';
-import { compareElements, isDrift } from '../../src/core/grants/drift.ts';
+import { compareElements, HELD_TOLERANCE, isDrift } from '../../src/core/grants/drift.ts';
 import { elementsOf, isHashTarget, rangesOf } from '../../src/core/grants/elements.ts';
 import type { Grant } from '../../src/core/grants/grant.ts';
 import { HeldTargets } from '../../src/core/grants/held.ts';
@@ -271,6 +271,13 @@ describe('drift', () => {
     expect(compare([], [inKernel(element(2500))])).toEqual(none);
     expect(compare([element(2501)], []).missing).toHaveLength(1);
     expect(compare([], [inKernel(element(2501))]).extra).toHaveLength(1);
+  });
+
+  it('is counted by the tolerance that is asked for, but a missing or everlasting element always counts', () => {
+    const kernel = [inKernel(other, minutes(90)), inKernel(elsewhere, null)];
+    const { missing, wrong } = compareElements([other, elsewhere, element(60_000)], kernel, clock, HELD_TOLERANCE);
+    expect([missing, wrong]).toEqual([[element(60_000)], [elsewhere]]);
+    expect(compareElements([other], [inKernel(other, hours(2) + 1)], clock, HELD_TOLERANCE).wrong).toEqual([other]);
   });
 
   it('is right again once it was put right', () => {

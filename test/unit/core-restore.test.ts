@@ -2,11 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { KernelElement } from '../../src/core/firewall.ts';
 import { formatComment } from '../../src/core/grants/comment.ts';
+import { formatDeparted, parseDeparted } from '../../src/core/grants/departed.ts';
 import { elementsOf } from '../../src/core/grants/elements.ts';
 import type { Grant, GrantRecord } from '../../src/core/grants/grant.ts';
-import { endOf, type Remains, restoreGrants } from '../../src/core/grants/restore.ts';
+import { HeldTargets } from '../../src/core/grants/held.ts';
+import { type Remains, restoreGrants, restoreHeld } from '../../src/core/grants/restore.ts';
 import { hours, type Instant, after as later, type Monotonic, millis, minutes, seconds } from '../../src/core/time.ts';
-import { service } from '../support/core-arbitraries.ts';
+import { address, anyText, service } from '../support/core-arbitraries.ts';
 import { EIGHT, FakeClock } from '../support/fake-clock.ts';
 import { grantId, grantOf, owner, SSH, SSH_AND_WEB, target } from '../support/grants.ts';
 
@@ -187,13 +189,60 @@ describe('what has ended', () => {
       ended: [],
     });
   });
+});
 
-  it('has its end on the monotonic clock, as well as it can be told', () => {
+describe('held addresses', () => {
+  const heldAfter = (grants: GrantRecord[], departed: string, clock: FakeClock) => {
+    const held = new HeldTargets();
+    restoreHeld(held, { grants, meta: { departed } }, clock);
+    return Object.fromEntries([...held.all()].map(([where, until]) => [where, until - clock.monotonic()]));
+  };
+
+  it('are held again for what is left of the day after their grants ended or will end', () => {
     const clock = new FakeClock();
     const live = recorded(clock, minutes(30));
-    expect(endOf(live, clock)).toBe(live.grant.expires);
-    const ended = { ...live, ended: { at: (clock.now() - hours(1)) as Instant, reason: 'expired' as const } };
-    expect(endOf(ended, clock)).toBe(clock.monotonic() - hours(1));
+    const ended = (n: number, ago: number): GrantRecord => ({
+      ...recorded(clock, hours(1), { id: grantId(n), target: target(`203.0.113.${n}`) }),
+      ended: { at: (clock.now() - ago) as Instant, reason: 'expired' },
+    });
+    expect(heldAfter([live, ended(8, hours(20)), ended(9, hours(26))], '', clock)).toEqual({
+      '203.0.113.7': hours(25) + minutes(30),
+      '203.0.113.8': hours(5),
+    });
+  });
+
+  it('are what entries let in that were taken away within the last day, too, and never longer than from now on', () => {
+    const clock = new FakeClock();
+    const departed = formatDeparted([
+      { target: target('203.0.113.7'), at: (clock.now() - hours(3)) as Instant },
+      { target: target('2001:db8::/48'), at: (clock.now() + hours(9)) as Instant },
+      { target: target('203.0.113.8'), at: (clock.now() - hours(99)) as Instant },
+    ]);
+    expect(heldAfter([], departed, clock)).toEqual({ '203.0.113.7': hours(22), '2001:db8::/48': hours(25) });
+  });
+});
+
+describe('the list of entries that were taken away', () => {
+  it('reads back to the same', () => {
+    const one = fc.record({ target: address, at: fc.nat(4_102_444_800_000) as fc.Arbitrary<Instant> });
+    fc.assert(
+      fc.property(fc.array(one), (departed) => {
+        expect(parseDeparted(formatDeparted(departed))).toEqual(departed);
+      }),
+    );
+  });
+
+  it('leaves out what it cannot read, whatever the text', () => {
+    fc.assert(
+      fc.property(anyText(60), (text) => {
+        for (const { at } of parseDeparted(text)) expect(Number.isSafeInteger(at)).toBe(true);
+      }),
+    );
+    expect(parseDeparted(undefined)).toEqual([]);
+    expect(parseDeparted('203.0.113.7@5 x@5 203.0.113.8 203.0.113.9@-1 203.0.113.9@5@6 @5  2001:db8::/32@6')).toEqual([
+      { target: '203.0.113.7', at: 5 },
+      { target: '2001:db8::/32', at: 6 },
+    ]);
   });
 });
 

@@ -21,9 +21,6 @@ import {
   user,
 } from '../support/store.ts';
 
-// A bound for a busy machine; each takes well under a second on a quiet one.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
-
 const note = (detail: string): Change => journal(event(1, detail));
 const newUser = (id: number, change: Parameters<typeof user>[1] = {}): Change => ({
   kind: 'user.put',

@@ -1,8 +1,5 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { at, details, event, grantRecord, journal, newState, openStore, put } from '../support/store.ts';
-
-// A bound for a busy machine; each takes well under a second on a quiet one.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const ended = (n: number, ms: number) => put({ ...grantRecord(n), ended: { at: at(ms), reason: 'expired' } });
 

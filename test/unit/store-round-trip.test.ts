@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Address, formatAddress, isAddress, networkTarget, type Target } from '#dist/core/address.js';
 import type { Entry } from '#dist/core/entry.js';
 import type { GrantId, GrantRecord } from '#dist/core/grants/grant.js';
@@ -11,7 +11,7 @@ import { toPort } from '#dist/core/ports.js';
 import type { Sequence } from '#dist/core/sequence.js';
 import type { Scope, ServiceName } from '#dist/core/service.js';
 import type { Change, NumberedEvent } from '#dist/core/store.js';
-import type { Duration, Instant, Monotonic } from '#dist/core/time.js';
+import { type Duration, type Instant, type Monotonic, minutes } from '#dist/core/time.js';
 import { parseUserName, type User } from '#dist/core/user.js';
 import { SqliteStore } from '#dist/store/sqlite-store.js';
 import {
@@ -27,9 +27,6 @@ import {
   put,
   user,
 } from '../support/store.ts';
-
-// A bound for a busy machine; each takes well under a second on a quiet one.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
@@ -125,7 +122,7 @@ describe('what was written is read back', () => {
   let store: SqliteStore;
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'sallyport-store-'));
-    store = new SqliteStore({ directory, onFailed: () => undefined });
+    store = new SqliteStore({ directory, deadline: minutes(2), onFailed: () => undefined });
     await store.open();
   });
   afterAll(async () => {
@@ -133,87 +130,71 @@ describe('what was written is read back', () => {
     rmSync(directory, { recursive: true });
   });
 
-  it(
-    'any users, with their sequences, accounts and PIN hashes',
-    async () => {
-      const users = fc.uniqueArray(someUser, {
-        maxLength: 20,
-        comparator: (a, b) =>
-          a.id === b.id ||
-          a.name === b.name ||
-          a.sequenceId === b.sequenceId ||
-          (a.account !== null && a.account === b.account),
-      });
-      await fc.assert(
-        fc.asyncProperty(users, async (some) => {
-          await store.write(some.map((one) => ({ kind: 'user.put', user: one })));
-          expect((await store.load(at(0))).users).toEqual([...some].sort((a, b) => a.id - b.id));
-          await store.write(some.map((one) => ({ kind: 'user.remove', id: one.id })));
-          expect((await store.load(at(0))).users).toEqual([]);
-        }),
-        { numRuns: 40 },
-      );
-    },
-    LONG,
-  );
+  it('any users, with their sequences, accounts and PIN hashes', async () => {
+    const users = fc.uniqueArray(someUser, {
+      maxLength: 20,
+      comparator: (a, b) =>
+        a.id === b.id ||
+        a.name === b.name ||
+        a.sequenceId === b.sequenceId ||
+        (a.account !== null && a.account === b.account),
+    });
+    await fc.assert(
+      fc.asyncProperty(users, async (some) => {
+        await store.write(some.map((one) => ({ kind: 'user.put', user: one })));
+        expect((await store.load(at(0))).users).toEqual([...some].sort((a, b) => a.id - b.id));
+        await store.write(some.map((one) => ({ kind: 'user.remove', id: one.id })));
+        expect((await store.load(at(0))).users).toEqual([]);
+      }),
+      { numRuns: 40 },
+    );
+  });
 
-  it(
-    'any grants: the live ones, and those that ended after a moment',
-    async () => {
-      const grants = fc.uniqueArray(someGrant, { maxLength: 20, selector: ({ grant }) => grant.id });
-      await fc.assert(
-        fc.asyncProperty(grants, instant, async (some, endedAfter) => {
-          await store.write(some.map(put));
-          const wanted = some.filter(({ ended }) => ended === null || ended.at > endedAfter);
-          const idOf = ({ grant }: GrantRecord) => grant.id;
-          const loaded = await store.load(endedAfter);
-          const ours = new Set(some.map(idOf));
-          expect(
-            byId(
-              loaded.grants.filter((one) => ours.has(idOf(one))),
-              idOf,
-            ),
-          ).toEqual(byId(wanted, idOf));
-        }),
-        { numRuns: 40 },
-      );
-    },
-    LONG,
-  );
+  it('any grants: the live ones, and those that ended after a moment', async () => {
+    const grants = fc.uniqueArray(someGrant, { maxLength: 20, selector: ({ grant }) => grant.id });
+    await fc.assert(
+      fc.asyncProperty(grants, instant, async (some, endedAfter) => {
+        await store.write(some.map(put));
+        const wanted = some.filter(({ ended }) => ended === null || ended.at > endedAfter);
+        const idOf = ({ grant }: GrantRecord) => grant.id;
+        const loaded = await store.load(endedAfter);
+        const ours = new Set(some.map(idOf));
+        expect(
+          byId(
+            loaded.grants.filter((one) => ours.has(idOf(one))),
+            idOf,
+          ),
+        ).toEqual(byId(wanted, idOf));
+      }),
+      { numRuns: 40 },
+    );
+  });
 
-  it(
-    'any entries',
-    async () => {
-      const entries = fc.uniqueArray(someEntry, { maxLength: 20, selector: (one) => one.id });
-      await fc.assert(
-        fc.asyncProperty(entries, async (some) => {
-          await store.write(some.map((one) => ({ kind: 'entry.put', entry: one })));
-          expect(byId((await store.load(at(0))).entries, (one) => one.id)).toEqual(byId(some, (one) => one.id));
-          await store.write(some.map((one) => ({ kind: 'entry.remove', id: one.id })));
-          expect((await store.load(at(0))).entries).toEqual([]);
-        }),
-        { numRuns: 40 },
-      );
-    },
-    LONG,
-  );
+  it('any entries', async () => {
+    const entries = fc.uniqueArray(someEntry, { maxLength: 20, selector: (one) => one.id });
+    await fc.assert(
+      fc.asyncProperty(entries, async (some) => {
+        await store.write(some.map((one) => ({ kind: 'entry.put', entry: one })));
+        expect(byId((await store.load(at(0))).entries, (one) => one.id)).toEqual(byId(some, (one) => one.id));
+        await store.write(some.map((one) => ({ kind: 'entry.remove', id: one.id })));
+        expect((await store.load(at(0))).entries).toEqual([]);
+      }),
+      { numRuns: 40 },
+    );
+  });
 
-  it(
-    'any events, numbered in the order in which they were written',
-    async () => {
-      let last = 0;
-      await fc.assert(
-        fc.asyncProperty(fc.array(someEvent, { maxLength: 20 }), async (some) => {
-          await store.write(some.map(journal));
-          const read = await store.readJournal({ afterSeq: last, limit: 100 });
-          expect(read).toEqual(some.map((one, index) => ({ seq: last + 1 + index, ...one })));
-          last += some.length;
-        }),
-        { numRuns: 40 },
-      );
-    },
-    LONG,
-  );
+  it('any events, numbered in the order in which they were written', async () => {
+    let last = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(someEvent, { maxLength: 20 }), async (some) => {
+        await store.write(some.map(journal));
+        const read = await store.readJournal({ afterSeq: last, limit: 100 });
+        expect(read).toEqual(some.map((one, index) => ({ seq: last + 1 + index, ...one })));
+        last += some.length;
+      }),
+      { numRuns: 40 },
+    );
+  });
 });
 
 it('what a journal event leaves out reads back as null', async () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import type { NumberedEvent } from '#dist/core/store.js';
 import {
   at,
@@ -14,9 +14,6 @@ import {
   startOtherProcess,
   storeOn,
 } from '../support/store.ts';
-
-// A bound for a busy machine; each takes well under a second on a quiet one.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const HOLD = `await store.open(); await store.write([{ kind: 'meta', key: 'confirmed', value: 'yes' }]); say('open'); setInterval(() => {}, 1000);`;
 

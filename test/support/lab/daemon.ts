@@ -210,6 +210,7 @@ export interface GrantJson {
   readonly opened_at: string;
   readonly expires_at: string;
   readonly remaining_s: number;
+  readonly ttl_s: number;
 }
 
 export interface EventJson {
