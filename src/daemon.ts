@@ -7,6 +7,7 @@ import { ControlServer } from './control/server.js';
 import type { GuardContents } from './core/firewall.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
+import { takesTcpReplies } from './core/port-classes.js';
 import { EVERYTHING } from './core/service.js';
 import type { Instant } from './core/time.js';
 import { TABLE } from './firewall/names.js';
@@ -22,6 +23,7 @@ import { recover } from './gate/recovery.js';
 import { UserDesk } from './gate/user-desk.js';
 import { bootId, ownAddresses } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
+import { inboundPeers } from './host/listeners.js';
 import { ServiceManager } from './host/notify.js';
 import { sshPeers } from './host/ssh-peers.js';
 import { Kernel } from './kernel.js';
@@ -138,7 +140,7 @@ export class Daemon {
       clock,
       state,
       configured: configuredEntries(config),
-      hold: (target) => doorkeeper.hold(target),
+      hold: (targets) => doorkeeper.hold(targets),
       setRanges: () => guard.setRanges(doorkeeper.ranges()),
     });
     const ledger = new GrantLedger({ clock, random: randomInt, maxTtl: config.grants.maxTtl });
@@ -151,6 +153,10 @@ export class Daemon {
       log: this.#log,
       contents: (): GuardContents => ({ steps: steps(), elements: doorkeeper.elements(), ranges: doorkeeper.ranges() }),
       steps,
+      onLoaded: async () => {
+        const peers = await inboundPeers((port) => takesTcpReplies(layout, port));
+        await doorkeeper.hold([...peers].map((peer) => doorkeeper.widen(peer)));
+      },
       isConfirmed: state.meta.confirmed === 'yes',
       firstProvision: config.firewall.provisional,
     });

@@ -16,16 +16,14 @@ export function createLog(level: LogLevel): Logger {
   return pino(options, pretty({ sync: true, colorize, translateTime: 'SYS:HH:MM:ss', ignore: 'pid,hostname' }));
 }
 
-/** An error with its code and its cause, which is for the log alone. */
+/** An error with its code and its cause, which is for the log alone. Where it was thrown matters only for what has no code. */
 function describe(error: unknown): unknown {
   if (!(error instanceof Error)) return String(error);
-  const code = error instanceof SallyportError ? error.code : undefined;
-  const cause = error.cause === undefined ? undefined : describe(error.cause);
-  return {
-    type: error.name,
-    message: error.message,
-    code,
-    cause,
-    ...(code === undefined ? { stack: error.stack } : {}),
-  };
+  if (!(error instanceof SallyportError)) return { ...inWords(error), stack: error.stack };
+  return { ...inWords(error), code: error.code };
+}
+
+function inWords({ name, message, cause }: Error): object {
+  if (cause === undefined) return { type: name, message };
+  return { type: name, message, cause: cause instanceof Error ? inWords(cause) : String(cause) };
 }

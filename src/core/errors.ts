@@ -115,7 +115,7 @@ export const ERRORS = {
     usage: false,
   },
   SP_NFT_MISSING: {
-    text: 'the program nft is not there',
+    text: 'the program nft is not there, or may not be run',
     fix: 'Install nftables (on Debian: apt-get install nftables).',
     usage: false,
   },
@@ -171,7 +171,7 @@ export const ERRORS = {
   },
   SP_NFLOG_BUSY: {
     text: 'NFLOG group {group} is taken by another program',
-    fix: 'Stop the other sallyport, or give this one another group with knock.nflog_group.',
+    fix: 'If that is another sallyport, stop it: only one can guard a machine. Otherwise choose another group with knock.nflog_group.',
     usage: false,
   },
   SP_STATE_UNWRITABLE: {

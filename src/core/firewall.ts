@@ -52,6 +52,14 @@ export interface RangeContents {
   readonly grants: ReadonlyMap<SetScope, readonly (AddressRange & { readonly until: Monotonic })[]>;
 }
 
+/** A range as the kernel has it in an interval set: of an entry, or of a grant with what is left of its time. */
+export interface KernelRange extends AddressRange {
+  readonly scope: SetScope;
+  readonly holds: 'entry' | 'grant';
+  /** Null where it never ends. */
+  readonly remaining: Duration | null;
+}
+
 /** What fills the guard and changes as it runs. */
 export interface GuardContents {
   readonly steps: Steps;
@@ -92,6 +100,8 @@ export interface Completion {
  * one is under way are gathered into the next. Rejects with SP_FIREWALL_*.
  */
 export interface Firewall {
+  /** What there are sets for: elements of other scopes, of a service that is not guarded say, are passed over. */
+  readonly scopes: ReadonlySet<SetScope>;
   /** Looks, changes nothing. */
   inspect(): Promise<GuardState>;
   /** Puts the whole guard in place of whatever is there, in one transaction. */
@@ -107,6 +117,8 @@ export interface Firewall {
   readElements(): Promise<readonly KernelElement[]>;
   /** The elements of the hash sets of `held`. */
   readHeld(): Promise<readonly KernelElement[]>;
+  /** All ranges of the interval sets. Slow: a process for each set. */
+  readRanges(): Promise<readonly KernelRange[]>;
   readSteps(): Promise<Steps>;
   /** Completed knocks that nobody has taken out yet. */
   readMailbox(): Promise<readonly Completion[]>;

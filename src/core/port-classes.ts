@@ -34,6 +34,17 @@ export function portClasses(
   return [...classes.values()].map((one) => ({ ...one, ranges: join(one.ranges) }));
 }
 
+/** Whether replies to the host's own TCP connections may arrive at a guarded port. */
+export function takesTcpReplies(
+  { guarded, localPorts }: { guarded: ReadonlyMap<ServiceName, readonly PortRange[]>; localPorts: PortSpan },
+  port: Port,
+): boolean {
+  const isGuarded = [...guarded.values()]
+    .flat()
+    .some(({ protocol, first, last }) => protocol === 'tcp' && first <= port && port <= last);
+  return isGuarded && localPorts.first <= port && port <= localPorts.last;
+}
+
 /** The pieces between all boundaries of the ranges of one protocol. */
 function cut(
   guarded: ReadonlyMap<ServiceName, readonly PortRange[]>,

@@ -90,7 +90,7 @@ function addThenDelete(set: string, key: string): string {
   return `add element inet ${TABLE} ${set} { ${key} }\ndelete element inet ${TABLE} ${set} { ${key} }\n`;
 }
 
-interface ListedElement {
+export interface ListedElement {
   readonly value: unknown;
   readonly data?: unknown;
   readonly expires?: number;
@@ -98,7 +98,7 @@ interface ListedElement {
 }
 
 /** One set or map as libnftables-json(5) shows it; empty where it does not exist. */
-async function readSet(kind: 'set' | 'map', name: string): Promise<ListedElement[]> {
+export async function readSet(kind: 'set' | 'map', name: string): Promise<ListedElement[]> {
   const text = await nftList(['-j', 'list', kind, 'inet', TABLE, name]);
   if (text === null) return [];
   const { nftables } = JSON.parse(text) as { nftables: Record<string, { elem?: unknown[] }>[] };

@@ -13,13 +13,15 @@ const ENV = { PATH: '/usr/sbin:/sbin:/usr/bin:/bin', LC_ALL: 'C' };
  * @throws SP_NFT_MISSING, SP_FIREWALL_DENIED, SP_FIREWALL_FAILED
  */
 export async function nftLoad(pieces: Iterable<string>, onStarted?: OnStarted): Promise<void> {
-  const child = spawn('nft', ['-f', '-'], { env: ENV, stdio: ['pipe', 'ignore', 'pipe'], timeout: TIMEOUT_MS });
+  const child = spawn('nft', ['-f', '-'], { env: ENV, stdio: ['pipe', 'ignore', 'pipe'] });
+  // Not spawn's own limit, whose timer outlives a child that could not be started.
+  const limit = setTimeout(() => child.kill(), TIMEOUT_MS);
+  const ended = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
+  ended.catch(() => undefined);
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     if (stderr.length < 20_000) stderr += text;
   });
-  const ended = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
-  ended.catch(() => undefined);
   child.stdin.on('error', () => undefined);
   if (child.pid !== undefined) onStarted?.(child.pid);
   try {
@@ -33,6 +35,8 @@ export async function nftLoad(pieces: Iterable<string>, onStarted?: OnStarted): 
   } catch (error) {
     child.kill();
     throw asFault(error);
+  } finally {
+    clearTimeout(limit);
   }
 }
 
@@ -43,8 +47,8 @@ export async function nftList(args: readonly string[]): Promise<string | null> {
     execFile('nft', [...args], options, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
       else if (stderr.includes('No such file or directory')) resolve(null);
-      else if ('code' in error && error.code === 'ENOENT') reject(asFault(error));
-      else reject(failure(stderr, Number(error.code)));
+      else if (typeof error.code === 'string') reject(asFault(error));
+      else reject(failure(stderr, error.code ?? null));
     });
   });
 }
@@ -59,9 +63,11 @@ async function drained(stream: NodeJS.WritableStream & { destroyed: boolean }): 
   });
 }
 
+/** @param code the exit status; null where nft was killed */
 function failure(stderr: string, code: number | null): SallyportError {
   if (stderr.includes('Operation not permitted')) return new SallyportError('SP_FIREWALL_DENIED');
-  return new SallyportError('SP_FIREWALL_FAILED', { problem: withoutEcho(stderr) || `nft ended with ${code}` });
+  const plain = code === null ? 'nft did not come to its end' : `nft ended with ${code}`;
+  return new SallyportError('SP_FIREWALL_FAILED', { problem: withoutEcho(stderr) || plain });
 }
 
 /** nft repeats the line that it refuses, which may hold a sequence: only its own words are kept. */
@@ -71,6 +77,8 @@ function withoutEcho(stderr: string): string {
 }
 
 function asFault(error: unknown): unknown {
-  const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-  return isMissing ? new SallyportError('SP_NFT_MISSING', {}, error) : error;
+  const code = error instanceof Error && 'code' in error && !(error instanceof SallyportError) ? error.code : undefined;
+  if (code === 'ENOENT' || code === 'EACCES') return new SallyportError('SP_NFT_MISSING', {}, error);
+  if (typeof code !== 'string') return error;
+  return new SallyportError('SP_FIREWALL_FAILED', { problem: `nft could not be started (${code})` }, error);
 }

@@ -7,7 +7,9 @@ import type {
   GuardLayout,
   GuardState,
   KernelElement,
+  KernelRange,
   RangeContents,
+  SetScope,
 } from '../core/firewall.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import { type Clock, type Duration, millis } from '../core/time.js';
@@ -19,6 +21,7 @@ import { ACTIVE_MAP, FAMILIES, PANIC_COMMENT, TABLE } from './names.js';
 import { NetlinkElements } from './netlink-elements.js';
 import { NftElements } from './nft-elements.js';
 import { nftList, nftLoad, type OnStarted } from './nft-program.js';
+import { readRanges } from './nft-ranges.js';
 import { renderGuard, setScopes } from './ruleset.js';
 import { digest, loadSavedGuard, saveGuard } from './saved-guard.js';
 
@@ -29,6 +32,7 @@ const REPLACE = `add table inet ${TABLE}\ndelete table inet ${TABLE}\n`;
  * nft program, elements over netlink.
  */
 export class NftablesFirewall implements Firewall {
+  readonly scopes: ReadonlySet<SetScope>;
   readonly #layout: GuardLayout;
   readonly #clock: Clock;
   readonly #directory: string;
@@ -55,6 +59,7 @@ export class NftablesFirewall implements Firewall {
     onUnsaved?: (error: unknown) => void;
   }) {
     const { layout, clock, link } = options;
+    this.scopes = new Set(setScopes(layout).all);
     this.#layout = layout;
     this.#clock = clock;
     this.#directory = options.directory;
@@ -117,6 +122,10 @@ export class NftablesFirewall implements Firewall {
 
   readHeld(): Promise<readonly KernelElement[]> {
     return this.#elements.readElements(['held']);
+  }
+
+  readRanges(): Promise<readonly KernelRange[]> {
+    return readRanges(this.#layout);
   }
 
   readSteps(): Promise<Steps> {

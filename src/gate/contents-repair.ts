@@ -1,5 +1,5 @@
 import type { Firewall, GuardContents, SetElement } from '../core/firewall.js';
-import { compareElements, type Drift, HELD_TOLERANCE, isDrift } from '../core/grants/drift.js';
+import { compareElements, type Drift, HELD_TOLERANCE, isDrift, rangesDiffer } from '../core/grants/drift.js';
 import { diffSteps, type Steps } from '../core/knock/automaton.js';
 import type { Clock } from '../core/time.js';
 
@@ -20,16 +20,29 @@ export class ContentsRepair {
     this.#steps = options.steps;
   }
 
-  /** Whether elements or steps differ; the interval sets cannot be told apart cheaply and are not looked at. */
+  /** Whether anything differs, both times that it is looked at: what is being changed is no drift. */
   async hasDrift(): Promise<boolean> {
-    if (isDrift((await this.#grants())()) || isDrift((await this.#held())())) return true;
-    const { removed, added } = diffSteps(await this.#firewall.readSteps(), this.#steps());
-    return removed.length + added.length > 0;
+    return (await this.#differs()) && (await this.#differs());
   }
 
-  /** Puts everything right; tells in words what was wrong, as far as it can be told. */
-  async correct(): Promise<string[]> {
-    return [...(await this.correctOpen()), ...(await this.correctHeld())];
+  async #differs(): Promise<boolean> {
+    if (isDrift((await this.#grants())()) || isDrift((await this.#held())())) return true;
+    const { removed, added } = diffSteps(await this.#firewall.readSteps(), this.#steps());
+    return removed.length + added.length > 0 || (await this.#rangesDiffer());
+  }
+
+  async #rangesDiffer(): Promise<boolean> {
+    const ranges = await this.#firewall.readRanges();
+    return rangesDiffer(this.#contents().ranges, ranges, this.#firewall.scopes, this.#clock);
+  }
+
+  /**
+   * Puts everything right; tells in words what was wrong.
+   * @param isThorough tells of the interval sets as well, which takes long; they are written anew in any case
+   */
+  async correct(isThorough = false): Promise<string[]> {
+    const ranges = isThorough && (await this.#rangesDiffer()) ? ['the ranges were changed'] : [];
+    return [...(await this.correctOpen()), ...ranges, ...(await this.correctHeld())];
   }
 
   /** Puts right who is let in, and by which sequences. */
@@ -59,14 +72,14 @@ export class ContentsRepair {
   }
 
   /**
-   * Looks twice, so that a change under way is not taken for drift. Compared and acted on in one turn: what is opened or
-   * closed meanwhile comes before or after, and is not undone.
+   * Looks twice, so that a change under way is not taken for drift: only what was wrong both times is. Compared and acted on
+   * in one turn: what is opened or closed meanwhile comes before or after, and is not undone.
    */
   async #correctElements(look: () => Promise<() => Drift>): Promise<Drift> {
     const first = (await look())();
     if (!isDrift(first)) return first;
     const compare = await look();
-    const drift = compare();
+    const drift = inBoth(first, compare());
     const { missing, wrong, extra } = drift;
     if (isDrift(drift)) {
       await this.#firewall.change({ present: [...missing, ...wrong], absent: extra, answered: [] });
@@ -92,8 +105,19 @@ export class ContentsRepair {
   }
 
   *#elements(areHeld: boolean): Generator<SetElement> {
-    for (const element of this.#contents().elements) if ((element.scope === 'held') === areHeld) yield element;
+    for (const element of this.#contents().elements) {
+      if ((element.scope === 'held') === areHeld && this.#firewall.scopes.has(element.scope)) yield element;
+    }
   }
+}
+
+/** What the second look found that the first had found, too. */
+function inBoth(first: Drift, second: Drift): Drift {
+  const key = ({ scope, target }: Drift['extra'][number]) => `${scope} ${target}`;
+  const before = new Set([...first.missing, ...first.wrong, ...first.extra].map(key));
+  const isStill = (one: Drift['extra'][number]) => before.has(key(one));
+  const { missing, wrong, extra } = second;
+  return { missing: missing.filter(isStill), wrong: wrong.filter(isStill), extra: extra.filter(isStill) };
 }
 
 function tell(what: string, items: readonly { readonly target: string }[]): string[] {

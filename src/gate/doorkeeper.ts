@@ -3,7 +3,7 @@ import type { Entry } from '../core/entry.js';
 import { SallyportError } from '../core/errors.js';
 import type { ElementChange, RangeContents, SetElement, SetScope } from '../core/firewall.js';
 import { elementsOf, isHashTarget, rangesOf } from '../core/grants/elements.js';
-import type { EndReason, Grant } from '../core/grants/grant.js';
+import type { EndReason, Grant, GrantRecord } from '../core/grants/grant.js';
 import type { HeldTargets } from '../core/grants/held.js';
 import type { GrantLedger, Opened, OpenRequest } from '../core/grants/ledger.js';
 import type { JournalEvent } from '../core/journal.js';
@@ -112,7 +112,7 @@ export class Doorkeeper {
     try {
       await this.#write([opened.grant.target, ...opened.evicted.map(({ target }) => target)], []);
     } catch (error) {
-      if (opened.outcome === 'opened') this.#o.ledger.end(opened.grant.id);
+      this.#undo([opened]);
       throw new SallyportError('SP_FIREWALL_FAILED', { problem: 'it is being put right; try again' }, error);
     }
     await this.#recordOpened(opened).catch(() => undefined);
@@ -130,11 +130,18 @@ export class Doorkeeper {
     await Promise.all(recorded).catch(() => undefined);
   }
 
-  /** Takes UDP replies of a target for knocking for a day: an entry let it in until now, and nothing may any more. */
-  async hold(target: Target): Promise<void> {
-    const until = this.#o.held.hold(target, this.#o.clock.monotonic());
-    if (until === undefined || !isHashTarget(target, this.#o.ipv6Prefix)) return;
-    await this.#o.door.change({ present: [{ scope: 'held', target, until, comment: null }], absent: [], answered: [] });
+  /**
+   * Keeps targets that were in, without a grant, from coming back as replies (core/grants/held.ts). Networks are in the
+   * kernel only when the ranges are set the next time.
+   */
+  async hold(targets: Iterable<Target>): Promise<void> {
+    const present: SetElement[] = [];
+    for (const target of targets) {
+      const until = this.#o.held.hold(target, this.#o.clock.monotonic());
+      const isNew = until !== undefined && isHashTarget(target, this.#o.ipv6Prefix);
+      if (isNew) present.push({ scope: 'held', target, until, comment: null });
+    }
+    if (present.length > 0) await this.#o.door.change({ present, absent: [], answered: [] });
   }
 
   /** What the hash sets should hold, as the ledger stands. */
@@ -171,8 +178,8 @@ export class Doorkeeper {
       await this.#write(targets, answered);
     } catch (error) {
       this.#o.log.error({ err: error }, 'the packet filter did not take a knock');
-      for (const { outcome, grant } of news) {
-        if (outcome === 'opened') this.#o.ledger.end(grant.id);
+      this.#undo(news);
+      for (const { grant } of news) {
         const { target: address, user, method } = grant;
         this.#tell({
           event: 'attempt.refused',
@@ -186,6 +193,12 @@ export class Doorkeeper {
     }
     for (const one of news) void this.#recordOpened(one);
     return news.length > 0;
+  }
+
+  /** The kernel did not take it, and is as it was. */
+  #undo(opened: readonly Opened[]): void {
+    for (const one of opened.toReversed()) this.#o.ledger.undo(one);
+    this.#schedule();
   }
 
   async #write(targets: readonly Target[], answered: ElementChange['answered']): Promise<void> {
@@ -223,7 +236,9 @@ export class Doorkeeper {
   #recordOpened({ outcome, grant, evicted, sharedWith }: Opened): Promise<void> {
     const { user, target: address, services, method, id, note } = grant;
     const about = { user: user?.name ?? null, address, method, services, grant: id };
-    const changes: Change[] = [this.putChange(grant)];
+    // Where it was ended while the kernel opened it, its end came before its record, and must stand.
+    const isOver = this.#o.ledger.get(id) === undefined;
+    const changes = [this.putChange(grant, isOver ? { at: this.#o.clock.now(), reason: 'revoked' } : null)];
     const event = outcome === 'opened' ? 'grant.opened' : 'grant.renewed';
     const detail = `for ${formatDuration(grant.ttl)}${note === null ? '' : `: ${note}`}`;
     changes.push(this.#journal({ event, ...about, detail }));
@@ -246,8 +261,8 @@ export class Doorkeeper {
   }
 
   /** The record of a grant as it stands. */
-  putChange(grant: Grant): Change {
-    return { kind: 'grant.put', record: { grant, expiresAt: wallTime(this.#o.clock, grant.expires), ended: null } };
+  putChange(grant: Grant, ended: GrantRecord['ended'] = null): Change {
+    return { kind: 'grant.put', record: { grant, expiresAt: wallTime(this.#o.clock, grant.expires), ended } };
   }
 
   #endChanges(grant: Grant, reason: EndReason, detail: string | null): Change[] {

@@ -15,7 +15,7 @@ export class Entries {
   readonly #clock: Clock;
   readonly #configured: readonly Entry[];
   readonly #stored = new Map<string, Entry>();
-  readonly #hold: (target: Target) => Promise<void>;
+  readonly #hold: (targets: readonly Target[]) => Promise<void>;
   readonly #setRanges: () => Promise<void>;
   readonly #configuredBefore: readonly string[];
   #departed: Departed[];
@@ -26,7 +26,7 @@ export class Entries {
     state: Pick<StoredState, 'entries' | 'meta'>;
     configured: readonly Entry[];
     /** Keeps what an entry let in from coming back as a reply. */
-    hold: (target: Target) => Promise<void>;
+    hold: (targets: readonly Target[]) => Promise<void>;
     /** Brings the interval sets to what is listed here. */
     setRanges: () => Promise<void>;
   }) {
@@ -48,7 +48,7 @@ export class Entries {
     const departed = parseDeparted(gone.map((target) => `${target}@${Math.floor(this.#clock.now())}`).join(' '));
     const configured = { kind: 'meta', key: 'configured', value: [...now].join(' ') } as const;
     void this.#recorder.record([configured, ...departed.map(({ target }) => this.#depart(target))]);
-    for (const { target } of departed) await this.#hold(target);
+    await this.#hold(departed.map(({ target }) => target));
   }
 
   list(): Entry[] {
@@ -79,7 +79,7 @@ export class Entries {
     const changes = [this.#depart(entry.target), this.#journal('entry.removed', entry)];
     await this.#recorder.recordNow([{ kind: 'entry.remove', id: entry.id }, ...changes]);
     this.#stored.delete(entry.id);
-    await this.#hold(entry.target);
+    await this.#hold([entry.target]);
     await this.#setRanges();
   }
 

@@ -6,11 +6,14 @@ import { type Clock, type Duration, formatDuration, type Monotonic, seconds } fr
 import { ContentsRepair } from './contents-repair.js';
 import type { Door } from './doorkeeper.js';
 import type { Log } from './log.js';
-import { Provision, sameArming } from './provision.js';
+import { isUntouched, Provision, sameArming } from './provision.js';
 import type { Recorder } from './recorder.js';
 
 /** How long a guard that is put up again holds unless confirmed. */
 const PROVISION: Duration = seconds(60);
+
+/** After how long a repair that failed is tried again. */
+const RETRY_MS = 1000;
 
 /** Guarding for good; guarding until a time; lapsed; opened by panic; the packet filter fails. */
 export type GuardMode = 'guarding' | 'provisional' | 'reverted' | 'open' | 'failed';
@@ -28,6 +31,11 @@ export interface GuardOptions {
   readonly log: Log;
   readonly contents: () => GuardContents;
   readonly steps: () => Steps;
+  /**
+   * Told when the guard was put up over connections that may be older. Conntrack may take whoever spoke first since then for
+   * the one who began, and so what a stranger says for a reply.
+   */
+  readonly onLoaded: () => Promise<void>;
   readonly isConfirmed: boolean;
   /** How long the very first guard holds unless somebody shows that he can get in. */
   readonly firstProvision: Duration;
@@ -44,7 +52,9 @@ export class Guard implements Door {
   #isConfirmed: boolean;
   #steps: Steps = new Map();
   #repairing: Promise<void> | undefined;
-  #again: Culprit[] = [];
+  #again: (Culprit | null)[] = [];
+  #retryTimer: NodeJS.Timeout | undefined;
+  #confirming: Promise<void> | undefined;
   #hasTable = false;
   #detail: string | null = null;
 
@@ -95,6 +105,7 @@ export class Guard implements Door {
 
   stop(): void {
     this.#provision.clear();
+    clearTimeout(this.#retryTimer);
   }
 
   /** True while the guard has not been shown to let its owner in. */
@@ -103,11 +114,11 @@ export class Guard implements Door {
   }
 
   async change(change: ElementChange): Promise<void> {
-    if (this.#hasTable) await this.#o.firewall.change(change);
+    if (this.#hasTable) await this.#mended(this.#o.firewall.change(change));
   }
 
   async setRanges(ranges: RangeContents): Promise<void> {
-    if (this.#hasTable) await this.#o.firewall.setRanges(ranges);
+    if (this.#hasTable) await this.#mended(this.#o.firewall.setRanges(ranges));
   }
 
   /** Brings the automaton in the kernel to the users there are. */
@@ -116,7 +127,7 @@ export class Guard implements Door {
     const wanted = this.#o.steps();
     const { removed, added } = diffSteps(this.#steps, wanted);
     this.#steps = wanted;
-    if (removed.length + added.length > 0) await this.#o.firewall.changeSteps(removed, added);
+    if (removed.length + added.length > 0) await this.#mended(this.#o.firewall.changeSteps(removed, added));
   }
 
   proven(): void {
@@ -130,6 +141,13 @@ export class Guard implements Door {
   async confirm(why = 'confirmed by an operator'): Promise<void> {
     if (this.#mode === 'guarding') return;
     if (this.#mode !== 'provisional') throw new SallyportError('SP_FIREWALL_OPEN', { what: 'confirm' });
+    this.#confirming ??= this.#confirm(why).finally(() => {
+      this.#confirming = undefined;
+    });
+    await this.#confirming;
+  }
+
+  async #confirm(why: string): Promise<void> {
     await this.#o.firewall.arm({ kind: 'permanent' });
     this.#setArming({ kind: 'permanent' });
     this.#isConfirmed = true;
@@ -155,13 +173,17 @@ export class Guard implements Door {
 
   /** Takes the guard down for good, at the end of a daemon whose guard was never confirmed. */
   async takeDown(): Promise<void> {
-    this.#provision.clear();
+    this.stop();
+    this.#mode = 'reverted';
     await this.#o.firewall.unload();
     this.#hasTable = false;
   }
 
-  /** Somebody else changed something in our table: looks, and puts it right. Calls that come meanwhile share a round. */
-  repair(culprit: Culprit): Promise<void> {
+  /**
+   * Somebody else changed something in our table: looks, and puts it right. Calls that come meanwhile share a round.
+   * @param culprit null where nobody is known to have changed anything: then nothing is said unless something was wrong
+   */
+  repair(culprit: Culprit | null): Promise<void> {
     this.#again.push(culprit);
     this.#repairing ??= this.#repairAll().finally(() => {
       this.#repairing = undefined;
@@ -179,13 +201,23 @@ export class Guard implements Door {
     } catch {
       // The repair meets the same problem and says so.
     }
-    await this.repair({ pid: null, program: null });
+    await this.repair(null);
+  }
+
+  /** Where a change of ours fails, what the kernel holds is not what it should: it is looked at soon. */
+  async #mended(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
   }
 
   async #hasDrift({ arming }: GuardState): Promise<boolean> {
     if (this.#mode !== 'guarding' && this.#mode !== 'provisional') return false;
     const wanted = this.#provision.arming();
-    return wanted === undefined || !sameArming(arming, wanted) || (await this.#contents.hasDrift());
+    return wanted === undefined || !isUntouched(arming, wanted) || (await this.#contents.hasDrift());
   }
 
   async #repairAll(): Promise<void> {
@@ -193,7 +225,7 @@ export class Guard implements Door {
       const culprits = this.#again;
       this.#again = [];
       try {
-        await this.#repairOnce(nameCulprits(culprits));
+        await this.#repairOnce(culprits.filter((one) => one !== null));
       } catch (error) {
         this.#fail(error);
         this.#again = [];
@@ -201,7 +233,8 @@ export class Guard implements Door {
     }
   }
 
-  async #repairOnce(who: string): Promise<void> {
+  async #repairOnce(culprits: readonly Culprit[]): Promise<void> {
+    const who = nameCulprits(culprits);
     const found = await this.#o.firewall.inspect();
     if (found.table === 'opened') {
       if (this.#mode !== 'open') await this.#opened(who);
@@ -209,6 +242,7 @@ export class Guard implements Door {
     }
     if (this.#mode === 'reverted' || this.#mode === 'open') {
       this.#hasTable = found.table !== 'absent';
+      this.#detail = null;
       return;
     }
     const arming = this.#provision.arming();
@@ -219,14 +253,14 @@ export class Guard implements Door {
       const what = found.table === 'absent' ? 'the table was deleted' : 'the rules were changed';
       return this.#repaired(`${what} by ${who}; all is back as it was`);
     }
-    const repairs = await this.#contents.correct();
-    if (!sameArming(found.arming, arming)) {
+    const repairs = await this.#contents.correct(culprits.length === 0);
+    if (!isUntouched(found.arming, arming)) {
       await this.#o.firewall.arm(arming);
       repairs.push('the guard was switched off');
     }
-    this.#repaired(
-      `${repairs.length > 0 ? repairs.join(', ') : 'something in our table was changed'} by ${who}; put right`,
-    );
+    if (repairs.length === 0 && culprits.length === 0) return this.#recovered();
+    const what = repairs.length > 0 ? repairs.join(', ') : 'something in our table was changed';
+    this.#repaired(`${what} by ${who}; put right`);
   }
 
   async #load(arming: Arming): Promise<void> {
@@ -234,6 +268,9 @@ export class Guard implements Door {
     await this.#o.firewall.load({ ...this.#o.contents(), steps }, arming);
     this.#steps = steps;
     this.#hasTable = true;
+    await this.#o
+      .onLoaded()
+      .catch((error) => this.#o.log.warn({ err: error }, 'older connections could not be looked at'));
   }
 
   /** At the start nobody waits for it: it is a long list, and most likely right. */
@@ -257,6 +294,10 @@ export class Guard implements Door {
 
   #lapsed(): void {
     if (this.#mode !== 'provisional') return;
+    if (this.#confirming !== undefined) {
+      this.#confirming.catch(() => this.#lapsed());
+      return;
+    }
     this.#reverted('nobody confirmed it, and no knock opened it').catch((error) => this.#fail(error));
   }
 
@@ -272,6 +313,7 @@ export class Guard implements Door {
   async #reverted(why: string): Promise<void> {
     this.#provision.clear();
     this.#mode = 'reverted';
+    this.#detail = null;
     this.#isConfirmed = false;
     this.#o.log.warn(
       {},
@@ -285,14 +327,19 @@ export class Guard implements Door {
   async #opened(who: string): Promise<void> {
     this.#provision.clear();
     this.#mode = 'open';
+    this.#detail = null;
     this.#hasTable = false;
     this.#o.log.warn({}, 'the guard is open: somebody gave the panic command; close it with: sallyport firewall apply');
     this.#tell({ event: 'firewall.opened', detail: `by the panic command (${who})` });
   }
 
-  #repaired(detail: string): void {
+  #recovered(): void {
     this.#detail = null;
-    if (this.#mode === 'failed') this.#setArming(this.#provision.arming() ?? { kind: 'permanent' });
+    if (this.#mode === 'failed') this.#setArming({ kind: 'permanent' });
+  }
+
+  #repaired(detail: string): void {
+    this.#recovered();
     this.#o.log.warn({}, `drift repaired: ${detail}`);
     this.#tell({ event: 'drift.repaired', detail });
   }
@@ -301,7 +348,8 @@ export class Guard implements Door {
     this.#detail = error instanceof SallyportError ? error.message : 'the packet filter fails';
     if (this.#mode === 'guarding') this.#mode = 'failed';
     this.#o.log.error({ err: error }, 'the guard could not be put right; trying again');
-    setTimeout(() => void this.repair({ pid: null, program: null }), 1000).unref();
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => void this.repair(null), RETRY_MS).unref();
   }
 
   async #record(event: Omit<JournalEvent, 'at'>, confirmed: 'yes' | 'no'): Promise<void> {
@@ -321,5 +369,5 @@ function nameCulprits(culprits: readonly Culprit[]): string {
   const names = culprits.map(({ pid, program }) =>
     program === null ? 'an unknown program' : `${program} (process ${pid})`,
   );
-  return [...new Set(names)].slice(0, 3).join(' and ');
+  return [...new Set(names)].slice(0, 3).join(' and ') || 'an unknown program';
 }

@@ -1,6 +1,6 @@
 import { SallyportError } from '../core/errors.js';
 import { compileSteps, type Steps } from '../core/knock/automaton.js';
-import type { PortSpan } from '../core/ports.js';
+import { inSpan, type PortSpan } from '../core/ports.js';
 import {
   checkSequence,
   DEFAULT_SEQUENCE_LENGTH,
@@ -85,7 +85,7 @@ export class People {
 
   /** The automaton for all users whose sequence lies in the pool. */
   steps(): Steps {
-    return compileSteps(this.#byName.values());
+    return compileSteps(this.list().filter(({ sequence }) => sequence.every(({ port }) => inSpan(port, this.#pool))));
   }
 
   /** @throws SP_NAME_INVALID, SP_USER_EXISTS and what `planChange` throws */

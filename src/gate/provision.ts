@@ -42,10 +42,19 @@ export class Provision {
   }
 }
 
+/** By how much our clock and the kernel's may differ, since they are not read at one moment. */
+const TOLERANCE_MS = 3000;
+
 /** Whether the kernel's arming is the wanted one, but for the time that passed while it was read. */
 export function sameArming(found: Arming | null, wanted: Arming): boolean {
   if (found?.kind === 'provisional' && wanted.kind === 'provisional') {
-    return Math.abs(found.remaining - wanted.remaining) < 3000;
+    return Math.abs(found.remaining - wanted.remaining) < TOLERANCE_MS;
   }
   return found?.kind === wanted.kind;
+}
+
+/** Whether nobody has touched the arming: the kernel may let a provisional guard lapse a moment before we expect it. */
+export function isUntouched(found: Arming | null, wanted: Arming): boolean {
+  const isNearlyOver = wanted.kind === 'provisional' && wanted.remaining < TOLERANCE_MS;
+  return sameArming(found, wanted) || (found === null && isNearlyOver);
 }

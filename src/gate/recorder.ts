@@ -1,4 +1,4 @@
-import { isSallyportError } from '../core/errors.js';
+import { isSallyportError, type SallyportError } from '../core/errors.js';
 import type { JournalEvent } from '../core/journal.js';
 import type { Change, NumberedEvent, Store } from '../core/store.js';
 import type { Log } from './log.js';
@@ -6,6 +6,8 @@ import type { Log } from './log.js';
 const RETRY_MS = 1000;
 const LARGEST_WRITE = 5000;
 const LONGEST_QUEUE = 200_000;
+/** All that was written since: a follower misses nothing. */
+const ALL_EVENTS = 2 ** 31 - 1;
 
 interface Waiting {
   readonly changes: readonly Change[];
@@ -26,7 +28,8 @@ export class Recorder {
   #problem: string | undefined;
   #isStopping = false;
   #wakeUp: () => void = () => undefined;
-  #lastSeq = 0;
+  /** The last event that followers were told of; undefined while it is not known. */
+  #lastSeq: number | undefined;
   #following: Promise<void> = Promise.resolve();
 
   constructor(options: { store: Store; log: Log }) {
@@ -73,7 +76,10 @@ export class Recorder {
 
   /** Calls back with every event from now on, until the function that it returns is called. */
   follow(listener: (event: NumberedEvent) => void): () => void {
-    if (this.#followers.size === 0) this.#following = this.#following.then(() => this.#skipToLatest());
+    if (this.#followers.size === 0) {
+      this.#lastSeq = undefined;
+      this.#inTurn(() => this.#deliver());
+    }
     this.#followers.add(listener);
     return () => this.#followers.delete(listener);
   }
@@ -87,15 +93,24 @@ export class Recorder {
   }
 
   async #run(): Promise<void> {
+    let largest = LARGEST_WRITE;
     while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, LARGEST_WRITE);
+      const batch = this.#queue.splice(0, largest);
       try {
         await this.#store.write(batch.flatMap(({ changes }) => changes));
         for (const one of batch) one.written();
         if (this.#problem !== undefined) this.#log.info({}, 'the store takes records again');
         this.#problem = undefined;
+        largest = LARGEST_WRITE;
         this.#inform();
       } catch (error) {
+        if (isSallyportError(error, 'SP_STORE_REFUSED')) {
+          // One of them can never be written. The others must not wait for it: it is found by halves, and left out.
+          if (batch.length > 1) this.#queue = [...batch, ...this.#queue];
+          else this.#refused(batch, error);
+          largest = Math.ceil(batch.length / 2);
+          continue;
+        }
         this.#queue = [...batch, ...this.#queue];
         for (const one of batch) one.failed(error);
         if (this.#problem === undefined) this.#log.error({ err: error }, 'records cannot be written; trying again');
@@ -105,6 +120,11 @@ export class Recorder {
       }
     }
     this.#pump = undefined;
+  }
+
+  #refused(batch: readonly Waiting[], error: SallyportError): void {
+    for (const one of batch) one.failed(error);
+    this.#log.error({ err: error }, 'the store refused a record; it is lost');
   }
 
   async #pause(): Promise<void> {
@@ -119,21 +139,22 @@ export class Recorder {
 
   /** Followers read what was written from the store, so that they see the same numbers as everybody. */
   #inform(): void {
-    if (this.#followers.size === 0) return;
-    this.#following = this.#following
-      .then(() => this.#deliver())
-      .catch((error) => {
-        this.#log.warn({ err: error }, 'the journal cannot be followed');
-      });
+    if (this.#followers.size > 0) this.#inTurn(() => this.#deliver());
   }
 
-  async #skipToLatest(): Promise<void> {
-    const [latest] = await this.#store.readJournal({ limit: 1 });
-    this.#lastSeq = latest?.seq ?? 0;
+  #inTurn(task: () => Promise<void>): void {
+    this.#following = this.#following.then(task).catch((error) => {
+      this.#log.warn({ err: error }, 'the journal cannot be followed');
+    });
   }
 
   async #deliver(): Promise<void> {
-    const events = await this.#store.readJournal({ afterSeq: this.#lastSeq, limit: LARGEST_WRITE });
+    if (this.#lastSeq === undefined) {
+      const [latest] = await this.#store.readJournal({ limit: 1 });
+      this.#lastSeq = latest?.seq ?? 0;
+      return;
+    }
+    const events = await this.#store.readJournal({ afterSeq: this.#lastSeq, limit: ALL_EVENTS });
     for (const event of events) {
       this.#lastSeq = event.seq;
       for (const listener of this.#followers) listener(event);

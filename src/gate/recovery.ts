@@ -60,6 +60,10 @@ export function recover(options: RecoveryOptions): void {
     const event = tell(grant, 'grant.opened', grant.openedAt, 'found in the kernel after a crash');
     void recorder.record(adopted.has(grant) ? [put, event] : [put]);
   }
+  for (const grant of state.users.flatMap((user) => ledger.trim(user))) {
+    const event = tell(grant, 'grant.revoked', clock.now(), 'gave way: the user has no more addresses');
+    void recorder.record([{ kind: 'grant.end', id: grant.id, at: clock.now(), reason: 'evicted' }, event]);
+  }
   for (const { id, grant, at } of restored.ended) {
     const event = tell(grant, 'grant.expired', at, 'while the gateway was not running');
     void recorder.record([{ kind: 'grant.end', id, at, reason: 'expired' }, event]);

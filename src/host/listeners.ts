@@ -1,3 +1,4 @@
+import type { Address } from '../core/address.js';
 import { type Port, type Protocol, toPort } from '../core/ports.js';
 import { type Host, localHost } from './host.js';
 import { isLoopback } from './inet.js';
@@ -28,6 +29,22 @@ export async function listeners(host: Host = localHost()): Promise<readonly List
     found.set(key, merge(found.get(key), socket, programs.get(socket.inode) ?? null));
   }
   return [...found.values()].sort((a, b) => a.port - b.port || a.protocol.localeCompare(b.protocol));
+}
+
+/**
+ * The far ends of the connections that others began to TCP ports of this machine: to those at which something listens, since
+ * the kernel takes none of these for a connection of its own.
+ */
+export async function inboundPeers(
+  isWanted: (port: Port) => boolean,
+  host: Host = localHost(),
+): Promise<ReadonlySet<Address>> {
+  const listening = (await socketsOf(host, 'self', 'tcp', 'listening')) ?? [];
+  const ports = new Set(listening.map(({ local }) => local.port).filter((port) => port > 0 && isWanted(toPort(port))));
+  if (ports.size === 0) return new Set();
+  const connected = (await socketsOf(host, 'self', 'tcp', 'established')) ?? [];
+  const inbound = connected.filter(({ local, remote }) => ports.has(local.port) && !isLoopback(remote.address));
+  return new Set(inbound.map(({ remote }) => remote.address));
 }
 
 /** The services of a usual server that can be reached from outside: what there is to guard. */

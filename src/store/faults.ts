@@ -59,7 +59,7 @@ export function writeFault(error: unknown, files: StateFiles): Fault {
 export function toFault(error: unknown, files: StateFiles): Fault {
   if (error instanceof StoreFault) return fault(error.code, error.details, error);
   if (error instanceof BadRow) return damaged(error.message, error, files);
-  const code = codeOf(error);
+  const code = isNoDirectory(error) ? 'ENOENT' : codeOf(error);
   if (code === 'SQLITE_FULL' || code === 'SQLITE_IOERR_SHMSIZE' || code === 'ENOSPC' || code === 'EDQUOT') {
     return fault('SP_STORE_FULL', { directory: files.directory }, error);
   }
@@ -71,6 +71,11 @@ export function toFault(error: unknown, files: StateFiles): Fault {
   if (/^SQLITE_(CORRUPT|NOTADB|ERROR|FORMAT)/.test(code)) return damaged(problem, error, files);
   if (code.startsWith('SQLITE_CONSTRAINT')) return fault('SP_STORE_REFUSED', { problem: constraint(error) }, error);
   return fault('SP_STORE_FAILED', { problem }, error);
+}
+
+/** better-sqlite3 looks for the directory itself, and says so without a code. */
+function isNoDirectory(error: unknown): boolean {
+  return error instanceof TypeError && error.message.includes('directory does not exist');
 }
 
 /** SQLite says only that it cannot open a file; the system knows why. */

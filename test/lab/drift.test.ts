@@ -108,7 +108,7 @@ describe('drift', () => {
     ['putting the table to sleep', 'add table inet sallyport { flags dormant; }\n', /rules were changed/],
     [
       'forgetting who is held',
-      'flush set inet sallyport grant_held_4\nflush set inet sallyport grant_held_6\n',
+      'flush set inet sallyport grant_held_4\nflush set inet sallyport grant_held_6\nflush set inet sallyport range_held_4\n',
       /held/,
     ],
   ])('puts right %s, in time, with no more than what was left, and names the program', async (_, act, told) => {
@@ -130,6 +130,27 @@ describe('drift', () => {
     expect(await lab.stranger.tcp(lab.gateway.ipv4, 22, { timeout: 200 })).toBe('silent');
     expect(await lab.laptop.tcp(lab.gateway.ipv4, 22)).toBe('open');
     expect(await repairs(after)).toHaveLength(1);
+  });
+
+  it('puts right at the start what was changed while the gateway did not run', async () => {
+    const after = await lastSeq();
+    const before = await table();
+    const at = Date.now();
+    await daemon.kill('SIGKILL');
+    await nft(
+      villain,
+      element('add', 'grant_ssh_4', '10.77.0.3 timeout 1h') +
+        element('add', 'entry_all_6', 'fd77::3') +
+        element('delete', 'grant_ssh_6', 'fd77::2') +
+        element('delete', 'entry_all_4', '10.77.0.60') +
+        'flush map inet sallyport step\nflush set inet sallyport grant_held_4\n',
+    );
+    await daemon.launch();
+    await eventually(
+      async () => differences(before, await listTable(lab.gateway), (Date.now() - at) / 1000),
+      (found) => found.length === 0,
+    );
+    expect(await repairs(after)).toEqual([]);
   });
 
   it('says nothing of transactions that leave our table alone, nor of any change of its own', async () => {

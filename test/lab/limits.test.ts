@@ -103,7 +103,7 @@ describe('the limits of grants', () => {
     expect(await addressesOf('few')).toEqual([third]);
     expect(await reaches([first, third])).toEqual(['silent', 'open']);
     expect(await lab.laptop.tcp(lab.gateway.ipv6, 22, { source: second, timeout: 300 })).toBe('silent');
-    for (const number of ['0', '-1', '1.5', '1001', 'many']) {
+    for (const number of ['0', '1001', 'many']) {
       expect((await daemon.cli('user', 'set', 'few', '--max-addresses', number)).code).toBe(2);
     }
   });
@@ -154,15 +154,14 @@ describe('the limits of grants', () => {
     ['127.0.0.0/8', 'a loopback address'],
     ['ff00::/8', 'a multicast address'],
   ])('never lets in %s: it is %s', async (target, reason) => {
-    for (const options of [[], ['--for', '1h']]) {
-      const { code, stdout, stderr } = await daemon.cli('allow', target, ...options);
-      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-      expect(stderr).toMatch(/^SP_ADDRESS_REFUSED: [^\n]+\n$/);
-      expect(stderr).toContain(reason);
-    }
-    const { entries, grants } = await daemon.json<{ entries: { target: string }[]; grants: { address: string }[] }>(
-      'list',
-    );
+    const { code, stdout, stderr } = await daemon.cli('allow', target, '--for', '1h');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^SP_ADDRESS_REFUSED: [^\n]+\n$/);
+    expect(stderr).toContain(reason);
+    const forGood = await daemon.api('POST', '/v1/allow', { target });
+    expect(forGood.status).toBeGreaterThanOrEqual(400);
+    expect(JSON.stringify(forGood.body)).toContain(reason);
+    const { entries, grants } = (await daemon.api<ListJson>('GET', '/v1/access')).body;
     expect([...entries.map((entry) => entry.target), ...grants.map(({ address }) => address)]).not.toContain(target);
   });
 
@@ -199,6 +198,11 @@ describe('the limits of grants', () => {
     return elements.find(({ elem }) => elem.val === address)?.elem.expires ?? Number.NaN;
   }
 });
+
+interface ListJson {
+  readonly entries: { readonly target: string }[];
+  readonly grants: { readonly address: string }[];
+}
 
 describe.each([64, 128])('with grants.ipv6_prefix: %i', (prefix) => {
   let lab: Lab;
@@ -245,7 +249,7 @@ describe.each([64, 128])('with grants.ipv6_prefix: %i', (prefix) => {
       );
       await daemon.json('revoke', mine);
       expect(await lab.laptop.tcp(address, 22, { source: mine, timeout: 400 })).toBe('silent');
-      expect(await lab.laptop.tcp(address, 22, { source: neighbours[0], timeout: 400 })).toBe(
+      expect(await lab.laptop.tcp(address, 22, { source: neighbours[0] ?? '', timeout: 400 })).toBe(
         prefix === 64 ? 'silent' : 'open',
       );
     },

@@ -34,10 +34,16 @@ const WAYS: readonly { how: string; at: number; target?: (family: Family) => str
   { how: 'an entry for its network that was removed', at: 89, target: networkOf('88') },
 ];
 
+/** What the configuration trusts until it is changed. */
+const TRUSTED = ['10.77.0.44', 'fd77::44', '10.77.0.64/30', 'fd77::64/126'];
+const TRUSTED_PHONES = ['10.77.0.44', 'fd77::44', '10.77.0.65', 'fd77::65'];
+const CONFIG = `trusted: {addresses: [${TRUSTED.map((address) => `{address: "${address}", services: [sip]}`).join(', ')}]}`;
+
 describe('a PBX that speaks first', () => {
   let lab: Lab;
   let daemon: LabDaemon;
   const phones: Phone[] = [];
+  const trusted: Phone[] = [];
 
   const allow = async (body: object) => {
     const { status, body: answer } = await daemon.api('POST', '/v1/allow', { services: ['sip'], ...body });
@@ -46,26 +52,26 @@ describe('a PBX that speaks first', () => {
   const seen = (address: string) => lab.gateway.tell<number>('udpLastSeen', { port: SIP, from: address });
 
   /** Both sides talk, and the PBX begins. */
-  async function talk(forMs: number): Promise<void> {
-    for (const { address, flow } of phones) {
+  async function talk(those: readonly Phone[], forMs: number): Promise<void> {
+    for (const { address, flow } of those) {
       await lab.gateway.tell('udpTalk', { port: SIP, address, toPort: flow.localPort });
     }
-    await Promise.all(phones.map(({ flow }) => flow.pulse({ every: 40, quiet: forMs, limit: forMs })));
+    await Promise.all(those.map(({ flow }) => flow.pulse({ every: 40, quiet: forMs, limit: forMs })));
     await lab.gateway.tell('udpHush');
   }
 
   /** The phones from which something arrived while both sides talked, after conntrack had forgotten them. */
-  async function whoGetsThrough(): Promise<string[]> {
+  async function whoGetsThrough(those: readonly Phone[]): Promise<string[]> {
     await passes(Date.now() + FORGOTTEN);
-    const before = await Promise.all(phones.map(({ address }) => seen(address)));
-    await talk(700);
-    const after = await Promise.all(phones.map(({ address }) => seen(address)));
-    return phones.filter((_, i) => before[i] !== after[i]).map(({ name }) => name);
+    const before = await Promise.all(those.map(({ address }) => seen(address)));
+    await talk(those, 700);
+    const after = await Promise.all(those.map(({ address }) => seen(address)));
+    return those.filter((_, i) => before[i] !== after[i]).map(({ name }) => name);
   }
 
   beforeAll(async () => {
     lab = await Lab.create();
-    daemon = lab.daemon();
+    daemon = lab.daemon({ config: CONFIG });
     await daemon.start();
     await daemon.confirm();
     await daemon.addUser('alice', { knock: ALICE, services: ['sip'], ttl: '2500ms' });
@@ -77,6 +83,12 @@ describe('a PBX that speaks first', () => {
     for (const { at } of WAYS.slice(1)) {
       await lab.phone.addAddress(`10.77.0.${at}/24`);
       await lab.phone.addAddress(`fd77::${at}/64`);
+    }
+    for (const address of TRUSTED_PHONES) {
+      const isIpv6 = address.includes(':');
+      await lab.phone.addAddress(`${address}/${isIpv6 ? 64 : 24}`);
+      const flow = await lab.phone.hold('udp', lab.gateway[isIpv6 ? 'ipv6' : 'ipv4'], SIP, { source: address });
+      trusted.push({ name: address, address, target: address, flow });
     }
   });
 
@@ -122,10 +134,10 @@ describe('a PBX that speaks first', () => {
       () => daemon.grants(),
       (grants) => grants.length === 10,
     );
-    await talk(400);
+    await talk(phones, 400);
     for (const { name, address } of phones) expect(await seen(address), name).toBeGreaterThan(0);
 
-    const talking = talk(5000);
+    const talking = talk(phones, 5000);
     for (const { target } of phones.filter(({ name }) => /revoked|removed/.test(name))) {
       expect((await daemon.api('POST', '/v1/revoke', { what: target })).status).toBe(200);
     }
@@ -140,19 +152,35 @@ describe('a PBX that speaks first', () => {
   });
 
   it('does not bring them back after conntrack has forgotten them', async () => {
-    expect(await whoGetsThrough()).toEqual([]);
+    expect(await whoGetsThrough(phones)).toEqual([]);
+  });
+
+  it('does not bring them back after a restart, nor what the configuration trusts no more', async () => {
+    expect(await whoGetsThrough(trusted)).toEqual(TRUSTED_PHONES);
+    await daemon.kill();
+    await daemon.writeConfig('');
+    await daemon.launch();
+    expect(await whoGetsThrough([...phones, ...trusted])).toEqual([]);
   });
 
   it('does not bring them back after the rules were lost and the daemon started anew', async () => {
     await daemon.kill('SIGKILL');
     await lab.gateway.exec('nft', ['delete', 'table', 'inet', 'sallyport']);
     await daemon.launch();
-    expect(await whoGetsThrough()).toEqual([]);
+    expect(await whoGetsThrough([...phones, ...trusted])).toEqual([]);
+  });
+
+  it('does not bring them back after the boot step, which needs no daemon', async () => {
+    await daemon.kill('SIGKILL');
+    await lab.gateway.exec('nft', ['delete', 'table', 'inet', 'sallyport']);
+    expect((await daemon.cli('firewall', 'restore')).code).toBe(0);
+    expect(await whoGetsThrough([...phones, ...trusted])).toEqual([]);
+    await daemon.launch();
   });
 
   it('lets them in again by another grant', async () => {
     for (const { target } of phones) await allow({ target, for: '1m' });
-    expect((await whoGetsThrough()).sort()).toEqual(phones.map(({ name }) => name).sort());
+    expect((await whoGetsThrough(phones)).sort()).toEqual(phones.map(({ name }) => name).sort());
   });
 });
 

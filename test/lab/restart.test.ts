@@ -183,6 +183,34 @@ describe('a start', () => {
     expect(await grantElements(lab.gateway)).toEqual([]);
   });
 
+  it('holds a user to his number of addresses, where a crash came between the new one and the one that gave way', async () => {
+    const daemon = await gateway();
+    await daemon.addUser('carol', { knock: 'udp/29001,udp/29101,udp/29201', services: ['ssh'], max_addresses: 2 });
+    const hosts = [lab.laptop, lab.phone, lab.stranger];
+    for (const [index, host] of hosts.entries()) {
+      await host.knock(lab.gateway.ipv4, steps('udp/29001,udp/29101,udp/29201'));
+      await eventually(
+        () => opened(daemon),
+        (events) => events.length === index + 1,
+      );
+    }
+    await daemon.kill('SIGKILL');
+    withState(daemon.stateDirectory, (db) => {
+      db.prepare('DELETE FROM grants WHERE target = ?').run(lab.stranger.ipv4);
+      db.prepare('UPDATE grants SET ended_at = NULL, end_reason = NULL WHERE target = ?').run(lab.laptop.ipv4);
+      db.exec("DELETE FROM journal WHERE event = 'grant.revoked'");
+    });
+    await daemon.launch();
+    const addresses = (await daemon.grants()).map(({ address }) => address);
+    expect(addresses.sort()).toEqual([lab.phone.ipv4, lab.stranger.ipv4].sort());
+    expect([await laptopSees(), await strangerSees()]).toEqual(['silent', 'open']);
+    const [event] = await eventually(
+      () => daemon.eventsNamed('grant.revoked'),
+      (events) => events.length > 0,
+    );
+    expect(event).toMatchObject({ user: 'carol', address: lab.laptop.ipv4 });
+  });
+
   it('answers the knocks that came while it was down', async () => {
     const daemon = await gateway();
     await daemon.kill('SIGKILL');
@@ -261,11 +289,11 @@ describe('the wall clock', () => {
   }
 
   it.each([
-    ['right', 0, 'the same'],
-    ['an hour behind', -HOUR_S, 'the same'],
-    ['ten minutes ahead', 600, 'less'],
-    ['an hour ahead', HOUR_S, 'nothing'],
-  ] as const)('that is %s after a boot leaves %s of the time, and never more', async (_, seconds, left) => {
+    ['right', 'the same', 0],
+    ['an hour behind', 'the same', -HOUR_S],
+    ['ten minutes ahead', 'less', 600],
+    ['an hour ahead', 'nothing', HOUR_S],
+  ] as const)('that is %s after a boot leaves a grant %s, and never more', async (_, left, seconds) => {
     const daemon = await shiftedGateway();
     const before = await letLaptopIn(daemon);
     await reboot(daemon);

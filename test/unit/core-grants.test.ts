@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseAddress, parseTarget, rangeOf } from '../../src/core/address.ts';
-import type { KernelElement, SetElement, SetScope } from '../../src/core/firewall.ts';
+import { type AddressRange, parseAddress, parseTarget, rangeOf } from '../../src/core/address.ts';
+import type { KernelElement, KernelRange, RangeContents, SetElement, SetScope } from '../../src/core/firewall.ts';
 import { formatComment, parseComment } from '../../src/core/grants/comment.ts';
-import { compareElements, HELD_TOLERANCE, isDrift } from '../../src/core/grants/drift.ts';
+import { compareElements, HELD_TOLERANCE, isDrift, rangesDiffer } from '../../src/core/grants/drift.ts';
 import { elementsOf, isHashTarget, rangesOf } from '../../src/core/grants/elements.ts';
 import type { Grant } from '../../src/core/grants/grant.ts';
 import { HeldTargets } from '../../src/core/grants/held.ts';
@@ -302,5 +302,59 @@ describe('drift', () => {
         for (const each of after.values()) expect(each.remaining).not.toBeNull();
       }),
     );
+  });
+});
+
+describe('drift of the interval sets', () => {
+  const clock = new FakeClock();
+  const [ssh, web] = [service('ssh'), service('web')];
+  const scopes: ReadonlySet<SetScope> = new Set<SetScope>([ssh, web, 'held']);
+  const in10 = later(clock.monotonic(), minutes(10));
+  const office = rangeOf(parseTarget('192.0.2.0/24'));
+  const home = rangeOf(parseTarget('2001:db8::/48'));
+  const desired: RangeContents = {
+    entries: new Map([[ssh, [office]]]),
+    grants: new Map<SetScope, (AddressRange & { until: Monotonic })[]>([
+      [web, [{ ...home, until: in10 }]],
+      ['held', [{ ...home, until: in10 }]],
+      [service('db'), [{ ...office, until: in10 }]],
+    ]),
+  };
+  const kernel = (change: { web?: number | null; held?: number | null; entry?: number | null } = {}): KernelRange[] => {
+    const left = (by: number | null | undefined) => (by === null ? null : millis(minutes(10) + (by ?? 0)));
+    return [
+      { ...office, scope: ssh, holds: 'entry', remaining: change.entry === undefined ? null : left(change.entry) },
+      { ...home, scope: web, holds: 'grant', remaining: left(change.web) },
+      { ...home, scope: 'held', holds: 'grant', remaining: left(change.held) },
+    ];
+  };
+  const differ = (found: KernelRange[], wanted = desired) => rangesDiffer(wanted, found, scopes, clock);
+
+  it('is none where all is as it should be, but for what is rounded and for services that are not guarded', () => {
+    expect(differ(kernel())).toBe(false);
+    expect(differ(kernel().toReversed())).toBe(false);
+    expect(differ(kernel({ web: 2500, held: hours(2) }))).toBe(false);
+    expect(differ([], { entries: new Map(), grants: new Map() })).toBe(false);
+  });
+
+  it('is a range that is missing, has another time, or is there past us', () => {
+    for (let i = 0; i < 3; i++) expect(differ(kernel().toSpliced(i, 1))).toBe(true);
+    for (const change of [{ web: 2501 }, { web: null }, { held: hours(2) + 1 }, { held: null }, { entry: 0 }]) {
+      expect(differ(kernel(change)), JSON.stringify(change)).toBe(true);
+    }
+    const [entry] = kernel();
+    if (entry === undefined) throw new Error('there is none');
+    expect(differ([...kernel(), { ...entry, scope: web }])).toBe(true);
+    expect(differ([...kernel(), { ...entry, holds: 'grant' }])).toBe(true);
+    expect(differ([...kernel(), { ...entry, first: entry.first - 1n }])).toBe(true);
+    expect(differ([...kernel(), { ...entry, scope: web, remaining: millis(2500) }])).toBe(false);
+  });
+
+  it('is not what ends at this moment', () => {
+    const ending = {
+      entries: new Map(),
+      grants: new Map([[web, [{ ...home, until: later(clock.monotonic(), millis(2500)) }]]]),
+    };
+    expect(differ([], ending)).toBe(false);
   });
 });

@@ -29,8 +29,8 @@ const ids = (grants: Iterable<Grant>): GrantId[] => [...grants].map(({ id }) => 
 
 describe('opening', () => {
   it('makes a grant that lasts for its time and ends with it', () => {
-    const { outcome, grant, evicted, sharedWith } = ledger.open(openRequest({ ttl: minutes(10), note: 'hello' }));
-    expect({ outcome, evicted, sharedWith }).toEqual({ outcome: 'opened', evicted: [], sharedWith: [] });
+    const { grant, ...rest } = ledger.open(openRequest({ ttl: minutes(10), note: 'hello' }));
+    expect(rest).toEqual({ outcome: 'opened', before: null, evicted: [], sharedWith: [] });
     expect(grant).toEqual({
       id: expect.stringMatching(/^[0-9A-HJKMNP-TV-Z]{8}$/),
       user: owner(1),
@@ -108,7 +108,13 @@ describe('a second knock', () => {
   it('within a second is the same knock heard twice, and changes nothing', () => {
     const { grant } = ledger.open(openRequest());
     clock.advance(millis(999));
-    expect(ledger.open(openRequest())).toEqual({ outcome: 'repeated', grant, evicted: [], sharedWith: [] });
+    expect(ledger.open(openRequest())).toEqual({
+      outcome: 'repeated',
+      grant,
+      before: grant,
+      evicted: [],
+      sharedWith: [],
+    });
     clock.advance(millis(1));
     expect(ledger.open(openRequest()).outcome).toBe('renewed');
     clock.advance(millis(999));
@@ -234,6 +240,70 @@ describe('the limit of addresses', () => {
     old(1, 60, 50);
     old(2, 60, 20);
     expect(open(3).evicted.map((grant) => grant.target)).toEqual([nth(2)]);
+  });
+
+  it('is restored by trimming what a crash has left too much of, the oldest first', () => {
+    for (const n of [1, 2, 3]) {
+      open(n, { user: user(1, 3) });
+      clock.advance(minutes(1));
+    }
+    expect(ledger.trim({ id: 1, maxAddresses: 3 })).toEqual([]);
+    expect(ledger.trim({ id: 1, maxAddresses: 1 }).map((grant) => grant.target)).toEqual([nth(1), nth(2)]);
+    expect(ledger.ofUser(1).map((grant) => grant.target)).toEqual([nth(3)]);
+  });
+});
+
+describe('what the kernel refused', () => {
+  const state = () => [...ledger.all()].sort((a, b) => (a.id < b.id ? -1 : 1));
+
+  it('is taken back: an opening, a renewal, and those that gave way for it', () => {
+    const limited = { user: user(1, 1) };
+    ledger.open(openRequest(limited));
+    clock.advance(minutes(10));
+    const before = state();
+    ledger.undo(ledger.open(openRequest({ user: user(2) })));
+    expect(state()).toEqual(before);
+    ledger.undo(ledger.open(openRequest(limited)));
+    expect(state()).toEqual(before);
+    ledger.undo(ledger.open(openRequest({ ...limited, target: nth(8) })));
+    expect(state()).toEqual(before);
+    expect(ledger.ofUser(1)).toEqual(before);
+    expect(ledger.nextExpiry()).toBeLessThanOrEqual(before[0]?.expires ?? 0);
+  });
+
+  it('may be tried again at once: it is no repeat', () => {
+    ledger.open(openRequest());
+    clock.advance(minutes(10));
+    ledger.undo(ledger.open(openRequest()));
+    expect(ledger.open(openRequest()).outcome).toBe('renewed');
+    ledger.undo(ledger.open(openRequest({ user: user(2) })));
+    expect(ledger.open(openRequest({ user: user(2) })).outcome).toBe('opened');
+  });
+
+  it('is taken back as a whole, the latest first', () => {
+    const limited = { user: user(1, 1) };
+    ledger.open(openRequest({ ...limited, target: nth(1) }));
+    const before = state();
+    clock.advance(minutes(1));
+    const opened = [2, 3, 2].map((n) => {
+      clock.advance(seconds(2));
+      return ledger.open(openRequest({ ...limited, target: nth(n) }));
+    });
+    for (const one of opened.toReversed()) ledger.undo(one);
+    expect(state()).toEqual(before);
+  });
+
+  it('stays as it is where something newer has happened to it', () => {
+    const first = ledger.open(openRequest());
+    clock.advance(minutes(1));
+    const { grant } = ledger.open(openRequest());
+    ledger.undo(first);
+    expect(state()).toEqual([grant]);
+    const evicting = ledger.open(openRequest({ user: user(1, 1), target: nth(8) }));
+    clock.advance(seconds(2));
+    const again = ledger.open(openRequest({ user: user(1, 2) }));
+    ledger.undo(evicting);
+    expect(state()).toEqual([again.grant]);
   });
 });
 

@@ -1,6 +1,6 @@
-import type { Target } from '../address.js';
-import type { KernelElement, SetElement, SetScope } from '../firewall.js';
-import { between, type Clock, hours, millis } from '../time.js';
+import type { AddressRange, Target } from '../address.js';
+import type { KernelElement, KernelRange, RangeContents, SetElement, SetScope } from '../firewall.js';
+import { between, type Clock, hours, type Monotonic, millis } from '../time.js';
 
 /** The kernel counts in its own ticks, and a listing may round to seconds. */
 const TOLERANCE = millis(2500);
@@ -46,4 +46,36 @@ export function compareElements(
 
 export function isDrift({ missing, wrong, extra }: Drift): boolean {
   return missing.length + wrong.length + extra.length > 0;
+}
+
+/** Whether the interval sets of the kernel, for the scopes that have any, hold something else than they should. */
+export function rangesDiffer(
+  desired: RangeContents,
+  kernel: readonly KernelRange[],
+  scopes: ReadonlySet<SetScope>,
+  clock: Clock,
+): boolean {
+  const now = clock.monotonic();
+  const found = new Map(kernel.map((range) => [rangeKey(range.holds, range.scope, range), range.remaining]));
+  const differs = (holds: KernelRange['holds'], scope: SetScope, range: AddressRange, until: Monotonic | null) => {
+    const key = rangeKey(holds, scope, range);
+    const remaining = found.get(key);
+    found.delete(key);
+    if (until === null) return remaining !== null;
+    const left = between(now, until);
+    return remaining === undefined
+      ? left > TOLERANCE
+      : remaining === null || Math.abs(remaining - left) > (scope === 'held' ? HELD_TOLERANCE : TOLERANCE);
+  };
+  for (const [scope, ranges] of desired.entries) {
+    if (scopes.has(scope) && ranges.some((range) => differs('entry', scope, range, null))) return true;
+  }
+  for (const [scope, ranges] of desired.grants) {
+    if (scopes.has(scope) && ranges.some((range) => differs('grant', scope, range, range.until))) return true;
+  }
+  return [...found.values()].some((remaining) => remaining === null || remaining > TOLERANCE);
+}
+
+function rangeKey(holds: KernelRange['holds'], scope: SetScope, { family, first, last }: AddressRange): string {
+  return `${holds} ${scope} ${family} ${first}-${last}`;
 }

@@ -22,6 +22,8 @@ export interface Opened {
   /** `repeated`: the same proof was heard twice (two copies of one packet); nothing changed and nothing need be told. */
   readonly outcome: 'opened' | 'renewed' | 'repeated';
   readonly grant: Grant;
+  /** The grant as it was before it was renewed. */
+  readonly before: Grant | null;
   /** Grants of the same user that gave way, the oldest address first. They have ended. */
   readonly evicted: readonly Grant[];
   /** Other users with a grant for the same target. */
@@ -66,7 +68,7 @@ export class GrantLedger {
       const last = this.#lastOpened.get(existing.id);
       const areKnocks = request.method === 'knock' && existing.method === 'knock';
       if (areKnocks && last !== undefined && now - last < REPEAT_WINDOW)
-        return { outcome: 'repeated', grant: existing, evicted: [], sharedWith };
+        return { outcome: 'repeated', grant: existing, before: existing, evicted: [], sharedWith };
     }
     const expires = after(now, ttl);
     const isLonger = existing === undefined || expires >= existing.expires;
@@ -83,12 +85,38 @@ export class GrantLedger {
     };
     this.#put(grant);
     this.#lastOpened.set(grant.id, now);
-    return { outcome: existing ? 'renewed' : 'opened', grant, evicted: this.#evict(request.user, grant), sharedWith };
+    return {
+      outcome: existing ? 'renewed' : 'opened',
+      grant,
+      before: existing ?? null,
+      evicted: this.#evict(request.user, grant),
+      sharedWith,
+    };
+  }
+
+  /** Takes back what `open` did and the kernel refused, unless it has been overtaken. Undo several in reverse order. */
+  undo({ grant, before, evicted }: Opened): void {
+    if (this.#grants.get(grant.id) === grant) {
+      this.end(grant.id);
+      if (before !== null) this.#put(before);
+    }
+    for (const old of evicted) {
+      const isBack = this.atTarget(old.target).some(({ user }) => user?.id === old.user?.id);
+      if (!isBack) this.#put(old);
+    }
   }
 
   /** Takes in a grant as it is: from the store, or from an element that the kernel still had. */
   restore(grant: Grant): void {
     this.#put(grant);
+  }
+
+  /**
+   * Holds a user to `maxAddresses` after grants were restored: a crash may have left one that gave way beside the one
+   * that it gave way to. Tells which ended.
+   */
+  trim(user: Pick<User, 'id' | 'maxAddresses'>): Grant[] {
+    return this.#endOldest(this.ofUser(user.id), user.maxAddresses);
   }
 
   /** Ends a grant now; the grant as it was, or undefined where there is none. */
@@ -160,13 +188,16 @@ export class GrantLedger {
   }
 
   #evict(user: OpenRequest['user'], latest: Grant): Grant[] {
-    if (user === null) return [];
-    const held = this.ofUser(user.id).filter((grant) => grant.id !== latest.id);
-    const tooMany = held.length + 1 - user.maxAddresses;
-    if (tooMany <= 0) return [];
+    if (user === null || (this.#byUser.get(user.id)?.size ?? 0) <= user.maxAddresses) return [];
+    const others = this.ofUser(user.id).filter((grant) => grant.id !== latest.id);
+    return this.#endOldest(others, user.maxAddresses - 1);
+  }
+
+  /** Ends what is more than so many, the grants that were renewed longest ago. */
+  #endOldest(grants: Grant[], most: number): Grant[] {
     const renewed = (grant: Grant) => this.#lastOpened.get(grant.id) ?? grant.expires - grant.ttl;
-    const oldestFirst = held.sort((a, b) => renewed(a) - renewed(b));
-    return oldestFirst.slice(0, tooMany).flatMap(({ id }) => this.end(id) ?? []);
+    const oldestFirst = grants.sort((a, b) => renewed(a) - renewed(b));
+    return oldestFirst.slice(0, Math.max(0, grants.length - most)).flatMap(({ id }) => this.end(id) ?? []);
   }
 
   #put(grant: Grant): void {

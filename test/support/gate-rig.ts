@@ -1,0 +1,140 @@
+import { type Address, parseAddress } from '../../src/core/address.ts';
+import type { Entry } from '../../src/core/entry.ts';
+import type { Completion, SetElement } from '../../src/core/firewall.ts';
+import { HeldTargets } from '../../src/core/grants/held.ts';
+import { GrantLedger } from '../../src/core/grants/ledger.ts';
+import { compileSteps, finalState } from '../../src/core/knock/automaton.ts';
+import type { CompletedKnock } from '../../src/core/knock/source.ts';
+import { parsePortRange } from '../../src/core/ports.ts';
+import { parseSequence } from '../../src/core/sequence.ts';
+import { hours, type Instant, type Monotonic, minutes } from '../../src/core/time.ts';
+import { parseUserName, type User } from '../../src/core/user.ts';
+import { Doorkeeper } from '../../src/gate/doorkeeper.ts';
+import { Guard } from '../../src/gate/guard.ts';
+import { People } from '../../src/gate/people.ts';
+import { Recorder } from '../../src/gate/recorder.ts';
+import { seededRandom, service, span } from './core-arbitraries.ts';
+import { stopTime } from './fake-clock.ts';
+import { FakeFirewall, FakeLog, FakeStore } from './gate-fakes.ts';
+import { SSH } from './grants.ts';
+
+export const LAPTOP = parseAddress('203.0.113.7');
+export const PHONE = parseAddress('203.0.113.8');
+export const OWN = parseAddress('198.51.100.1');
+
+export const SERVICES = new Map([
+  [service('db'), [parsePortRange('tcp/5432')]],
+  [service('ssh'), [parsePortRange('tcp/22')]],
+  [service('web'), [parsePortRange('tcp/443')]],
+]);
+
+/** Three ports that nobody else has, and which are found again in any text that tells them. */
+const sequenceOf = (n: number) => parseSequence(`tcp/2${n}111,udp/2${n}333,tcp/2${n}555`);
+
+export function person(n: number, name: string, change: Partial<User> = {}): User {
+  return {
+    id: n,
+    name: parseUserName(name),
+    services: SSH,
+    ttl: null,
+    maxAddresses: 5,
+    sequenceId: 10 + n,
+    sequence: sequenceOf(n),
+    account: null,
+    pinHash: null,
+    createdAt: 0 as Instant,
+    ...change,
+  };
+}
+
+export const ANNA = person(1, 'anna');
+export const BEN = person(2, 'ben');
+
+/** The knock of a user, as it lies in the mailbox. */
+export function knockOf(user: User, source: Address = LAPTOP): CompletedKnock & { completion: Completion } {
+  const completion = { source, state: finalState(user.sequenceId) };
+  return { source, sequenceId: user.sequenceId, payload: new Uint8Array(), completion };
+}
+
+export interface RigOptions {
+  readonly users?: readonly User[];
+  readonly isConfirmed?: boolean;
+  readonly ipv6Prefix?: 64 | 128;
+  readonly onLoaded?: () => Promise<void>;
+}
+
+/** The gate over a kernel and a store that are not there, with time standing still. */
+export function gateRig({ users = [ANNA, BEN], isConfirmed = true, ipv6Prefix = 128, onLoaded }: RigOptions = {}) {
+  const clock = stopTime();
+  const log = new FakeLog();
+  const store = new FakeStore();
+  const firewall = new FakeFirewall(clock);
+  const recorder = new Recorder({ store, log });
+  const entries: Entry[] = [];
+  const people = new People({
+    services: SERVICES,
+    pool: span(21000, 29999),
+    maxTtl: hours(12),
+    random: seededRandom(2),
+    clock,
+    users,
+    lastId: 0,
+  });
+  const ledger = new GrantLedger({ clock, random: seededRandom(3), maxTtl: hours(12) });
+  const held = new HeldTargets();
+  let loads = 0;
+  const guard: Guard = new Guard({
+    firewall,
+    recorder,
+    clock,
+    log,
+    contents: () => ({ steps: people.steps(), elements: doorkeeper.elements(), ranges: doorkeeper.ranges() }),
+    steps: () => people.steps(),
+    onLoaded: async () => {
+      loads++;
+      await onLoaded?.();
+    },
+    isConfirmed,
+    firstProvision: minutes(5),
+  });
+  const doorkeeper: Doorkeeper = new Doorkeeper({
+    ledger,
+    held,
+    people,
+    recorder,
+    door: guard,
+    clock,
+    log,
+    defaultTtl: hours(1),
+    ipv6Prefix,
+    entries: () => entries,
+    ownAddresses: () => new Set([OWN]),
+  });
+  return {
+    ...{ clock, log, store, firewall, recorder, entries, people, ledger, held, guard, doorkeeper },
+    /** How often the guard was put up. */
+    loads: () => loads,
+    /** Starts as the daemon does. */
+    start: async () => {
+      await guard.start(await firewall.inspect());
+      doorkeeper.start();
+    },
+    /** Lets everything that is under way come to its end. */
+    settle: () => clock.advance(minutes(0)),
+    /** The details of the journal's events of a name. */
+    details: (event: string) => store.events.filter((one) => one.event === event).map(({ detail }) => detail),
+  };
+}
+
+export type GateRig = ReturnType<typeof gateRig>;
+
+/** The automaton of these users. */
+export const stepsOf = (...users: User[]) => new Map(compileSteps(users));
+
+/** An element that somebody else put into our sets. */
+export const foreignElement = (target: Address, until: number): SetElement => ({
+  scope: service('ssh'),
+  target,
+  until: until as Monotonic,
+  comment: null,
+});

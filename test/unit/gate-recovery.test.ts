@@ -1,0 +1,112 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { KernelElement } from '../../src/core/firewall.ts';
+import { elementsOf } from '../../src/core/grants/elements.ts';
+import type { Grant, GrantRecord } from '../../src/core/grants/grant.ts';
+import type { StoredState } from '../../src/core/store.ts';
+import { hours, type Instant, after as later, millis, minutes, seconds } from '../../src/core/time.ts';
+import { recover } from '../../src/gate/recovery.ts';
+import { EIGHT } from '../support/fake-clock.ts';
+import { ANNA, BEN, type GateRig, gateRig, LAPTOP, PHONE } from '../support/gate-rig.ts';
+import { grantId, grantOf, owner } from '../support/grants.ts';
+
+let rig: GateRig;
+
+beforeEach(() => {
+  rig = gateRig();
+});
+afterEach(() => {
+  rig.doorkeeper.stop();
+  vi.useRealTimers();
+});
+
+const grant = (n: number, left: number, change: Partial<Grant> = {}): Grant =>
+  grantOf({
+    ...{ id: grantId(n), user: owner(1, 'anna'), target: LAPTOP, openedAt: EIGHT },
+    expires: later(rig.clock.monotonic(), millis(left)),
+    ...change,
+  });
+const record = (one: Grant): GrantRecord => ({
+  grant: one,
+  expiresAt: (EIGHT + (one.expires - rig.clock.monotonic())) as Instant,
+  ended: null,
+});
+const inKernel = (one: Grant): KernelElement[] =>
+  elementsOf(one.target, [one]).map(({ until, ...rest }) => ({
+    ...rest,
+    remaining: millis(until - rig.clock.monotonic()),
+  }));
+
+async function recovered(records: GrantRecord[], elements: KernelElement[] | null, meta: StoredState['meta'] = {}) {
+  const state: StoredState = {
+    users: [ANNA, BEN],
+    entries: [],
+    grants: records,
+    meta: { boot_id: 'boot-1', last_alive: String(EIGHT), ...meta },
+  };
+  recover({ ...rig, state, elements, boot: 'boot-1', maxTtl: hours(12) });
+  await rig.settle();
+}
+
+describe('at the start', () => {
+  it('grants that are as they were recorded are open again, held, and not recorded anew', async () => {
+    const one = grant(1, minutes(30));
+    await recovered([record(one)], inKernel(one));
+    expect([[...rig.ledger.all()], rig.store.kept]).toEqual([[one], []]);
+    expect(new Map(rig.held.all())).toEqual(new Map([[LAPTOP, one.expires + hours(25)]]));
+  });
+
+  it('a grant that the store never saw is adopted: recorded and journalled together', async () => {
+    const one = grant(1, minutes(30), { openedAt: (EIGHT - minutes(30)) as Instant });
+    await recovered([], inKernel(one));
+    expect([...rig.ledger.all()]).toEqual([one]);
+    expect(rig.store.writes).toEqual([2]);
+    expect(rig.store.events).toEqual([
+      {
+        ...{ at: EIGHT - minutes(30), event: 'grant.opened', user: 'anna', address: LAPTOP, services: one.services },
+        ...{ method: 'knock', grant: one.id, detail: 'found in the kernel after a crash' },
+      },
+    ]);
+  });
+
+  it('a grant that ran out meanwhile is ended at the time when it did', async () => {
+    const one = grant(1, -minutes(3));
+    await recovered([record(one)], []);
+    expect(rig.ledger.size).toBe(0);
+    expect(rig.store.kept[0]).toEqual({ kind: 'grant.end', id: one.id, at: EIGHT - minutes(3), reason: 'expired' });
+    expect(rig.details('grant.expired')).toEqual(['while the gateway was not running']);
+  });
+
+  it('a grant whose recorded times are no longer right is recorded anew', async () => {
+    const one = grant(1, minutes(30));
+    await recovered([record(one)], inKernel({ ...one, expires: later(one.expires, millis(-seconds(5))) }));
+    expect(rig.store.kept).toMatchObject([{ kind: 'grant.put', record: { expiresAt: EIGHT + minutes(30) - 5000 } }]);
+    expect(rig.store.told).toEqual([]);
+  });
+
+  it('a user whom a crash has left too many addresses keeps the latest', async () => {
+    rig = gateRig({ users: [{ ...ANNA, maxAddresses: 1 }] });
+    const old = grant(1, minutes(10));
+    const young = grant(2, minutes(50), { target: PHONE });
+    const state: StoredState = {
+      users: [{ ...ANNA, maxAddresses: 1 }],
+      entries: [],
+      grants: [record(old)],
+      meta: { boot_id: 'boot-1', last_alive: String(EIGHT) },
+    };
+    recover({ ...rig, state, elements: [...inKernel(old), ...inKernel(young)], boot: 'boot-1', maxTtl: hours(12) });
+    await rig.settle();
+    expect([...rig.ledger.all()].map((one) => one.target)).toEqual([PHONE]);
+    expect(rig.store.kept).toContainEqual(
+      expect.objectContaining({ kind: 'grant.end', id: old.id, reason: 'evicted' }),
+    );
+  });
+
+  it('nothing is there at the first start', async () => {
+    recover({
+      ...{ ...rig, elements: null, boot: undefined, maxTtl: hours(12) },
+      state: { users: [], entries: [], grants: [], meta: {} },
+    });
+    await rig.settle();
+    expect([rig.ledger.size, rig.store.kept, rig.log.lines]).toEqual([0, [], []]);
+  });
+});
