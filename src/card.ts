@@ -15,6 +15,6 @@ export function cardText(card: UserCard, output: { isTTY?: boolean; columns?: nu
       ttl: humanDuration(seconds(card.ttl_s)),
       ...(card.wait === null ? {} : { waitPort: card.wait }),
     },
-    { color: output.isTTY === true && !process.env['NO_COLOR'], width: output.columns ?? 80 },
+    { color: output.isTTY === true && !process.env.NO_COLOR, width: output.columns ?? 80 },
   );
 }

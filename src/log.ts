@@ -1,19 +1,41 @@
 import { type Logger, pino } from 'pino';
-import pretty from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
 import type { LogLevel } from './config/config.js';
 import { SallyportError } from './core/errors.js';
+import { LineWriter } from './line-writer.js';
 
-/** The daemon's log: JSON lines, or readable ones on a terminal. Synchronous, so that the last words are not lost. */
-export function createLog(level: LogLevel): Logger {
+/** How long the end of the daemon waits for a reader that does not keep up, in milliseconds. */
+const LAST_WORDS_MS = 1000;
+
+export interface DaemonLog {
+  readonly log: Logger;
+  /** Hands over what was said last, within a second; what is said after it goes nowhere. */
+  close(): Promise<void>;
+}
+
+/** The daemon's log on standard output: JSON lines, or readable ones on a terminal. Nobody ever waits for its reader. */
+export function createLog(level: LogLevel): DaemonLog {
   const options = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: describe },
   };
-  if (!process.stdout.isTTY) return pino(options, pino.destination({ fd: 1, sync: true }));
-  const colorize = !process.env.NO_COLOR;
-  return pino(options, pretty({ sync: true, colorize, translateTime: 'SYS:HH:MM:ss', ignore: 'pid,hostname' }));
+  const format = process.stdout.isTTY ? forPeople() : (line: string) => line;
+  const writer = new LineWriter({
+    fd: 1,
+    onLost: (lines) => log.warn({ lines }, 'nobody read the log; lines of it are lost'),
+  });
+  const log = pino(options, { write: (line) => writer.write(format(line)) });
+  return { log, close: () => writer.close(LAST_WORDS_MS) };
+}
+
+function forPeople(): (line: string) => string {
+  return prettyFactory({
+    colorize: !process.env.NO_COLOR,
+    translateTime: 'SYS:HH:MM:ss',
+    ignore: 'pid,hostname',
+  });
 }
 
 /** An error with its code and its cause, which is for the log alone. Where it was thrown matters only for what has no code. */

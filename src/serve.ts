@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import { loadConfig } from './config/load.js';
 import { SallyportError } from './core/errors.js';
@@ -13,7 +14,15 @@ const STOP_LIMIT_MS = 15_000;
  */
 export async function serve(options: { file: string; stateDirectory: string | undefined }): Promise<number> {
   const config = withStateDirectory(await loadConfig(options.file), options.stateDirectory);
-  const log = createLog(config.log.level);
+  const { log, close } = createLog(config.log.level);
+  try {
+    return await run(config, log);
+  } finally {
+    await close();
+  }
+}
+
+async function run(config: Config, log: Logger): Promise<number> {
   let end: (status: number) => void = () => undefined;
   const ended = new Promise<number>((resolve) => {
     end = resolve;

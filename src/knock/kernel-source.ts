@@ -1,24 +1,34 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Completion } from '../core/firewall.js';
 import { completedSequence, type State } from '../core/knock/automaton.js';
-import type { CompletedKnock, KnockSource, SourceHealth } from '../core/knock/source.js';
+import type { CompletedKnock, KnockSource, OnKnocks, SourceHealth } from '../core/knock/source.js';
 import type { LoggedPacket } from '../netlink/nflog.js';
 
 /** How often the mailbox is looked into where there is no doorbell, in milliseconds. */
 const POLL_MS = 250;
+/** So many knocks of a full mailbox are answered at a time: the event loop has others to serve. */
+const PIECE = 250;
 
 /**
  * Knocks that the kernel's automaton recognises. NFLOG is the doorbell: it rings for each completed sequence. The mailbox,
  * a set in the kernel, holds what nobody has answered yet: it is read at the start, when the doorbell may have been
- * missed, and regularly where there is no doorbell.
+ * missed, and regularly where there is no doorbell. What is still being answered then lies there as well: it is not
+ * handed over again, since it would count as a second knock.
  */
 export class KernelKnockSource implements KnockSource {
   readonly #readMailbox: () => Promise<readonly Completion[]>;
   readonly #hasDoorbell: boolean;
   readonly #onProblem: (error: unknown) => void;
-  #onKnocks: ((knocks: readonly CompletedKnock[]) => void) | undefined;
+  #onKnocks: OnKnocks | undefined;
   #timer: NodeJS.Timeout | undefined;
   #problem: string | null = null;
   #rescued: readonly CompletedKnock[] = [];
+  /** What was handed over and is not answered yet, and how often. */
+  readonly #inHand = new Map<string, number>();
+  /** What was in hand at any moment since the reading of the mailbox began; undefined while it is not read. */
+  #handed: Set<string> | undefined;
+  #reading: Promise<void> = Promise.resolve();
+  #nextReading: Promise<void> | undefined;
 
   constructor(options: {
     readMailbox: () => Promise<readonly Completion[]>;
@@ -30,9 +40,9 @@ export class KernelKnockSource implements KnockSource {
     this.#onProblem = options.onProblem;
   }
 
-  async start(onKnocks: (knocks: readonly CompletedKnock[]) => void): Promise<void> {
+  async start(onKnocks: OnKnocks): Promise<void> {
     this.#onKnocks = onKnocks;
-    if (this.#rescued.length > 0) onKnocks(this.#rescued);
+    this.#hand(this.#rescued);
     this.#rescued = [];
     await this.collect();
     if (!this.#hasDoorbell) this.#poll();
@@ -58,20 +68,52 @@ export class KernelKnockSource implements KnockSource {
 
   /** The doorbell rang. Before the start nothing is lost: the mailbox has it. */
   ring(packets: readonly LoggedPacket[]): void {
-    const knocks = packets.flatMap(({ source, mark, payload }) => toKnock({ source, state: mark as State }, payload));
-    if (knocks.length > 0) this.#onKnocks?.(knocks);
+    this.#hand(packets.flatMap(({ source, mark, payload }) => toKnock({ source, state: mark as State }, payload)));
   }
 
-  /** Answers what lies in the mailbox. */
-  async collect(): Promise<void> {
+  /** Answers what lies in the mailbox, and resolves when all of it was handed over. */
+  collect(): Promise<void> {
+    // A call while the mailbox is read may ask for what came after the reading began.
+    this.#nextReading ??= this.#reading.then(async () => {
+      this.#nextReading = undefined;
+      this.#reading = this.#read();
+      await this.#reading;
+    });
+    return this.#nextReading;
+  }
+
+  async #read(): Promise<void> {
+    const handed = new Set(this.#inHand.keys());
+    this.#handed = handed;
     try {
       const knocks = (await this.#readMailbox()).flatMap((completion) => toKnock(completion, new Uint8Array()));
       this.#problem = null;
-      if (knocks.length > 0) this.#onKnocks?.(knocks);
+      for (let start = 0; start < knocks.length; start += PIECE) {
+        if (start > 0) await setImmediate();
+        this.#hand(knocks.slice(start, start + PIECE).filter((knock) => !handed.has(keyOf(knock))));
+      }
     } catch (error) {
       if (this.#problem === null) this.#onProblem(error);
       this.#problem = 'the mailbox of knocks cannot be read';
+    } finally {
+      this.#handed = undefined;
     }
+  }
+
+  #hand(knocks: readonly CompletedKnock[]): void {
+    if (knocks.length === 0 || this.#onKnocks === undefined) return;
+    const keys = knocks.map(keyOf);
+    for (const key of keys) {
+      this.#inHand.set(key, (this.#inHand.get(key) ?? 0) + 1);
+      this.#handed?.add(key);
+    }
+    void this.#onKnocks(knocks).finally(() => {
+      for (const key of keys) {
+        const others = (this.#inHand.get(key) ?? 1) - 1;
+        if (others === 0) this.#inHand.delete(key);
+        else this.#inHand.set(key, others);
+      }
+    });
   }
 
   #poll(): void {
@@ -81,6 +123,10 @@ export class KernelKnockSource implements KnockSource {
     }, POLL_MS);
     this.#timer.unref();
   }
+}
+
+function keyOf({ source, sequenceId }: CompletedKnock): string {
+  return `${sequenceId} ${source}`;
 }
 
 function toKnock(completion: Completion, payload: Uint8Array): CompletedKnock[] {

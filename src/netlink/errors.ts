@@ -22,7 +22,7 @@ export const EINTR = 4;
 export const EAGAIN = 11;
 export const EBUSY = 16;
 export const EBADMSG = 74;
-export const ENOBUFS = 105;
+const ENOBUFS = 105;
 
 /** Something that the kernel had for us is gone; what follows can still be read. */
 export function isLoss(error: unknown): error is NetlinkError {

@@ -32,7 +32,7 @@ export const NLM_F_CREATE = 0x400;
 export const NFPROTO_UNSPEC = 0;
 export const NFPROTO_INET = 1;
 
-export const HEADER_SIZE = 16;
+const HEADER_SIZE = 16;
 const NFGENMSG_SIZE = 4;
 const ATTRIBUTE_HEADER_SIZE = 4;
 const NLA_F_NESTED = 0x8000;

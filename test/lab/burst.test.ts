@@ -7,6 +7,7 @@ const KNOCKS = {
   copied: 'tcp/21001,udp/24001,udp/22001',
   crowd: 'udp/21101,tcp/24101,udp/22101',
   frozen: 'udp/21201,udp/24201,tcp/22201',
+  unread: 'udp/21401,tcp/24401,udp/22401',
   absent: 'udp/21301,tcp/24301,udp/22301',
 } as const;
 
@@ -109,6 +110,30 @@ describe('knocks in a burst', () => {
       daemon.signal('SIGCONT');
     }
     await expectAllIn('frozen', sources);
+  });
+
+  it('a log that nobody reads holds no knock up, and goes on when it is read again', async () => {
+    daemon.readOutput(false);
+    const sources = newSources(900);
+    try {
+      for (let round = 0; round < 3; round++) {
+        await knockFromAll('unread', sources);
+        await eventually(
+          () => grantsOf('unread'),
+          (grants) => grants.length === sources.length,
+        );
+        await daemon.api('POST', '/v1/revoke', { what: 'unread' });
+      }
+    } finally {
+      daemon.readOutput(true);
+    }
+    expect(await eventsOf('unread')).toHaveLength(6 * sources.length);
+    const [last = ''] = newSources(1);
+    await knockFromAll('unread', [last]);
+    await eventually(
+      () => daemon.output,
+      (text) => text.includes(`"address":"${last}"`),
+    );
   });
 
   it.each(['SIGTERM', 'SIGKILL'] as const)(

@@ -127,7 +127,7 @@ describe('users', () => {
 
   it('behind one address share it for the longest of their times, and the journal says so', async () => {
     const flows = [];
-    const ends = [];
+    const ends: number[] = [];
     for (const family of FAMILIES) {
       const source = lab.stranger[family];
       await lab.stranger.knock(lab.gateway[family], steps(ALICE));
@@ -183,6 +183,22 @@ describe('users', () => {
     expect(Date.now()).toBeLessThan(end + LATE);
     expect(await lab.stranger.tcp(lab.gateway.ipv4, 22, { timeout: 250 })).toBe('silent');
     expect(await grantsAt(lab.stranger.ipv4)).toEqual([]);
+  });
+
+  it('whose services were changed get the new ones for their own time, and lose the old', async () => {
+    const target = at.ipv4(0xf200);
+    await daemon.addUser('erin', { services: ['ssh'], ttl: '1h' });
+    await allow({ target, user: 'erin', for: '1h' });
+    expect(await reach(lab.laptop, 'ipv4', 22, target)).toBe('open');
+    expect((await daemon.cli('user', 'set', 'erin', '--services', 'web')).code).toBe(0);
+    const { grant } = await allow({ target, user: 'erin', for: '2s' });
+    expect(grant?.remaining_s).toBeLessThanOrEqual(2);
+    expect(await reach(lab.laptop, 'ipv4', 80, target)).toBe('open');
+    expect(await reach(lab.laptop, 'ipv4', 22, target)).toBe('silent');
+    await eventually(
+      () => reach(lab.laptop, 'ipv4', 80, target),
+      (verdict) => verdict === 'silent',
+    );
   });
 
   it('are put out by id one address at a time, and by name or removal everywhere', async () => {

@@ -1,6 +1,3 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { GrantJson, LabDaemon } from '../support/lab/daemon.js';
 import { elementOf, grantElements, mustNft } from '../support/lab/kernel.js';
@@ -9,8 +6,6 @@ import { withState } from '../support/lab/state.js';
 
 const ALICE = 'tcp/21234,udp/28111,tcp/24711';
 const BOB = 'udp/22345,udp/27111,udp/23711';
-const SHIFTED_CLOCK = fileURLToPath(new URL('../support/lab/shifted-clock.mjs', import.meta.url));
-const HOUR_S = 3600;
 /** Between two looks at a clock lies the time that a busy machine takes. */
 const SLACK_S = 2.5;
 
@@ -29,8 +24,8 @@ afterEach(async () => {
 afterAll(() => lab?.destroy());
 
 /** A confirmed daemon with two users. */
-async function gateway(env: Record<string, string> = {}): Promise<LabDaemon> {
-  const daemon = lab.daemon({ name: `restart${++count}`, env });
+async function gateway(): Promise<LabDaemon> {
+  const daemon = lab.daemon({ name: `restart${++count}` });
   await daemon.start();
   await daemon.confirm();
   await daemon.addUser('alice', { knock: ALICE, services: ['ssh'], ttl: '30m' });
@@ -211,6 +206,40 @@ describe('a start', () => {
     expect(event).toMatchObject({ user: 'carol', address: lab.laptop.ipv4 });
   });
 
+  it('with another configuration keeps the grants, those that were never recorded too', async () => {
+    const daemon = await gateway();
+    await letLaptopIn(daemon);
+    await lab.laptop.knock(lab.gateway.ipv6, steps(ALICE));
+    await lab.phone.knock(lab.gateway.ipv4, steps(BOB));
+    await eventually(
+      () => opened(daemon),
+      (events) => events.length === 3,
+    );
+    const before = await daemon.grants();
+    await daemon.kill('SIGKILL');
+    withState(daemon.stateDirectory, (db) => {
+      db.prepare('DELETE FROM grants WHERE target = ?').run(lab.phone.ipv4);
+      db.prepare('DELETE FROM journal WHERE address = ?').run(lab.phone.ipv4);
+    });
+    await daemon.writeConfig(
+      'services: {ssh: [tcp/22], web: [tcp/80, tcp/8443], mail: [tcp/25], sip: [udp/5060]}\n' +
+        'firewall: {guard: [ssh, web, mail]}\ngrants: {ipv6_prefix: 64}',
+    );
+    await daemon.launch();
+    const after = await daemon.grants();
+    const plain = (grants: readonly GrantJson[]) => grants.map(({ id, address, user }) => ({ id, address, user }));
+    expect(plain(after)).toEqual(plain(before));
+    expect([await laptopSees(), await laptopSees(80), await strangerSees()]).toEqual(['open', 'silent', 'silent']);
+    expect(await lab.laptop.tcp(lab.gateway.ipv6, 22, { timeout: 300 })).toBe('open');
+    expect(await lab.phone.tcp(lab.gateway.ipv4, 80, { timeout: 300 })).toBe('open');
+    const adopted = await eventually(
+      () => opened(daemon),
+      (events) => events.some(({ address }) => address === lab.phone.ipv4),
+    );
+    expect(adopted.filter(({ address }) => address === lab.phone.ipv4)).toMatchObject([{ user: 'bob' }]);
+    expect(await daemon.eventsNamed('drift.repaired')).toEqual([]);
+  });
+
   it('answers the knocks that came while it was down', async () => {
     const daemon = await gateway();
     await daemon.kill('SIGKILL');
@@ -219,103 +248,5 @@ describe('a start', () => {
     await daemon.launch();
     await eventually(laptopSees, (verdict) => verdict === 'open');
     expect(await opened(daemon)).toMatchObject([{ user: 'alice', address: lab.laptop.ipv4 }]);
-  });
-});
-
-describe('the wall clock', () => {
-  let clockFile: string;
-  const set = (seconds: number) => writeFile(clockFile, String(seconds * 1000));
-  const shiftedGateway = async () => {
-    clockFile = join(lab.directory, `clock${count + 1}`);
-    await set(0);
-    return await gateway({ NODE_OPTIONS: `--import=${SHIFTED_CLOCK}`, LAB_CLOCK: clockFile });
-  };
-
-  it.each([
-    ['forward', 1],
-    ['back', -1],
-  ] as const)('set %s an hour while it runs changes no time left', async (direction, sign) => {
-    const daemon = await shiftedGateway();
-    const before = await letLaptopIn(daemon);
-    const started = performance.now();
-    await set(sign * HOUR_S);
-    const stepped = await eventually(
-      () => daemon.eventsNamed('clock.stepped'),
-      (events) => events.length > 0,
-    );
-    expect(stepped).toMatchObject([
-      { detail: expect.stringMatching(new RegExp(`${direction} by (1h|59m59|1h0m|1h\\d)`)) },
-    ]);
-    const after = await daemon.grantFor(lab.laptop.ipv4);
-    expect(Math.abs(before.remaining_s - after.remaining_s - secondsSince(started))).toBeLessThan(SLACK_S);
-    const moved = (Date.parse(after.expires_at) - Date.parse(before.expires_at)) / 1000;
-    expect(Math.abs(moved - sign * HOUR_S)).toBeLessThan(1);
-    const { expires } = await elementOf(lab.gateway, 'grant_ssh_4', lab.laptop.ipv4);
-    expect(Math.abs((expires ?? 0) / 1000 - after.remaining_s)).toBeLessThan(SLACK_S);
-    expect(await daemon.eventsNamed('grant.expired')).toEqual([]);
-    await daemon.kill('SIGTERM');
-    const recorded = withState(daemon.stateDirectory, (db) =>
-      db.prepare('SELECT expires_at FROM grants').pluck().all(),
-    );
-    expect(recorded).toHaveLength(1);
-    expect(Math.abs(Number(recorded[0]) - Date.parse(after.expires_at))).toBeLessThan(1000);
-  });
-
-  it.each([
-    ['forward', 1],
-    ['back', -1],
-  ] as const)('set %s an hour while it is down changes no time left', async (_, sign) => {
-    const daemon = await shiftedGateway();
-    const before = await letLaptopIn(daemon);
-    const started = performance.now();
-    await daemon.kill('SIGTERM');
-    await set(sign * HOUR_S);
-    await mustNft(lab.gateway, 'flush ruleset');
-    await daemon.launch();
-    const after = await daemon.grantFor(lab.laptop.ipv4);
-    expect(after.id).toBe(before.id);
-    expect(Math.abs(before.remaining_s - after.remaining_s - secondsSince(started))).toBeLessThan(SLACK_S);
-    expect([await laptopSees(), await strangerSees()]).toEqual(['open', 'silent']);
-  });
-
-  /** As after a boot: the kernel has forgotten everything, and the monotonic clock began anew. */
-  async function reboot(daemon: LabDaemon): Promise<void> {
-    await daemon.kill('SIGTERM');
-    await mustNft(lab.gateway, 'flush ruleset');
-    withState(daemon.stateDirectory, (db) => {
-      db.exec("UPDATE meta SET value = '00000000-0000-0000-0000-000000000000' WHERE key = 'boot_id'");
-      db.exec('UPDATE grants SET expires_mono = expires_mono + 1000000000');
-    });
-  }
-
-  it.each([
-    ['right', 'the same', 0],
-    ['an hour behind', 'the same', -HOUR_S],
-    ['ten minutes ahead', 'less', 600],
-    ['an hour ahead', 'nothing', HOUR_S],
-  ] as const)('that is %s after a boot leaves a grant %s, and never more', async (_, left, seconds) => {
-    const daemon = await shiftedGateway();
-    const before = await letLaptopIn(daemon);
-    await reboot(daemon);
-    await set(seconds);
-    await daemon.launch();
-    const [after] = await daemon.grants();
-    if (left === 'nothing') {
-      expect(after).toBeUndefined();
-      expect(await laptopSees()).toBe('silent');
-      const expired = await eventually(
-        () => daemon.eventsNamed('grant.expired'),
-        (events) => events.length > 0,
-      );
-      expect(expired).toMatchObject([{ address: lab.laptop.ipv4, grant: before.id }]);
-      return;
-    }
-    const lost = before.remaining_s - (after?.remaining_s ?? 0);
-    const expected = left === 'less' ? seconds : 0;
-    expect(lost).toBeGreaterThanOrEqual(expected);
-    expect(lost).toBeLessThan(expected + 15);
-    const { expires } = await elementOf(lab.gateway, 'grant_ssh_4', lab.laptop.ipv4);
-    expect((expires ?? 0) / 1000).toBeLessThanOrEqual(before.remaining_s - expected);
-    expect([await laptopSees(), await strangerSees()]).toEqual(['open', 'silent']);
   });
 });

@@ -5,7 +5,7 @@ import type { Answer, KnockNetwork } from '../../src/client/network.ts';
 import type { Knock, Sequence } from '../../src/core/sequence.ts';
 import type { Duration, Monotonic } from '../../src/core/time.ts';
 
-export class VirtualTime {
+class VirtualTime {
   #now = 0;
   readonly #sleepers: { readonly at: number; readonly wake: () => void }[] = [];
 
@@ -56,7 +56,7 @@ export interface Far {
   readonly fault?: string;
 }
 
-export class FakeNetwork implements KnockNetwork {
+class FakeNetwork implements KnockNetwork {
   readonly sent: Sent[] = [];
   readonly reached: { readonly at: number; readonly address: string; readonly port: number; readonly limit: number }[] =
     [];

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadConfig, readConfig } from '../../src/config/load.ts';
+import { loadConfig, namedStateDirectory, readConfig } from '../../src/config/load.ts';
 import { LEAST, SAMPLE } from '../support/config-sample.ts';
 
 let directory = '';
@@ -54,6 +54,23 @@ describe('a configuration file', () => {
       message: expect.stringMatching(/:4 grants.ttl: .* \(and 2 more\)$/),
     });
     expect(await readConfig(three)).toMatchObject({ ok: false, problems: [{ line: 4 }, { line: 5 }, { line: 6 }] });
+  });
+
+  it('tells where the state lies however broken the rest of it is, and nothing where it does not say', async () => {
+    const broken = written('broken.yaml', 'state: {directory: /srv/state}\ngrants: {ttl: 3x}\nunknown: 1\n');
+    expect(await namedStateDirectory(broken)).toBe('/srv/state');
+    for (const text of [
+      '',
+      'state:\n',
+      'state: [1]\n',
+      'state: {directory: 7}\n',
+      'state: {directory: here}\n',
+      '{[',
+    ]) {
+      expect(await namedStateDirectory(written('vague.yaml', text))).toBeUndefined();
+    }
+    expect(await namedStateDirectory(join(directory, 'none.yaml'))).toBeUndefined();
+    expect(await namedStateDirectory(directory)).toBeUndefined();
   });
 
   it('that is not UTF-8 is refused at the line', async () => {

@@ -105,6 +105,21 @@ describe('a second knock', () => {
     expect(grant).toEqual({ ...first, method: 'knock' });
   });
 
+  it('for other services takes their own time, though it is shorter', () => {
+    const first = ledger.open(openRequest({ ttl: hours(2), method: 'cli' })).grant;
+    const services = SSH_AND_WEB;
+    const { grant } = ledger.open(openRequest({ ttl: minutes(5), services }));
+    expect(grant).toEqual({
+      ...first,
+      services,
+      method: 'knock',
+      ttl: minutes(5),
+      expires: later(clock.monotonic(), minutes(5)),
+    });
+    clock.advance(minutes(5));
+    expect(ledger.expire()).toEqual([grant]);
+  });
+
   it('within a second is the same knock heard twice, and changes nothing', () => {
     const { grant } = ledger.open(openRequest());
     clock.advance(millis(999));
@@ -363,7 +378,8 @@ class NaiveLedger {
     const bothKnocks = mine?.method === 'knock' && request.method === 'knock';
     if (bothKnocks && mine?.heard !== undefined && at.now - mine.heard < 1000) return 'repeated';
     const ttl = Math.min(request.ttl, MAX_TTL);
-    const isLonger = mine === undefined || at.now + ttl >= mine.expires;
+    const isOther = mine?.services.join() !== request.services.join();
+    const isLonger = mine === undefined || isOther || at.now + ttl >= mine.expires;
     const made = {
       id: mine?.id ?? newId,
       user: request.user === null ? null : owner(request.user.id),

@@ -92,6 +92,23 @@ describe('within one boot', () => {
     }
   });
 
+  it("the kernel's timeout counts only where every element names the grant alone", () => {
+    const clock = new FakeClock();
+    const both = recorded(clock, minutes(10), { services: SSH_AND_WEB });
+    const ssh = recorded(clock, minutes(50), { id: grantId(2), user: owner(2), services: SSH });
+    const lengthened = { ...both.grant, expires: later(clock.monotonic(), minutes(42)) };
+    const [shared] = inKernel(clock, both.grant.target, [both.grant, ssh.grant]);
+    const [, alone] = inKernel(clock, both.grant.target, [lengthened]);
+    if (shared === undefined || alone === undefined) throw new Error('there is no element');
+    for (const elements of [
+      [shared, alone],
+      [alone, shared],
+    ]) {
+      const { live } = restoreGrants(remains({ records: [both, ssh], elements, isSameBoot: true }), clock);
+      expect(live.map((grant) => leftOf(clock, grant))).toEqual([minutes(10), minutes(50)]);
+    }
+  });
+
   it('grants whose elements are gone come back with what is left', () => {
     const clock = new FakeClock();
     const record = recorded(clock, minutes(10));

@@ -234,6 +234,13 @@ describe('where the packet filter fails', () => {
     expect(rig.firewall.open).toEqual([`ssh ${LAPTOP}`]);
   });
 
+  it('knocks that came together leave nothing behind, not even one that gave way for another', async () => {
+    await started({ users: [person(1, 'anna', { maxAddresses: 1 })] });
+    rig.firewall.fault = BROKEN;
+    await rig.doorkeeper.knocks([knockOf(ANNA), knockOf(ANNA, PHONE)]);
+    expect([rig.ledger.size, rig.firewall.open]).toEqual([0, []]);
+  });
+
   it('an operator is told, and nothing is open or recorded', async () => {
     rig.firewall.fault = BROKEN;
     await expect(byOperator()).rejects.toMatchObject({ code: 'SP_FIREWALL_FAILED', cause: BROKEN });

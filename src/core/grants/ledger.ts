@@ -56,8 +56,8 @@ export class GrantLedger {
   }
 
   /**
-   * Opens or renews. A renewal never shortens. A user beyond `maxAddresses` loses the address that was renewed longest
-   * ago. The time is cut to the configured maximum.
+   * Opens or renews. A renewal never shortens, unless it is for other services: those get no more than their own time. A
+   * user beyond `maxAddresses` loses the address that was renewed longest ago. The time is cut to the configured maximum.
    */
   open(request: OpenRequest): Opened {
     const now = this.#clock.monotonic();
@@ -71,7 +71,8 @@ export class GrantLedger {
         return { outcome: 'repeated', grant: existing, before: existing, evicted: [], sharedWith };
     }
     const expires = after(now, ttl);
-    const isLonger = existing === undefined || expires >= existing.expires;
+    const isSame = existing?.services.join() === request.services.join();
+    const isLonger = existing === undefined || !isSame || expires >= existing.expires;
     const grant: Grant = {
       id: existing?.id ?? drawGrantId(this.#random, (id) => this.#grants.has(id)),
       user: request.user === null ? null : { id: request.user.id, name: request.user.name },

@@ -17,9 +17,12 @@ export interface SourceHealth {
   readonly detail: string | null;
 }
 
+/** Resolves when they are answered, or cannot be; never rejects. */
+export type OnKnocks = (knocks: readonly CompletedKnock[]) => Promise<void>;
+
 /** Where completed knocks come from: the kernel, or sockets. */
 export interface KnockSource {
-  start(onKnocks: (knocks: readonly CompletedKnock[]) => void): Promise<void>;
+  start(onKnocks: OnKnocks): Promise<void>;
   stop(): Promise<void>;
   health(): SourceHealth;
 }

@@ -168,6 +168,12 @@ export class LabDaemon {
     if (status >= 300) throw new Error(`confirming: ${JSON.stringify(body)}`);
   }
 
+  /** Stops reading what it writes, as a stuck terminal or log collector would; `true` goes on. */
+  readOutput(isReading: boolean): void {
+    if (isReading) this.#child?.stdout?.resume();
+    else this.#child?.stdout?.pause();
+  }
+
   #spawn(): { child: ChildProcess; ready: Promise<void> } {
     const command = [...(this.#options.wrap ?? []), process.execPath, MAIN, 'serve', '--config', this.configFile];
     const args = ['netns', 'exec', this.#host.namespace, ...command];
@@ -180,12 +186,13 @@ export class LabDaemon {
         () => reject(new Error(`not ready in time: ${this.#output.slice(from)}`)),
         START_BOUND_MS,
       );
+      let isReady = false;
       const read = (text: Buffer) => {
         this.#output += text.toString();
-        if (this.#output.slice(from).includes('"msg":"ready"')) {
-          clearTimeout(bound);
-          resolve();
-        }
+        if (isReady || !this.#output.slice(from).includes('"msg":"ready"')) return;
+        isReady = true;
+        clearTimeout(bound);
+        resolve();
       };
       child.stdout.on('data', read);
       child.stderr.on('data', read).on('data', (text: Buffer) => {
