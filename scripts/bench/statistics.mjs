@@ -1,5 +1,5 @@
 /** The value below which a share of the samples lies (nearest rank): `quantile(samples, 0.5)` is the median. */
-export function quantile(samples, share) {
+function quantile(samples, share) {
   const sorted = [...samples].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
 }

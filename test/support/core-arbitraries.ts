@@ -49,7 +49,7 @@ export const address: fc.Arbitrary<Address> = addressNumber
   .map((one) => formatAddress(one.family, one.bits));
 
 /** Five ports that are no neighbours, in a pool whose ends are not among them. */
-export const TINY_POOL = span(21000, 21010);
+const TINY_POOL = span(21000, 21010);
 const TINY_PORTS = [21001, 21003, 21005, 21007, 21009];
 
 /** Any packet to the tiny pool that may be part of a sequence. */

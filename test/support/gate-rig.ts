@@ -22,7 +22,7 @@ export const LAPTOP = parseAddress('203.0.113.7');
 export const PHONE = parseAddress('203.0.113.8');
 export const OWN = parseAddress('198.51.100.1');
 
-export const SERVICES = new Map([
+const SERVICES = new Map([
   [service('db'), [parsePortRange('tcp/5432')]],
   [service('ssh'), [parsePortRange('tcp/22')]],
   [service('web'), [parsePortRange('tcp/443')]],

@@ -37,11 +37,6 @@ export async function listSets(host: LabHost): Promise<ListedElement[]> {
   return found;
 }
 
-/** The rules and sets without their contents, in an order of their own. */
-export async function listRules(host: LabHost): Promise<string> {
-  return (await nft(host, 'list ruleset', '-s', '-t')).stdout;
-}
-
 export async function hasTable(host: LabHost): Promise<boolean> {
   return (await nft(host, 'list tables')).stdout.includes('table inet sallyport');
 }
@@ -55,7 +50,7 @@ export async function arming(host: LabHost): Promise<'for good' | 'not at all' |
 }
 
 /** What `nft` says to one command; the exit status is for the caller to judge. */
-export function nft(host: LabHost, command: string, ...options: string[]) {
+function nft(host: LabHost, command: string, ...options: string[]) {
   return host.exec('nft', [...options, command]);
 }
 
