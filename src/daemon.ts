@@ -48,7 +48,7 @@ export class Daemon {
   readonly #onFailed: (error: Error) => void;
   #guard: Guard | undefined;
   /** Who changed our table while the guard was going up. */
-  #changedEarly: Culprit | undefined;
+  #changedEarly: Culprit | null | undefined;
 
   /** @param onFailed told when a part dies that the gateway cannot do without */
   constructor(options: { config: Config; log: Logger; onFailed: (error: Error) => void }) {
@@ -247,7 +247,7 @@ export class Daemon {
     );
   }
 
-  #tableChanged(culprit: Culprit): void {
+  #tableChanged(culprit: Culprit | null): void {
     if (this.#guard === undefined) this.#changedEarly = culprit;
     else void this.#guard.repair(culprit);
   }

@@ -9,8 +9,8 @@ export interface KernelNews {
   onPackets(packets: readonly LoggedPacket[]): void;
   /** Packets were lost: the mailbox has what they meant. */
   onPacketsLost(): void;
-  /** Somebody else changed our table. */
-  onTableChanged(culprit: Culprit): void;
+  /** Somebody else changed our table, or may have: null where news was lost. */
+  onTableChanged(culprit: Culprit | null): void;
   onFailed(error: Error): void;
 }
 
@@ -48,7 +48,7 @@ export class Kernel {
           onTableChanged: (change) => news.onTableChanged(change),
           onOverrun: (which) => {
             if (which === 'nflog') news.onPacketsLost();
-            else news.onTableChanged({ pid: null, program: null });
+            else news.onTableChanged(null);
           },
           onFailed: (error) => news.onFailed(error),
         },

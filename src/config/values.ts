@@ -58,6 +58,8 @@ export const serviceName = textAs(
   'is not the name of a service (a small letter, then up to 23 small letters, digits, - or _)',
   (text): ServiceName => {
     if (text === ALL) throw new Unreadable('"all" is reserved: it stands for every service; choose another name');
+    if (text === 'held')
+      throw new Unreadable('"held" is reserved for addresses whose time is over; choose another name');
     if (!SERVICE_NAME.test(text)) throw new Error('not a name');
     return text as ServiceName;
   },

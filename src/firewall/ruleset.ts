@@ -162,7 +162,8 @@ function renderHooks(layout: GuardLayout): string[] {
 function classesOf(layout: GuardLayout): (PortClass & { chain: string })[] {
   return portClasses(layout.guarded, layout.localPorts).map((one) => ({
     ...one,
-    chain: `ports_${one.services.join('_')}${one.takesReplies ? '_replies' : ''}`,
+    // No service has a dot in its name, so no two classes share a chain.
+    chain: `${one.takesReplies ? 'replies' : 'ports'}.${one.services.join('.')}`,
   }));
 }
 

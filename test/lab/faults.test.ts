@@ -241,11 +241,14 @@ describe('a running gateway', () => {
   });
 
   it('refuses a huge request, and huge headers', async () => {
-    const { status, body } = await daemon.api('POST', '/v1/allow', {
-      target: '203.0.113.7',
-      note: 'x'.repeat(2_000_000),
-    });
-    expect({ status, body }).toMatchObject({ status: 413, body: { error: { code: 'SP_REQUEST_INVALID' } } });
+    const request = { target: '203.0.113.7', note: 'x'.repeat(2_000_000) };
+    // The daemon hangs up on what is too long; whether its answer or the broken pipe is seen first is chance.
+    const refusal = await daemon.api('POST', '/v1/allow', request).then(
+      ({ status }) => status,
+      (error: NodeJS.ErrnoException) => error.code,
+    );
+    expect([413, 'EPIPE', 'ECONNRESET']).toContain(refusal);
+    expect((await daemon.json<{ entries: unknown[] }>('list')).entries).toEqual([]);
     const head = Buffer.from(`GET /v1/status HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(100_000)}\r\n\r\n`);
     expect(await say(daemon.socket, head)).toMatch(/^HTTP\/1\.1 431 [\s\S]*SP_REQUEST_INVALID/);
   });

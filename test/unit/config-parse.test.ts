@@ -269,6 +269,12 @@ describe('a value that cannot be', () => {
     ]);
   });
 
+  it('is the name of a service that sets of our own have', () => {
+    expect(problems('version: 1\nservices: {held: [tcp/22]}')).toEqual([
+      'sallyport.yaml:2 services.held: "held" is reserved for addresses whose time is over; choose another name',
+    ]);
+  });
+
   it('is a service without ports, or no service at all', () => {
     expect(problems('version: 1\nservices: {ssh: []}')).toEqual([
       'sallyport.yaml:2 services.ssh: a service needs at least one port, like [tcp/22]',

@@ -2,20 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Address } from '../../src/core/address.ts';
 import { parseAddress } from '../../src/core/address.ts';
-import { compileSteps, type NumberedSequence } from '../../src/core/knock/automaton.ts';
-import { KnockExecutor } from '../../src/core/knock/executor.ts';
-import type { PortSpan, Protocol } from '../../src/core/ports.ts';
+import type { NumberedSequence } from '../../src/core/knock/automaton.ts';
 import { drawSequence, formatKnock, formatSequence, type Knock, type Sequence } from '../../src/core/sequence.ts';
-import { millis, seconds } from '../../src/core/time.ts';
-import { keepingTheRules, knock, seededRandom, span, tinyKnock, tinySequences } from '../support/core-arbitraries.ts';
-import { FakeClock } from '../support/fake-clock.ts';
+import { millis } from '../../src/core/time.ts';
+import { knock, seededRandom, span, tinyKnock, tinySequences } from '../support/core-arbitraries.ts';
 
-const WINDOW = seconds(10);
-const LAPTOP = parseAddress('203.0.113.7');
-const SOURCES = [LAPTOP, parseAddress('2001:db8::7'), parseAddress('203.0.113.8')];
-
-const numbered = (sequences: readonly Sequence[], first = 1): NumberedSequence[] =>
-  sequences.map((sequence, i) => ({ sequenceId: first + i, sequence }));
+import { executorOf, LAPTOP, numbered, SOURCES, WINDOW } from '../support/knocking.ts';
 
 /** The rules of the game, slow and obvious: each source has the list of its accepted knocks. */
 class SlowReference {
@@ -83,13 +75,6 @@ const streamFor = (sequences: readonly Sequence[]): fc.Arbitrary<Packet[]> => {
       all.flatMap(([source, knocks, gaps]) => knocks.map((one, i) => ({ source, one, gap: gaps[i % 4] ?? 0 }))),
     );
 };
-
-function executorOf(sequences: readonly NumberedSequence[], capacity?: number) {
-  const clock = new FakeClock();
-  const steps = compileSteps(sequences);
-  const executor = new KnockExecutor({ clock, window: WINDOW, steps, ...(capacity === undefined ? {} : { capacity }) });
-  return { clock, executor };
-}
 
 /** The sequences that a stream from one source completes, the packets 100 ms apart. */
 function opened(sequences: readonly Sequence[], stream: readonly Knock[]): number[] {
@@ -254,67 +239,6 @@ describe('the automaton, packet by packet', () => {
   });
 });
 
-describe('a sweep of the pool opens nothing', () => {
-  const KINDS = ['tcp', 'udp', 'tcp and udp', 'udp and tcp'] as const;
-
-  /** Every port of the pool with every protocol named: upwards, downwards, and by turns; each three times over. */
-  function sweeps(pool: PortSpan, kind: (typeof KINDS)[number]): Knock[][] {
-    const protocols = kind.split(' and ') as Protocol[];
-    const up: Knock[] = [];
-    for (let port: number = pool.first; port <= pool.last; port++) {
-      for (const protocol of protocols) up.push(knock(protocol, port));
-    }
-    const down: Knock[] = [];
-    for (let port: number = pool.last; port >= pool.first; port--) {
-      for (const protocol of protocols) down.push(knock(protocol, port));
-    }
-    return [
-      [...up, ...up, ...up],
-      [...down, ...down, ...down],
-      [...up, ...down, ...up],
-    ];
-  }
-
-  function found(sequences: readonly Sequence[], swept: readonly Knock[][]): number[] {
-    const { executor } = executorOf(numbered(sequences));
-    return swept.flatMap((sweep, i) => sweep.flatMap((one) => executor.packet(SOURCES[i] ?? LAPTOP, one) ?? []));
-  }
-
-  function hundredUsers(seed: number, pool: PortSpan): Sequence[] {
-    const random = seededRandom(seed);
-    const all: Sequence[] = [];
-    for (let i = 0; i < 100; i++) all.push(drawSequence(random, 2 + random(7), pool, all));
-    return all;
-  }
-
-  it.each(KINDS)('up or down, three times over, by %s, for 100 random users', (kind) => {
-    const pool = span(21000, 21300);
-    const swept = sweeps(pool, kind);
-    fc.assert(
-      fc.property(fc.integer(), (seed) => {
-        expect(found(hundredUsers(seed, pool), swept)).toEqual([]);
-      }),
-      { numRuns: 20 },
-    );
-  });
-
-  it('whole and of the usual size, for 100 random users', () => {
-    const pool = span(21000, 29999);
-    expect(found(hundredUsers(100, pool), sweeps(pool, 'tcp and udp'))).toEqual([]);
-  });
-
-  it('for any sequence that the rules allow in a tiny pool, up to three knocks', () => {
-    const pool = span(21000, 21006);
-    const swept = KINDS.flatMap((kind) => sweeps(pool, kind));
-    const knocks = sweeps(pool, 'tcp and udp')[0]?.slice(0, 14) ?? [];
-    const shorter = knocks.flatMap((a) => knocks.map((b) => [a, b]));
-    const longer = shorter.flatMap((two) => knocks.map((c) => [...two, c]));
-    const allowed = [...shorter, ...longer].filter((sequence) => keepingTheRules([sequence], pool).length === 1);
-    expect(allowed.length).toBeGreaterThan(100);
-    for (const sequence of allowed) expect(found([sequence], swept), formatSequence(sequence)).toEqual([]);
-  });
-});
-
 describe('the memory of sources', () => {
   const sequence = [knock('tcp', 1), knock('udp', 3), knock('tcp', 5)];
   const nth = (n: number) => parseAddress(`10.0.${n >> 8}.${n & 255}`);
@@ -350,97 +274,5 @@ describe('the memory of sources', () => {
     clock.advance(WINDOW);
     executor.packet(nth(200), a);
     expect(executor.size).toBe(1);
-  });
-});
-
-describe('a change of the users in mid-stream', () => {
-  type Deed =
-    | { readonly kind: 'packet'; readonly source: number; readonly user: number; readonly index: number }
-    | { readonly kind: 'stray'; readonly source: number; readonly one: Knock }
-    | { readonly kind: 'add' | 'rotate'; readonly user: number; readonly pick: number }
-    | { readonly kind: 'remove'; readonly user: number };
-
-  const user = fc.nat(7);
-  const source = fc.nat(1);
-  const deed: fc.Arbitrary<Deed> = fc.oneof(
-    { weight: 12, arbitrary: fc.record({ kind: fc.constant('packet' as const), source, user, index: fc.nat(3) }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant('stray' as const), source, one: tinyKnock }) },
-    {
-      weight: 2,
-      arbitrary: fc.record({ kind: fc.constantFrom('add' as const, 'rotate' as const), user, pick: fc.nat() }),
-    },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove' as const), user }) },
-  );
-
-  /** Whether the packets of a source hold these knocks, in this order. */
-  const sent = (packets: readonly string[], sequence: Sequence) => {
-    let from = 0;
-    return sequence.every((one) => {
-      const at = packets.indexOf(formatKnock(one), from);
-      from = at + 1;
-      return at >= 0;
-    });
-  };
-
-  it('never opens a sequence that its source did not knock whole and in order, nor one that is no more', () => {
-    let completions = 0;
-    const games = fc.tuple(tinySequences, tinySequences, fc.array(deed, { minLength: 20, maxLength: 120 }));
-    fc.assert(
-      fc.property(games, ([first, spare, deeds]) => {
-        let lastId = first.length;
-        let users = numbered(first);
-        const { clock, executor } = executorOf(users);
-        const packets: string[][] = [[], []];
-        for (const one of deeds) {
-          clock.advance(millis(10));
-          if (one.kind === 'packet' || one.kind === 'stray') {
-            const wanted = one.kind === 'stray' ? one.one : users[one.user % users.length]?.sequence[one.index];
-            if (wanted === undefined) continue;
-            packets[one.source]?.push(formatKnock(wanted));
-            const id = executor.packet(SOURCES[one.source] ?? LAPTOP, wanted);
-            if (id === undefined) continue;
-            completions++;
-            const mine = users.find(({ sequenceId }) => sequenceId === id);
-            expect(mine, 'a sequence that there is').toBeDefined();
-            expect(sent(packets[one.source] ?? [], mine?.sequence ?? [])).toBe(true);
-            continue;
-          }
-          const at = one.user % Math.max(1, users.length);
-          const rest = one.kind === 'add' ? users : users.filter((_, i) => i !== at);
-          if (one.kind === 'remove') users = rest;
-          else {
-            const wish = [...spare, ...first][one.pick % (spare.length + first.length)] ?? [];
-            const fits = keepingTheRules([...rest.map(({ sequence }) => sequence), wish]).length > rest.length;
-            users = fits ? [...rest, { sequenceId: ++lastId, sequence: wish }] : rest;
-          }
-          executor.replace(compileSteps(users));
-        }
-      }),
-      { numRuns: 1000 },
-    );
-    expect(completions).toBeGreaterThan(100);
-  });
-
-  it('lets one go on whose sequence is still the same', () => {
-    const [a, b, c] = [knock('tcp', 1), knock('udp', 3), knock('tcp', 5)];
-    const mine = { sequenceId: 7, sequence: [a, b, c] };
-    const before = compileSteps([{ sequenceId: 3, sequence: [knock('tcp', 9), knock('udp', 11)] }, mine]);
-    const executor = new KnockExecutor({ clock: new FakeClock(), window: WINDOW, steps: before });
-    executor.packet(LAPTOP, a);
-    executor.packet(LAPTOP, b);
-    executor.replace(compileSteps([mine, { sequenceId: 8, sequence: [a, knock('udp', 11)] }]));
-    expect(executor.packet(LAPTOP, c)).toBe(7);
-  });
-
-  it('lets nobody go on with a sequence that was renewed, not even with the same ports', () => {
-    const [a, b, c] = [knock('tcp', 1), knock('udp', 3), knock('tcp', 5)];
-    const clock = new FakeClock();
-    const steps = compileSteps([{ sequenceId: 7, sequence: [a, b, c] }]);
-    const executor = new KnockExecutor({ clock, window: WINDOW, steps });
-    executor.packet(LAPTOP, a);
-    executor.packet(LAPTOP, b);
-    executor.replace(compileSteps([{ sequenceId: 8, sequence: [a, b, c] }]));
-    expect(executor.packet(LAPTOP, c)).toBeUndefined();
-    expect([a, b, c].map((one) => executor.packet(LAPTOP, one))).toEqual([undefined, undefined, 8]);
   });
 });

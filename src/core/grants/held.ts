@@ -4,7 +4,9 @@ import { after, hours, type Monotonic } from '../time.js';
 /*
  * When a grant ends, the host may go on talking to the address (a PBX asks a phone whether it is still there), and what
  * comes back would pass as a reply. So each address that had a grant is held: its UDP replies are not trusted until a day
- * after its last grant ended. So is what an entry let in, once the entry is removed. The kernel has to know before the grant ends, since we may be dead by then.
+ * after its last grant ended. So is what an entry let in, once the entry is removed, and who was connected before the guard
+ * went up where conntrack may take him for the one who was called. The kernel has to know before the grant ends, since we
+ * may be dead by then.
  */
 
 const HOLD = hours(24);
