@@ -1,6 +1,6 @@
 import { isSallyportError } from './core/errors.js';
-import type { Culprit } from './gate/guard.js';
 import type { Log } from './gate/log.js';
+import type { Culprit } from './gate/repair-rounds.js';
 import { type LoggedPacket, NetlinkListener } from './netlink/listener.js';
 import { NftablesLink } from './netlink/nftables-link.js';
 

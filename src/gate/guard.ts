@@ -8,21 +8,13 @@ import type { Door } from './doorkeeper.js';
 import type { Log } from './log.js';
 import { isUntouched, Provision, sameArming } from './provision.js';
 import type { Recorder } from './recorder.js';
+import { type Culprit, nameCulprits, RepairRounds } from './repair-rounds.js';
 
 /** How long a guard that is put up again holds unless confirmed. */
 const PROVISION: Duration = seconds(60);
 
-/** After how long a repair that failed is tried again. */
-const RETRY_MS = 1000;
-
 /** Guarding for good; guarding until a time; lapsed; opened by panic; the packet filter fails. */
 export type GuardMode = 'guarding' | 'provisional' | 'reverted' | 'open' | 'failed';
-
-/** Who changed something in our table, as far as the kernel tells. */
-export interface Culprit {
-  readonly pid: number | null;
-  readonly program: string | null;
-}
 
 export interface GuardOptions {
   readonly firewall: Firewall;
@@ -48,12 +40,10 @@ export class Guard implements Door {
   readonly #o: GuardOptions;
   readonly #contents: ContentsRepair;
   readonly #provision: Provision;
+  readonly #repairs: RepairRounds;
   #mode: GuardMode = 'failed';
   #isConfirmed: boolean;
   #steps: Steps = new Map();
-  #repairing: Promise<void> | undefined;
-  #again: (Culprit | null)[] = [];
-  #retryTimer: NodeJS.Timeout | undefined;
   #confirming: Promise<void> | undefined;
   #hasTable = false;
   #detail: string | null = null;
@@ -62,6 +52,10 @@ export class Guard implements Door {
     this.#o = options;
     this.#contents = new ContentsRepair(options);
     this.#provision = new Provision(options.clock, () => this.#lapsed());
+    this.#repairs = new RepairRounds(
+      (culprits) => this.#repairOnce(culprits),
+      (error) => this.#failed(error),
+    );
     this.#isConfirmed = options.isConfirmed;
   }
 
@@ -105,7 +99,7 @@ export class Guard implements Door {
 
   stop(): void {
     this.#provision.clear();
-    clearTimeout(this.#retryTimer);
+    this.#repairs.stop();
   }
 
   /** True while the guard has not been shown to let its owner in. */
@@ -184,16 +178,12 @@ export class Guard implements Door {
    * @param culprit null where nobody is known to have changed anything: then nothing is said unless something was wrong
    */
   repair(culprit: Culprit | null): Promise<void> {
-    this.#again.push(culprit);
-    this.#repairing ??= this.#repairAll().finally(() => {
-      this.#repairing = undefined;
-    });
-    return this.#repairing;
+    return this.#repairs.add(culprit);
   }
 
   /** Looks on its own account: says nothing where nothing is wrong. */
   async repairQuietly(): Promise<void> {
-    if (this.#repairing !== undefined) return;
+    if (this.#repairs.isRunning) return;
     try {
       const found = await this.#o.firewall.inspect();
       const isOpened = found.table === 'opened';
@@ -218,19 +208,6 @@ export class Guard implements Door {
     if (this.#mode !== 'guarding' && this.#mode !== 'provisional') return false;
     const wanted = this.#provision.arming();
     return wanted === undefined || !isUntouched(arming, wanted) || (await this.#contents.hasDrift());
-  }
-
-  async #repairAll(): Promise<void> {
-    while (this.#again.length > 0) {
-      const culprits = this.#again;
-      this.#again = [];
-      try {
-        await this.#repairOnce(culprits.filter((one) => one !== null));
-      } catch (error) {
-        this.#fail(error);
-        this.#again = [];
-      }
-    }
   }
 
   async #repairOnce(culprits: readonly Culprit[]): Promise<void> {
@@ -345,11 +322,14 @@ export class Guard implements Door {
   }
 
   #fail(error: unknown): void {
+    this.#failed(error);
+    this.#repairs.retry();
+  }
+
+  #failed(error: unknown): void {
     this.#detail = error instanceof SallyportError ? error.message : 'the packet filter fails';
     if (this.#mode === 'guarding') this.#mode = 'failed';
     this.#o.log.error({ err: error }, 'the guard could not be put right; trying again');
-    clearTimeout(this.#retryTimer);
-    this.#retryTimer = setTimeout(() => void this.repair(null), RETRY_MS).unref();
   }
 
   async #record(event: Omit<JournalEvent, 'at'>, confirmed: 'yes' | 'no'): Promise<void> {
@@ -363,11 +343,4 @@ export class Guard implements Door {
   #tell(event: Omit<JournalEvent, 'at'>): void {
     void this.#o.recorder.tell({ at: this.#o.clock.now(), ...event });
   }
-}
-
-function nameCulprits(culprits: readonly Culprit[]): string {
-  const names = culprits.map(({ pid, program }) =>
-    program === null ? 'an unknown program' : `${program} (process ${pid})`,
-  );
-  return [...new Set(names)].slice(0, 3).join(' and ') || 'an unknown program';
 }

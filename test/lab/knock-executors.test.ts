@@ -11,6 +11,7 @@ import type { KnockStep } from '../support/lab/host.js';
 import { addWitness, answersTo, underWay } from '../support/lab/knockers.js';
 import { eventually, Lab, steps } from '../support/lab/lab.js';
 import { packet } from '../support/lab/packets.js';
+import { seededRandom } from '../support/lab/random.js';
 
 /** Sequences over a few ports, with shared beginnings and each other's knocks in them. */
 const SEQUENCES = [
@@ -50,7 +51,8 @@ describe('the two executors of the automaton', () => {
     ['ipv6', Date.now() % 0x1_0000_0000],
   ] as const)('come to the same verdicts on random packets over %s (seed %i)', async (family, seed) => {
     const many = await lab.manyAddresses(lab.laptop, family === 'ipv4' ? 88 : 89);
-    const random = randomNumbers(seed);
+    const next = seededRandom(seed);
+    const random = (bound: number) => Math.floor(next() * bound);
     const streams = Array.from({ length: STREAMS }, (_, i) => ({ source: many[family](i + 1), knocks: draw(random) }));
     const predicted = predict(streams);
     const unlucky = predicted.filter(({ users }) => users.length === 0).length;
@@ -127,13 +129,4 @@ function draw(random: (bound: number) => number): KnockStep[] {
 
 function spell(knocks: readonly KnockStep[]): string {
   return knocks.map(({ protocol, port }) => `${protocol}/${port}`).join(' ');
-}
-
-/** A linear congruential generator (Numerical Recipes): the same numbers for the same seed. */
-function randomNumbers(seed: number): (bound: number) => number {
-  let state = seed >>> 0;
-  return (bound) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * bound);
-  };
 }
