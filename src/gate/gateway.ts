@@ -112,7 +112,6 @@ export class Gateway implements GatewayApi {
       grants: grants.map((grant) => viewGrant(grant, this.#o.clock)),
       entries: covering.map(viewEntry),
       allowed,
-      trusted_interface: null,
     };
   }
 

@@ -143,11 +143,7 @@ export class FakeGateway implements GatewayApi {
   status: GatewayApi['status'] = () => this.#note(statusView(), 'status');
   list: GatewayApi['list'] = () => this.#note({ entries: [entryView()], grants: [grantView()] }, 'list');
   whois: GatewayApi['whois'] = (address) =>
-    this.#note(
-      { address, grants: [grantView({ address })], entries: [], allowed: ['ssh'], trusted_interface: null },
-      'whois',
-      address,
-    );
+    this.#note({ address, grants: [grantView({ address })], entries: [], allowed: ['ssh'] }, 'whois', address);
   allow: GatewayApi['allow'] = (request) =>
     this.#note(
       request.for === undefined

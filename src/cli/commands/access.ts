@@ -72,8 +72,6 @@ export async function whois(call: Call): Promise<number> {
       ? terminal.paint('green', `${clean(found.address)} is let in to ${names(found.allowed)}.`)
       : terminal.paint('yellow', `${clean(found.address)} is not let in to anything.`);
   const blocks = [verdict + whose];
-  if (found.trusted_interface !== null)
-    blocks.push(`It comes by the trusted interface ${clean(found.trusted_interface)}.`);
   if (found.grants.length > 0) blocks.push(await grantTable(terminal, found.grants));
   if (found.entries.length > 0) blocks.push(await entryTable(terminal, found.entries));
   call.print(blocks.join('\n\n'));

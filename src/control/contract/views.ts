@@ -81,7 +81,6 @@ export const WhoisView = z.object({
   grants: z.array(GrantView),
   entries: z.array(EntryView),
   allowed: z.array(z.string()).describe('the services that are open to it'),
-  trusted_interface: z.string().nullable(),
 });
 export type WhoisView = z.infer<typeof WhoisView>;
 
