@@ -191,9 +191,11 @@ export class Daemon {
     this.#onStop(() => doorkeeper.stop());
     if (kernel.link === null) this.#every(LOOK_MS, () => void guard.repairQuietly());
 
-    await source.start((knocks) =>
-      doorkeeper.knocks(knocks).catch((error) => this.#log.error({ err: error }, 'knocks could not be answered')),
-    );
+    await source.start({
+      onKnocks: (knocks) =>
+        doorkeeper.knocks(knocks).catch((error) => this.#log.error({ err: error }, 'knocks could not be answered')),
+      onStruck: () => undefined,
+    });
     this.#onStop(() => source.stop());
 
     const heartbeat = new Heartbeat({

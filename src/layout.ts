@@ -16,6 +16,8 @@ export async function guardLayout(config: Config): Promise<GuardLayout> {
     guarded: new Map(config.firewall.guard.map((name) => [name, config.services.get(name) ?? []])),
     onExpiry: config.firewall.onExpiry,
     pool: config.knock.pool,
+    knocks: config.knock.source,
+    strikes: config.knock.strikes,
     window: config.knock.window,
     nflogGroup: config.knock.nflogGroup,
     maxTtl: config.grants.maxTtl,

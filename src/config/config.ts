@@ -1,4 +1,5 @@
 import type { Target } from '../core/address.js';
+import type { StrikeLimit } from '../core/knock/strikes.js';
 import type { PortSpan } from '../core/ports.js';
 import type { Scope, ServiceName, Services } from '../core/service.js';
 import type { Duration } from '../core/time.js';
@@ -19,7 +20,7 @@ export interface Config {
 }
 
 export interface FirewallConfig {
-  readonly driver: 'nftables';
+  readonly driver: 'nftables' | 'none';
   readonly policy: 'guard';
   /** The services that strangers do not reach, by name, in the order of `services`, each once. */
   readonly guard: readonly ServiceName[];
@@ -51,11 +52,13 @@ export interface TrustedName {
 }
 
 export interface KnockConfig {
-  readonly source: 'kernel';
+  readonly source: 'kernel' | 'socket';
   /** The ports that sequences are drawn from; clear of every service. */
   readonly pool: PortSpan;
   /** The longest time between two packets of a sequence. */
   readonly window: Duration;
+  /** When a source's knocks are ignored; null where they never are. */
+  readonly strikes: StrikeLimit | null;
   readonly nflogGroup: number;
 }
 

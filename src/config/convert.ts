@@ -32,7 +32,13 @@ export function toConfig(values: FileValues, phoneWritten: boolean): Config {
       })),
       providers: [...new Set(trusted.providers)],
     },
-    knock: { source: knock.source, pool: knock.pool, window: knock.window, nflogGroup: knock.nflog_group },
+    knock: {
+      source: knock.source,
+      pool: knock.pool,
+      window: knock.window,
+      strikes: null,
+      nflogGroup: knock.nflog_group,
+    },
     grants: { ttl: grants.ttl, maxTtl: grants.max_ttl, ipv6Prefix: grants.ipv6_prefix },
     phone: {
       configured: phoneWritten,

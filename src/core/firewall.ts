@@ -1,5 +1,6 @@
 import type { Address, AddressRange, Target } from './address.js';
 import type { State, StepKey, Steps } from './knock/automaton.js';
+import type { IgnoredSource, StrikeLimit } from './knock/strikes.js';
 import type { PortRange, PortSpan } from './ports.js';
 import type { ServiceName } from './service.js';
 import type { Duration, Monotonic } from './time.js';
@@ -10,6 +11,10 @@ export interface GuardLayout {
   readonly guarded: ReadonlyMap<ServiceName, readonly PortRange[]>;
   readonly onExpiry: 'cut' | 'drain';
   readonly pool: PortSpan;
+  /** Who recognises knocks: the rules themselves, or sockets, to which the packets of the pool are let through then. */
+  readonly knocks: 'kernel' | 'socket';
+  /** When the rules ignore a source; null where they never do. */
+  readonly strikes: StrikeLimit | null;
   /** The longest time between two knocks. */
   readonly window: Duration;
   /** The netlink log group that rings when a sequence is complete. */
@@ -122,4 +127,8 @@ export interface Firewall {
   readSteps(): Promise<Steps>;
   /** Completed knocks that nobody has taken out yet. */
   readMailbox(): Promise<readonly Completion[]>;
+  /** The sources that the rules ignore. */
+  readIgnored(): Promise<readonly IgnoredSource[]>;
+  /** Ends that for these, as `readIgnored` names them; those that are not ignored are passed over. */
+  forgive(sources: readonly Target[]): Promise<void>;
 }

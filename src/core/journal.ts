@@ -11,6 +11,7 @@ export type EventName =
   | 'grant.revoked'
   | 'address.shared'
   | 'attempt.refused'
+  | 'strike.ignored'
   | 'entry.added'
   | 'entry.removed'
   | 'user.added'

@@ -12,6 +12,7 @@ import type {
   SetScope,
 } from '../core/firewall.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
+import type { IgnoredSource } from '../core/knock/strikes.js';
 import { type Clock, type Duration, millis } from '../core/time.js';
 import type { NftablesLink } from '../netlink/nftables-link.js';
 import { renderArming, renderContents, renderRanges } from './contents.js';
@@ -131,6 +132,12 @@ export class NftablesFirewall implements Firewall {
   readSteps(): Promise<Steps> {
     return this.#elements.readSteps();
   }
+
+  async readIgnored(): Promise<readonly IgnoredSource[]> {
+    return [];
+  }
+
+  async forgive(): Promise<void> {}
 
   readMailbox(): Promise<readonly Completion[]> {
     return this.#elements.readMailbox();

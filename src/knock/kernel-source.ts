@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Completion } from '../core/firewall.js';
 import { completedSequence, type State } from '../core/knock/automaton.js';
-import type { CompletedKnock, KnockSource, OnKnocks, SourceHealth } from '../core/knock/source.js';
+import type { CompletedKnock, KnockHandlers, KnockSource, SourceHealth } from '../core/knock/source.js';
+import type { IgnoredSource } from '../core/knock/strikes.js';
 import type { LoggedPacket } from '../netlink/nflog.js';
 
 /** How often the mailbox is looked into where there is no doorbell, in milliseconds. */
@@ -19,7 +20,7 @@ export class KernelKnockSource implements KnockSource {
   readonly #readMailbox: () => Promise<readonly Completion[]>;
   readonly #hasDoorbell: boolean;
   readonly #onProblem: (error: unknown) => void;
-  #onKnocks: OnKnocks | undefined;
+  #onKnocks: KnockHandlers['onKnocks'] | undefined;
   #timer: NodeJS.Timeout | undefined;
   #problem: string | null = null;
   #rescued: readonly CompletedKnock[] = [];
@@ -40,7 +41,7 @@ export class KernelKnockSource implements KnockSource {
     this.#onProblem = options.onProblem;
   }
 
-  async start(onKnocks: OnKnocks): Promise<void> {
+  async start({ onKnocks }: KnockHandlers): Promise<void> {
     this.#onKnocks = onKnocks;
     this.#hand(this.#rescued);
     this.#rescued = [];
@@ -53,6 +54,12 @@ export class KernelKnockSource implements KnockSource {
     const found = await this.#readMailbox().catch(() => []);
     this.#rescued = found.flatMap((completion) => toKnock(completion, new Uint8Array()));
   }
+
+  async ignored(): Promise<readonly IgnoredSource[]> {
+    return [];
+  }
+
+  async forgive(): Promise<void> {}
 
   async stop(): Promise<void> {
     this.#onKnocks = undefined;

@@ -13,6 +13,7 @@ import type {
 } from '../../src/core/firewall.ts';
 import type { JournalEvent } from '../../src/core/journal.ts';
 import type { State, StepKey, Steps } from '../../src/core/knock/automaton.ts';
+import type { IgnoredSource } from '../../src/core/knock/strikes.ts';
 import type { Change, JournalQuery, NumberedEvent, Store, StoredState } from '../../src/core/store.ts';
 import { type Clock, type Monotonic, millis } from '../../src/core/time.ts';
 import type { Log } from '../../src/gate/log.ts';
@@ -237,6 +238,12 @@ export class FakeFirewall implements Firewall {
   async readMailbox(): Promise<readonly Completion[]> {
     return [...this.mailbox];
   }
+
+  async readIgnored(): Promise<readonly IgnoredSource[]> {
+    return [];
+  }
+
+  async forgive(): Promise<void> {}
 
   /** Who is in, as `scope target`, without those that are held. */
   get open(): string[] {

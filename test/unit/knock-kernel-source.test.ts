@@ -33,9 +33,12 @@ describe('knocks from the kernel', () => {
       hasDoorbell: true,
       onProblem: (error) => problems.push(error),
     });
-    const started = source.start(async (knocks: readonly CompletedKnock[]) => {
-      heard.push(...knocks.map((knock) => knock.source));
-      await new Promise<void>((resolve) => answers.push(resolve));
+    const started = source.start({
+      onKnocks: async (knocks: readonly CompletedKnock[]) => {
+        heard.push(...knocks.map((knock) => knock.source));
+        await new Promise<void>((resolve) => answers.push(resolve));
+      },
+      onStruck: () => undefined,
     });
     const read = async (found: Completion[]) => {
       await setImmediate();

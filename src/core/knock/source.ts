@@ -1,5 +1,6 @@
-import type { Address } from '../address.js';
+import type { Address, Target } from '../address.js';
 import type { Completion } from '../firewall.js';
+import type { IgnoredSource } from './strikes.js';
 
 /** A whole sequence came from one address. */
 export interface CompletedKnock {
@@ -17,12 +18,21 @@ export interface SourceHealth {
   readonly detail: string | null;
 }
 
-/** Resolves when they are answered, or cannot be; never rejects. */
-export type OnKnocks = (knocks: readonly CompletedKnock[]) => Promise<void>;
+/** Who is told of what a source of knocks finds. */
+export interface KnockHandlers {
+  /** Resolves when they are answered, or cannot be; never rejects. */
+  readonly onKnocks: (knocks: readonly CompletedKnock[]) => Promise<void>;
+  /** These sources have just crossed the line: their knocks are ignored from now on. */
+  readonly onStruck: (sources: readonly Target[]) => void;
+}
 
 /** Where completed knocks come from: the kernel, or sockets. */
 export interface KnockSource {
-  start(onKnocks: OnKnocks): Promise<void>;
+  start(handlers: KnockHandlers): Promise<void>;
   stop(): Promise<void>;
   health(): SourceHealth;
+  /** The sources that are ignored now, and for how long. */
+  ignored(): Promise<readonly IgnoredSource[]>;
+  /** Listens to sources again that lie in one of the targets, or in whose network one of them lies. */
+  forgive(targets: readonly Target[]): Promise<void>;
 }
