@@ -30,6 +30,7 @@ import { sshPeers } from './host/ssh-peers.js';
 import { Kernel } from './kernel.js';
 import { KernelKnockSource } from './knock/kernel-source.js';
 import { checkPool, configuredEntries, guardLayout } from './layout.js';
+import { rehearse } from './rehearsal.js';
 import { SqliteStore } from './store/sqlite-store.js';
 import { VERSION } from './version.js';
 
@@ -248,6 +249,11 @@ export class Daemon {
       { guard: guard.mode, grants: ledger.size, users: people.list().length, socket: config.control.socket },
       'ready',
     );
+    if (kernel.link !== null) {
+      rehearse({ link: kernel.link, layout, clock }).catch((error) =>
+        this.#log.debug({ err: error }, 'the rehearsal of a knock was cut short'),
+      );
+    }
   }
 
   #tableChanged(culprit: Culprit | null): void {

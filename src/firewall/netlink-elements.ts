@@ -23,15 +23,20 @@ const ENOENT = 2;
 /** Long enough not to end inside the transaction that takes the element away again. */
 const SHORT = millis(1000);
 
+/** What is needed of netlink. */
+export type ElementLink = Pick<NftablesLink, 'transact' | 'dump'>;
+
 /** Elements over netlink: 15 µs of kernel time a grant. */
 export class NetlinkElements implements Elements {
-  readonly #link: NftablesLink;
+  readonly #link: ElementLink;
+  readonly #scopes: ReadonlySet<SetScope>;
   readonly #layout: GuardLayout;
   readonly #clock: Clock;
 
-  constructor(options: { link: NftablesLink; layout: GuardLayout; clock: Clock }) {
+  constructor(options: { link: ElementLink; layout: GuardLayout; clock: Clock }) {
     this.#link = options.link;
     this.#layout = options.layout;
+    this.#scopes = new Set(setScopes(options.layout).all);
     this.#clock = options.clock;
   }
 
@@ -40,7 +45,7 @@ export class NetlinkElements implements Elements {
    * keeps the old comment, and on kernels before 6.12 the old timeout.
    */
   async change({ present, absent, answered }: ElementChange): Promise<void> {
-    const known = new Set<SetScope>(setScopes(this.#layout).all);
+    const known = this.#scopes;
     const written = new Map<string, NetlinkElement[]>();
     const gone = new Map<string, NetlinkElement[]>();
     for (const { scope, target, until, comment } of present) {

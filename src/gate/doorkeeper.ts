@@ -220,12 +220,16 @@ export class Doorkeeper {
       if (scopes.size > 0) this.#written.set(target, scopes);
       else this.#written.delete(target);
     }
-    this.#schedule();
     const writes: Promise<void>[] = [];
     if (present.length + absent.length + answered.length > 0)
       writes.push(this.#o.door.change({ present, absent, answered }));
     if (rangesChanged) writes.push(this.#o.door.setRanges(this.ranges()));
-    await Promise.all(writes);
+    try {
+      await Promise.all(writes);
+    } finally {
+      // The kernel keeps the time by itself; a timer of ours can wait until it has the grant.
+      this.#schedule();
+    }
   }
 
   #hold(target: Target, grants: readonly Grant[]): Monotonic | undefined {

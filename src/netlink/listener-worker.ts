@@ -4,6 +4,7 @@ import { EBADMSG, EBUSY, EINTR, EPERM, type Failure, isLoss, NetlinkError, unava
 import { type Libc, loadLibc } from './libc.js';
 import { decodeErrno, NLMSG_ERROR } from './message.js';
 import { decodePackets, encodeNflogBind, type LoggedPacket } from './nflog.js';
+import { sampleMessage } from './sample.js';
 import { NetlinkSocket, NFNLGRP_NFTABLES } from './socket.js';
 import { type TableChange, TransactionWatch } from './transactions.js';
 
@@ -36,6 +37,9 @@ const BACKSTOP = 1000;
 const COPY_BYTES = 128;
 /** Datagrams read of one socket before what they held is reported and the other has its turn. */
 const ROUND = 256;
+
+/** So often is a message decoded before one comes, that the engine has compiled what it would interpret at first. */
+const REHEARSALS = 500;
 
 /** The NFLOG group belongs to another. */
 class GroupTaken extends Error {}
@@ -81,6 +85,8 @@ try {
   const nflog = NetlinkSocket.open(libc, { receiveBuffer: data.receiveBuffer });
   sockets.push(nflog);
   bindGroup(nflog);
+  const sample = sampleMessage();
+  for (let n = 0; n < REHEARSALS; n++) decodePackets(sample);
   report({ kind: 'ready' });
   listen(libc, wake, nflog, events);
 } catch (error) {

@@ -31,6 +31,7 @@ export const NLM_F_CREATE = 0x400;
 /** nfgenmsg.nfgen_family. */
 export const NFPROTO_UNSPEC = 0;
 export const NFPROTO_INET = 1;
+export const NFPROTO_IPV4 = 2;
 
 const HEADER_SIZE = 16;
 const NFGENMSG_SIZE = 4;
