@@ -37,7 +37,7 @@ export function printConfig(config: Config): string {
     line('  source', knock.source),
     line('  pool', formatPortSpan(knock.pool), 'sequences are drawn from these ports'),
     line('  window', formatDuration(knock.window), 'the longest time between two packets'),
-    line('  strikes', strikes(knock.strikes), 'off | wrong packets in a minute, and how long to ignore their source'),
+    line('  strikes', strikes(knock.strikes), 'wrong packets in a minute; or off'),
     line('  nflog_group', knock.nflogGroup),
     'grants:',
     line('  ttl', formatDuration(grants.ttl), 'how long a knock opens'),

@@ -128,7 +128,8 @@ const knock = mapping({
         z.literal(['off', false]),
         mapping({
           limit: wholeNumber(5, 10_000, {
-            description: 'So many wrong packets of a source within a minute, and its knocks are ignored.',
+            description:
+              'So many wrong packets of a source within a minute, and its knocks are ignored; from `5` to `10000`.',
           }).prefault(20),
           ignore: values
             .duration(
@@ -140,11 +141,11 @@ const knock = mapping({
       ],
       { error: STRIKES },
     )
-    .prefault({})
+    .prefault({ limit: 20, ignore: '10m' })
     .meta({
       description:
         'When the knocks of a source are ignored: of an IPv4 address, or of an IPv6 /64. `off` switches it off. Open grants are never touched.',
-      written: [{ limit: 20, ignore: '10m' }],
+      written: ['off'],
     }),
   nflog_group: wholeNumber(1, 65535, {
     description: 'The NFLOG group by which the kernel reports knocks. Change it where another program uses it.',
