@@ -37,9 +37,12 @@ import {
 const STATE_SIZE = 1_200_000;
 const DONE_SIZE = 262_144;
 const DONE_TIMEOUT = seconds(30);
-/** The sources that wrong packets are counted of, and those that are ignored; where they are full, nobody new is. */
+/**
+ * The sources that wrong packets are counted of (some 200 bytes each), and those that are ignored, which the daemon must be
+ * able to read while others wait; where they are full, nobody new is.
+ */
 const STRIKES_SIZE = 131_072;
-const IGNORED_SIZE = 65_536;
+const IGNORED_SIZE = 16_384;
 /** A flood of spoofed sources crosses the line often: the daemon is told of so many, and finds the others in the set. */
 const STRUCK_RATE = 'limit rate 5/second burst 50 packets';
 /** IP and transport headers and a short payload of the completing packet. */

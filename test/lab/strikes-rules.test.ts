@@ -162,7 +162,7 @@ describe.each(FAMILIES)('the rules over %s', (family) => {
   });
 
   it('ignore nobody new where the ignored are full, and hear the knocks of those who would be', async () => {
-    await load(LIMIT, (rules) => rules.replaceAll('size 65536', 'size 3'));
+    await load(LIMIT, (rules) => rules.replaceAll('size 16384', 'size 3'));
     for (const index of [1, 2, 3]) await send(wrong(one(index), 20));
     await send(wrong(one(4), 100), knock(one(4)), knock(one(1)));
     expect([await completed(family, 4), await completed(family, 1)]).toEqual([true, false]);

@@ -88,7 +88,7 @@ function strikesBlock(terminal: Terminal, { ignored_count, ignored }: StrikesVie
   if (ignored_count === 0) return [];
   const shown = ignored.slice(0, MOST_IGNORED);
   const who = count(ignored_count, 'source is', 'sources are');
-  const rest = ignored_count > shown.length ? [`and ${ignored_count - shown.length} more`] : [];
+  const rest = ignored_count > shown.length ? [`and ${(ignored_count - shown.length).toLocaleString('en')} more`] : [];
   const rows = shown.map(({ address, remaining_s }) => [`  ${clean(address)}`, `${remaining(remaining_s)} left`]);
   return [
     [

@@ -99,7 +99,7 @@ export const WhoisView = z.object({
   grants: z.array(GrantView),
   entries: z.array(EntryView),
   allowed: z.array(z.string()).describe('the services that are open to it'),
-  ignored: z.array(IgnoredView).describe('why its knocks are ignored now, where they are: one, or none'),
+  ignored: z.array(IgnoredView).describe('its source, where its knocks are ignored now: one, or none'),
 });
 export type WhoisView = z.infer<typeof WhoisView>;
 
