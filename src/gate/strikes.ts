@@ -97,9 +97,10 @@ export class Strikes {
     if (this.limit === null) return [];
     const { ignoreFor } = this.limit;
     const now = this.#o.clock.now();
-    const events = await this.#o.store.readJournal({ since: (now - ignoreFor) as Instant, limit: MOST_EVENTS });
-    return events.flatMap(({ event, address, at }) =>
-      event === 'strike.ignored' && address ? [{ target: address, remaining: millis(at + ignoreFor - now) }] : [],
+    const since = (now - ignoreFor) as Instant;
+    const events = await this.#o.store.readJournal({ since, event: 'strike.ignored', limit: MOST_EVENTS });
+    return events.flatMap(({ address, at }) =>
+      address ? [{ target: address, remaining: millis(at + ignoreFor - now) }] : [],
     );
   }
 
