@@ -21,6 +21,7 @@ import { People } from './gate/people.js';
 import { Recorder } from './gate/recorder.js';
 import { recover } from './gate/recovery.js';
 import type { Culprit } from './gate/repair-rounds.js';
+import { Strikes } from './gate/strikes.js';
 import { UserDesk } from './gate/user-desk.js';
 import { bootId, ownAddresses } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
@@ -29,6 +30,7 @@ import { ServiceManager } from './host/notify.js';
 import { sshPeers } from './host/ssh-peers.js';
 import { Kernel } from './kernel.js';
 import { KernelKnockSource } from './knock/kernel-source.js';
+import { KernelStrikes } from './knock/kernel-strikes.js';
 import { checkPool, configuredEntries, guardLayout } from './layout.js';
 import { rehearse } from './rehearsal.js';
 import { SqliteStore } from './store/sqlite-store.js';
@@ -107,7 +109,7 @@ export class Daemon {
       log: this.#log,
       news: {
         onPackets: (packets) => source.ring(packets),
-        onPacketsLost: () => void source.collect(),
+        onPacketsLost: () => void source.missed(),
         onTableChanged: (culprit) => this.#tableChanged(culprit),
         onFailed: this.#onFailed,
       },
@@ -122,11 +124,24 @@ export class Daemon {
       onStarted: (pid) => kernel.expectProcess(pid),
       onUnsaved: (error) => this.#log.warn({ err: error }, 'the guard could not be saved for the boot step'),
     });
-    const source = new KernelKnockSource({
+    const source: KernelKnockSource = new KernelKnockSource({
       readMailbox: () => firewall.readMailbox(),
       hasDoorbell: kernel.link !== null,
+      strikes:
+        layout.strikes === null
+          ? null
+          : new KernelStrikes({
+              clock,
+              ignoreFor: layout.strikes.ignoreFor,
+              read: () => firewall.readIgnored(),
+              forgive: (sources) => firewall.forgive(sources),
+              toldBefore: () => strikes.recorded(),
+              onProblem: (error) => this.#log.error({ err: error }, 'the ignored sources cannot be read'),
+            }),
       onProblem: (error) => this.#log.error({ err: error }, 'the mailbox of knocks cannot be read; trying again'),
     });
+
+    const strikes = new Strikes({ limit: layout.strikes, source, recorder, store, clock, log: this.#log });
 
     const people = new People({
       services: config.services,
@@ -173,6 +188,7 @@ export class Daemon {
       defaultTtl: config.grants.ttl,
       ipv6Prefix: config.grants.ipv6Prefix,
       entries: () => entries.list(),
+      clearStrikes: (target) => strikes.clear(target),
       ownAddresses: cached(ownAddresses, 5000, clock),
     });
 
@@ -195,8 +211,9 @@ export class Daemon {
     await source.start({
       onKnocks: (knocks) =>
         doorkeeper.knocks(knocks).catch((error) => this.#log.error({ err: error }, 'knocks could not be answered')),
-      onStruck: () => undefined,
+      onStruck: (sources) => strikes.struck(sources),
     });
+    this.#onStop(() => strikes.stop());
     this.#onStop(() => source.stop());
 
     const heartbeat = new Heartbeat({
@@ -234,6 +251,7 @@ export class Daemon {
       guard,
       recorder,
       store,
+      strikes,
       knockHealth: () => source.health(),
     });
     const control = new ControlServer({ socket: config.control.socket, gateway, version: VERSION, log: this.#log });

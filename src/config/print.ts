@@ -1,3 +1,4 @@
+import type { StrikeLimit } from '../core/knock/strikes.js';
 import { formatPortRange, formatPortSpan } from '../core/ports.js';
 import type { Scope } from '../core/service.js';
 import { formatDuration } from '../core/time.js';
@@ -36,6 +37,7 @@ export function printConfig(config: Config): string {
     line('  source', knock.source),
     line('  pool', formatPortSpan(knock.pool), 'sequences are drawn from these ports'),
     line('  window', formatDuration(knock.window), 'the longest time between two packets'),
+    line('  strikes', strikes(knock.strikes), 'wrong packets in a minute; or off'),
     line('  nflog_group', knock.nflogGroup),
     'grants:',
     line('  ttl', formatDuration(grants.ttl), 'how long a knock opens'),
@@ -52,6 +54,10 @@ export function printConfig(config: Config): string {
     line('  directory', state.directory),
   ];
   return `${HEAD}${lines.join('\n')}\n`;
+}
+
+function strikes(limit: StrikeLimit | null): string | object {
+  return limit === null ? 'off' : { limit: limit.wrong, ignore: formatDuration(limit.ignoreFor) };
 }
 
 function phoneLines({ extension, driver, ari, ami }: PhoneConfig): string[] {

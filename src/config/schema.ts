@@ -6,6 +6,8 @@ import * as values from './values.js';
 
 const SCOPE = 'write all, or a list of services such as [ssh, sip], at least one';
 
+const STRIKES = 'write off, or a mapping like {limit: 20, ignore: 10m}';
+
 const scope = (description: string, example = ['ssh']) =>
   z
     .union([z.literal('all'), listOf(values.serviceReference).min(1, { error: SCOPE })], { error: SCOPE })
@@ -120,6 +122,31 @@ const knock = mapping({
       { description: 'The longest time between two packets of a sequence, from `1s` to `60s`.', written: ['15s'] },
     )
     .prefault('10s'),
+  strikes: z
+    .union(
+      [
+        z.literal(['off', false]),
+        mapping({
+          limit: wholeNumber(5, 10_000, {
+            description:
+              'So many wrong packets of a source within a minute, and its knocks are ignored; from `5` to `10000`.',
+          }).prefault(20),
+          ignore: values
+            .duration(
+              { min: seconds(10), max: days(1) },
+              { description: 'For how long, from `10s` to `1d`.', written: ['1h'] },
+            )
+            .prefault('10m'),
+        }),
+      ],
+      { error: STRIKES },
+    )
+    .prefault({ limit: 20, ignore: '10m' })
+    .meta({
+      description:
+        'When the knocks of a source are ignored: of an IPv4 address, or of an IPv6 /64. `off` switches it off. Open grants are never touched.',
+      written: ['off'],
+    }),
   nflog_group: wholeNumber(1, 65535, {
     description: 'The NFLOG group by which the kernel reports knocks. Change it where another program uses it.',
   }).prefault(864),

@@ -1,6 +1,7 @@
-import { familyOf } from '../core/address.js';
+import { familyOf, type Target } from '../core/address.js';
 import type { Completion, ElementChange, GuardLayout, KernelElement, SetScope } from '../core/firewall.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
+import type { IgnoredSource } from '../core/knock/strikes.js';
 import { type Clock, millis } from '../core/time.js';
 import type { SetElement as NetlinkElement } from '../netlink/elements.js';
 import { NetlinkError, type NftablesLink, type Operation } from '../netlink/nftables-link.js';
@@ -15,7 +16,7 @@ import {
   stepKeyBytes,
   targetKey,
 } from './keys.js';
-import { doneSet, FAMILIES, grantSet, STEP_MAP } from './names.js';
+import { doneSet, FAMILIES, grantSet, ignoredSet, STEP_MAP, strikeSet } from './names.js';
 import { setScopes } from './ruleset.js';
 
 /** No such file or directory: there is no such set (errno-base.h). */
@@ -120,6 +121,44 @@ export class NetlinkElements implements Elements {
       }
     }
     return found;
+  }
+
+  async readIgnored(): Promise<IgnoredSource[]> {
+    const found: IgnoredSource[] = [];
+    for (const family of FAMILIES) {
+      for (const { key, remaining } of await this.#dumpIfThere(ignoredSet(family))) {
+        const target = keyTarget(key, 64);
+        if (target !== undefined && remaining !== undefined) found.push({ target, remaining });
+      }
+    }
+    return found;
+  }
+
+  /*
+   * A delete alone here: an add fails where the set is full, and a count made by hand would have no limit in it, so that
+   * a packet in between crosses the line.
+   */
+  async forgive(sources: readonly Target[]): Promise<void> {
+    for (const family of FAMILIES) {
+      const keys = sources
+        .filter((source) => familyOf(source) === family)
+        .map((source) => ({ key: targetKey(source) }));
+      for (const set of [ignoredSet(family), strikeSet(family)]) {
+        if (keys.length > 1 && (await this.#deleteIfThere(set, keys))) continue;
+        for (const key of keys) await this.#deleteIfThere(set, [key]);
+      }
+    }
+  }
+
+  /** All of them or, where one is not there, none. */
+  async #deleteIfThere(set: string, elements: readonly NetlinkElement[]): Promise<boolean> {
+    try {
+      await this.#link.transact([{ op: 'delete', set, elements }]);
+      return true;
+    } catch (error) {
+      if (error instanceof NetlinkError && error.errno === ENOENT) return false;
+      throw error;
+    }
   }
 }
 

@@ -34,6 +34,8 @@ export interface DoorkeeperOptions {
   readonly ipv6Prefix: 64 | 128;
   /** Entries of the store and of the configuration. */
   readonly entries: () => Iterable<Entry>;
+  /** Listens again to knocks that overlap with a target; never rejects. */
+  readonly clearStrikes: (target: Target) => Promise<void>;
   readonly ownAddresses: () => ReadonlySet<Address>;
 }
 
@@ -104,7 +106,8 @@ export class Doorkeeper {
   }
 
   /**
-   * Opens for an operator. Resolves when it is open and on the disk.
+   * Opens for an operator, or whoever else does not come by a knock: strikes are cleared along with it. Resolves when it
+   * is open and on the disk.
    * @throws SP_FIREWALL_FAILED; a record that cannot be written yet is no error: it is kept and tried again
    */
   async open(request: OpenRequest): Promise<Grant> {
@@ -115,7 +118,7 @@ export class Doorkeeper {
       this.#undo([opened]);
       throw new SallyportError('SP_FIREWALL_FAILED', { problem: 'it is being put right; try again' }, error);
     }
-    await this.#recordOpened(opened).catch(() => undefined);
+    await Promise.all([this.#recordOpened(opened).catch(() => undefined), this.#o.clearStrikes(request.target)]);
     return opened.grant;
   }
 

@@ -34,8 +34,9 @@ import type { Guard } from './guard.js';
 import { parseMoment } from './moment.js';
 import { type People, ttlTooLong } from './people.js';
 import type { Recorder } from './recorder.js';
+import type { Strikes } from './strikes.js';
 import type { UserDesk } from './user-desk.js';
-import { inSeconds, viewEntry, viewEvent, viewGrant } from './views.js';
+import { inSeconds, viewEntry, viewEvent, viewGrant, viewIgnored, viewStrikes } from './views.js';
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -51,6 +52,7 @@ export interface GatewayOptions {
   readonly guard: Guard;
   readonly recorder: Recorder;
   readonly store: Store;
+  readonly strikes: Strikes;
   readonly knockHealth: () => SourceHealth;
 }
 
@@ -72,6 +74,7 @@ export class Gateway implements GatewayApi {
     const reverts = guard.revertsAt === undefined ? undefined : inSeconds(between(clock.monotonic(), guard.revertsAt));
     const health = this.#o.knockHealth();
     const problem = recorder.problem;
+    const ignored = await this.#o.strikes.ignored().catch(() => null);
     return {
       ready: this.#isReady,
       version: this.#o.version,
@@ -91,6 +94,7 @@ export class Gateway implements GatewayApi {
             ? { state: 'ok' }
             : { state: 'failing', detail: `${problem}; ${recorder.waiting} records wait` },
       },
+      strikes: viewStrikes(this.#o.strikes.limit, ignored, clock),
       notices: [...this.#o.notices],
     };
   }
@@ -103,6 +107,7 @@ export class Gateway implements GatewayApi {
     const { ledger, entries, config } = this.#o;
     const grants = [...ledger.all()].filter(({ target }) => covers(target, address));
     const covering = entries.list().filter(({ target }) => covers(target, address));
+    const ignored = await this.#o.strikes.ignoredIn(address);
     const open = new Set([...grants, ...covering].flatMap(({ services }) => services));
     const allowed = open.has(ALL)
       ? [...config.firewall.guard]
@@ -112,29 +117,32 @@ export class Gateway implements GatewayApi {
       grants: grants.map((grant) => viewGrant(grant, this.#o.clock)),
       entries: covering.map(viewEntry),
       allowed,
+      ignored: ignored.map((one) => viewIgnored(one, this.#o.clock)),
     };
   }
 
   async allow(request: AllowRequest): Promise<AllowResult> {
-    const { config, doorkeeper, people } = this.#o;
+    const { config, doorkeeper, people, strikes } = this.#o;
     const target = this.#parseTarget(request.target);
     const user = request.user === undefined ? null : people.get(request.user);
     const services = this.#scope(request.services, user);
     const refusal = doorkeeper.refusal(target);
     if (refusal !== undefined) throw new SallyportError('SP_ADDRESS_REFUSED', { address: target, reason: refusal });
     const note = request.note ?? null;
+    const struck = (await strikes.ignoredIn(target)).map((one) => one.target);
     if (request.for === undefined) {
       if (user !== null)
         throw new SallyportError('SP_USAGE', {
           problem: 'an entry belongs to no user; give --for to open for a while',
         });
       const entry = await this.#o.entries.add({ target, services, note, source: 'operator' });
-      return { entry: viewEntry(entry), grant: null };
+      await strikes.clear(target);
+      return { entry: viewEntry(entry), grant: null, listened_to: struck };
     }
     const ttl = parseDuration(request.for);
     if (ttl > config.grants.maxTtl) throw ttlTooLong(request.for, config.grants.maxTtl);
     const grant = await doorkeeper.open({ user, target: doorkeeper.widen(target), services, ttl, method: 'cli', note });
-    return { grant: viewGrant(grant, this.#o.clock), entry: null };
+    return { grant: viewGrant(grant, this.#o.clock), entry: null, listened_to: struck };
   }
 
   async revoke({ what }: RevokeRequest): Promise<RevokeResult> {

@@ -35,7 +35,7 @@ describe('the two executors of the automaton', () => {
 
   beforeAll(async () => {
     lab = await Lab.create();
-    daemon = lab.daemon({ config: 'knock: {window: 60s}' });
+    daemon = lab.daemon({ config: 'knock: {window: 60s, strikes: off}' });
     await daemon.start();
     await daemon.confirm();
     await addWitness(daemon);

@@ -110,6 +110,7 @@ export function statusView(changes: Partial<StatusView> = {}): StatusView {
     entries: 1,
     users: 1,
     parts: { firewall: { state: 'guarding' }, knock: { state: 'listening' }, store: { state: 'ok' } },
+    strikes: { limit: 20, per_s: 60, ignore_s: 600, ignored_count: 0, ignored: [] },
     notices: [],
     ...changes,
   };
@@ -143,12 +144,16 @@ export class FakeGateway implements GatewayApi {
   status: GatewayApi['status'] = () => this.#note(statusView(), 'status');
   list: GatewayApi['list'] = () => this.#note({ entries: [entryView()], grants: [grantView()] }, 'list');
   whois: GatewayApi['whois'] = (address) =>
-    this.#note({ address, grants: [grantView({ address })], entries: [], allowed: ['ssh'] }, 'whois', address);
+    this.#note(
+      { address, grants: [grantView({ address })], entries: [], allowed: ['ssh'], ignored: [] },
+      'whois',
+      address,
+    );
   allow: GatewayApi['allow'] = (request) =>
     this.#note(
       request.for === undefined
-        ? { grant: null, entry: entryView({ target: request.target }) }
-        : { grant: grantView({ address: request.target, method: 'cli', user: null }), entry: null },
+        ? { grant: null, entry: entryView({ target: request.target }), listened_to: [] }
+        : { grant: grantView({ address: request.target, method: 'cli', user: null }), entry: null, listened_to: [] },
       'allow',
       request,
     );

@@ -72,9 +72,11 @@ export class FakeStore implements Store {
     }
   }
 
-  async readJournal({ since, afterSeq = 0, limit }: JournalQuery): Promise<readonly NumberedEvent[]> {
+  async readJournal({ since, afterSeq = 0, event, limit }: JournalQuery): Promise<readonly NumberedEvent[]> {
     if (this.readFault !== undefined) throw this.readFault;
-    return this.#journal.filter(({ seq, at }) => seq > afterSeq && (since === undefined || at >= since)).slice(-limit);
+    const isAsked = (one: NumberedEvent) =>
+      one.seq > afterSeq && (since === undefined || one.at >= since) && (event === undefined || one.event === event);
+    return this.#journal.filter(isAsked).slice(-limit);
   }
 
   async prune(): Promise<number> {

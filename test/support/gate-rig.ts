@@ -1,4 +1,4 @@
-import { type Address, parseAddress } from '../../src/core/address.ts';
+import { type Address, parseAddress, type Target } from '../../src/core/address.ts';
 import type { Entry } from '../../src/core/entry.ts';
 import type { Completion, SetElement } from '../../src/core/firewall.ts';
 import { HeldTargets } from '../../src/core/grants/held.ts';
@@ -71,6 +71,7 @@ export function gateRig({ users = [ANNA, BEN], isConfirmed = true, ipv6Prefix = 
   const firewall = new FakeFirewall(clock);
   const recorder = new Recorder({ store, log });
   const entries: Entry[] = [];
+  const cleared: Target[] = [];
   const people = new People({
     services: SERVICES,
     pool: span(21000, 29999),
@@ -108,10 +109,11 @@ export function gateRig({ users = [ANNA, BEN], isConfirmed = true, ipv6Prefix = 
     defaultTtl: hours(1),
     ipv6Prefix,
     entries: () => entries,
+    clearStrikes: async (target) => void cleared.push(target),
     ownAddresses: () => new Set([OWN]),
   });
   return {
-    ...{ clock, log, store, firewall, recorder, entries, people, ledger, held, guard, doorkeeper },
+    ...{ clock, log, store, firewall, recorder, entries, cleared, people, ledger, held, guard, doorkeeper },
     /** How often the guard was put up. */
     loads: () => loads,
     /** Starts as the daemon does. */

@@ -57,7 +57,7 @@ describe('--json', () => {
   it.each([
     ['status', statusView()],
     ['list', { entries: [entryView()], grants: [grantView()] }],
-    ['allow 203.0.113.7', { grant: null, entry: entryView({ target: '203.0.113.7' }) }],
+    ['allow 203.0.113.7', { grant: null, entry: entryView({ target: '203.0.113.7' }), listened_to: [] }],
     ['revoke alice', { revoked: [grantView()], removed: [] }],
     ['user add bob', cardView({ name: 'bob' })],
     ['user list', [userView()]],

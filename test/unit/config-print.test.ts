@@ -78,6 +78,10 @@ const file = fc
             .tuple(fc.integer({ min: 10_000, max: 30_000 }), fc.integer({ min: 999, max: 30_000 }))
             .map(([a, n]) => `${a}-${a + n}`),
           window: length(1000, 60_000),
+          strikes: fc.oneof(
+            fc.constantFrom('off', false),
+            fc.record({ limit: fc.integer({ min: 5, max: 10_000 }), ignore: fc.constantFrom('10s', '10m', '1d') }),
+          ),
           nflog_group: fc.integer({ min: 1, max: 65535 }),
         }),
         grants: maybe(

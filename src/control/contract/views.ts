@@ -61,6 +61,23 @@ export type PartView = z.infer<typeof PartView>;
 
 const FirewallPartView = PartView.extend({ reverts_in_s: z.number().optional() });
 
+/** A source whose knocks are ignored. */
+export const IgnoredView = z.object({
+  address: z.string().describe('an IPv4 address, or the /64 of an IPv6 one'),
+  until: time,
+  remaining_s: z.number(),
+});
+export type IgnoredView = z.infer<typeof IgnoredView>;
+
+export const StrikesView = z.object({
+  limit: z.number().describe('so many wrong packets'),
+  per_s: z.number().describe('within so many seconds of the first'),
+  ignore_s: z.number().describe('and the knocks of their source are ignored for so many seconds'),
+  ignored_count: z.number().nullable().describe('how many sources are ignored now; null: it cannot be read'),
+  ignored: z.array(IgnoredView).describe('at most 50 of them, the latest first'),
+});
+export type StrikesView = z.infer<typeof StrikesView>;
+
 export const StatusView = z.object({
   ready: z.boolean(),
   version: z.string(),
@@ -69,6 +86,7 @@ export const StatusView = z.object({
   entries: z.number(),
   users: z.number(),
   parts: z.object({ firewall: FirewallPartView, knock: PartView, store: PartView }).catchall(PartView),
+  strikes: StrikesView.nullable().describe('null: switched off'),
   notices: z.array(z.string()),
 });
 export type StatusView = z.infer<typeof StatusView>;
@@ -81,11 +99,16 @@ export const WhoisView = z.object({
   grants: z.array(GrantView),
   entries: z.array(EntryView),
   allowed: z.array(z.string()).describe('the services that are open to it'),
+  ignored: z.array(IgnoredView).describe('its source, where its knocks are ignored now: one, or none'),
 });
 export type WhoisView = z.infer<typeof WhoisView>;
 
-/** Exactly one of the two is not null. */
-export const AllowResult = z.object({ grant: GrantView.nullable(), entry: EntryView.nullable() });
+/** Exactly one of `grant` and `entry` is not null. */
+export const AllowResult = z.object({
+  grant: GrantView.nullable(),
+  entry: EntryView.nullable(),
+  listened_to: z.array(z.string()).describe('sources whose knocks were ignored, and are listened to again'),
+});
 export type AllowResult = z.infer<typeof AllowResult>;
 
 export const RevokeResult = z.object({ revoked: z.array(GrantView), removed: z.array(EntryView) });
