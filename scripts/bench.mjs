@@ -3,8 +3,8 @@
  * machine; the ratios within one run are what counts. The whole result is kept in .cache/bench/latest.json.
  */
 import { parseArgs } from 'node:util';
-import { Bench } from './bench/bench.mjs';
-import { keep } from './bench/keep.mjs';
+import { Bench, host } from './bench/bench.mjs';
+import { keep, mustFit } from './bench/keep.mjs';
 import { benchReport } from './bench/report.mjs';
 import { loadScenarios } from './bench/scenarios.mjs';
 import { AS_ROOT, at, shown, writeOwned } from './lib/checkout.mjs';
@@ -44,6 +44,7 @@ await runScript(async () => {
   // Before the scenarios are loaded: some need packages that it may only just install.
   await setUp();
   const scenarios = chosen(await loadScenarios(), options.only);
+  if (options.keep) mustFit(host(), ids(scenarios));
   const peers = await fetchPeers(PEERS);
   if (peers.missing) say(`left out: ${peers.missing}`);
   const result = await new Bench({ scenarios, peers, quick: options.quick }).run();
@@ -70,13 +71,14 @@ function readOptions() {
 
 function chosen(scenarios, only) {
   if (only === undefined) return scenarios;
-  const ids = only.split(',');
-  const unknown = ids.filter((id) => !scenarios.some((scenario) => scenario.id === id));
-  if (unknown.length === 0) return scenarios.filter(({ id }) => ids.includes(id));
-  throw new SetupError(
-    `there is no scenario ${unknown.join(', ')}`,
-    `Choose from: ${scenarios.map(({ id }) => id).join(', ')}`,
-  );
+  const wanted = only.split(',');
+  const unknown = wanted.filter((id) => !ids(scenarios).includes(id));
+  if (unknown.length === 0) return scenarios.filter(({ id }) => wanted.includes(id));
+  throw new SetupError(`there is no scenario ${unknown.join(', ')}`, `Choose from: ${ids(scenarios).join(', ')}`);
+}
+
+function ids(scenarios) {
+  return scenarios.map(({ id }) => id);
 }
 
 function listing(scenarios) {

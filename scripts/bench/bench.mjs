@@ -94,11 +94,11 @@ function judged(outcome) {
 }
 
 /** Figures mean nothing without it; no name and no path is in it. */
-function host() {
+export function host() {
   const processors = cpus();
   const memory = `${Math.round(totalmem() / 2 ** 30)} GB`;
   const cpu = processors[0]?.model.trim() ?? 'unknown';
-  return { cpus: processors.length, cpu, memory, kernel: release(), node: process.version };
+  return { cpus: processors.length, cpu, memory, kernel: release().replace(/-.*/, ''), node: process.version };
 }
 
 function seconds(since) {

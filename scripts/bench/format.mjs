@@ -1,13 +1,14 @@
 /** Numbers as people read them. */
 
-/** Three digits that count, thousands apart: 0.0123, 1.23, 12.3, 1,230. */
+/** Three digits that count, thousands apart: 0.0123, 1.23, 12.0, 1,230. */
 export function number(value) {
   if (value === 0) return '0';
   const size = Math.abs(value);
   if (size < 0.001) return value.toExponential(1);
   if (Number.isInteger(value)) return grouped(String(value));
-  const decimals = size >= 100 ? 0 : 2 - Math.floor(Math.log10(size));
-  return grouped(value.toFixed(Math.min(4, Math.max(0, decimals))));
+  if (size < 1) return String(Number(value.toPrecision(3)));
+  const decimals = 2 - Math.floor(Math.log10(size));
+  return grouped(value.toFixed(Math.max(0, decimals)));
 }
 
 /** A figure's value with its unit. */

@@ -22,20 +22,25 @@ export function openingResult(samples, { way, missing }) {
   return {
     figures: [
       {
-        ...figure('knockd-ratio', 'knockd’s median, in ours', ratio(knockd.median, sallyport.median), 'times'),
+        ...figure('knockd-ratio', 'knockd’s median ÷ Sallyport’s', ratio(knockd.median, sallyport.median), 'times'),
         goal: { least: 20 },
         ...(way ? { compared: `knockd 0.8, which opens by “${way}”, the faster of its ways here` } : {}),
       },
       {
-        ...figure('fwknopd-ratio', 'fwknopd’s median, in ours', ratio(fwknopd.median, sallyport.median), 'times'),
+        ...figure('fwknopd-ratio', 'fwknopd’s median ÷ Sallyport’s', ratio(fwknopd.median, sallyport.median), 'times'),
         goal: { least: 250 },
         compared: 'fwknopd 2.6 with Debian’s settings',
       },
       {
-        ...figure('p99-ratio', 'our 99th percentile, in knockd’s median', ratio(sallyport.p99, knockd.median), 'times'),
+        ...figure(
+          'p99-ratio',
+          'Sallyport’s 99th percentile ÷ knockd’s median',
+          ratio(sallyport.p99, knockd.median),
+          '',
+        ),
         goal: { most: 1 },
       },
-      figure('sallyport-lost', 'our knocks that opened nothing', sallyport.lost, 'knocks'),
+      figure('sallyport-lost', 'Sallyport, knocks that opened nothing', sallyport.lost, 'knocks'),
       figure('sallyport-median', 'Sallyport, median', sallyport.median, 'ms'),
       figure('sallyport-p99', 'Sallyport, 99th percentile', sallyport.p99, 'ms'),
       figure('sallyport-first', 'Sallyport, the first knock after a start', first.median, 'ms'),

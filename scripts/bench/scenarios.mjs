@@ -26,6 +26,7 @@
  * @property {string} unit
  * @property {{most?: number, least?: number}} [goal]
  * @property {string} [compared] with what
+ * @property {string} [why] why a missed goal is missed; shown only then
  *
  * @typedef {object} Plot
  * @property {string} id
@@ -37,7 +38,7 @@
  * @property {string[]} [labels] of the values: the bars' groups, the points along a line
  * @property {string} [across] what the labels of a line are
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 
 const FOLDER = new URL('./scenarios/', import.meta.url);
 /** The order in which they run and are told; others come after. */
@@ -45,8 +46,13 @@ const ORDER = ['opening', 'noise', 'throughput', 'grants', 'users', 'start'];
 
 /** @returns {Promise<Scenario[]>} in the order in which they run */
 export async function loadScenarios() {
-  const names = existsSync(FOLDER) ? readdirSync(FOLDER).filter((name) => name.endsWith('.mjs')) : [];
+  const names = readdirSync(FOLDER).filter((name) => name.endsWith('.mjs'));
   const modules = await Promise.all(names.sort().map((name) => import(new URL(name, FOLDER))));
-  const place = ({ id }) => (ORDER.indexOf(id) + 1 || ORDER.length + 1) - 1;
-  return modules.map(({ scenario }) => scenario).sort((a, b) => place(a) - place(b));
+  return inOrder(modules.map(({ scenario }) => scenario));
+}
+
+/** @template {{id: string}} T @param {T[]} scenarios @returns {T[]} */
+export function inOrder(scenarios) {
+  const place = ({ id }) => (ORDER.includes(id) ? ORDER.indexOf(id) : ORDER.length);
+  return [...scenarios].sort((a, b) => place(a) - place(b));
 }
