@@ -10,7 +10,7 @@ const KEPT = at('docs', 'performance.json');
 const MOST_SAMPLES = 400;
 const MOST_POINTS = 300;
 const MOST_BYTES = 200_000;
-const DIGITS = 4;
+const DIGITS = 5;
 
 /** What is kept; no scenarios where nothing was kept yet. */
 function readKept() {

@@ -24,11 +24,15 @@ export function openingResult(samples, { way, missing }) {
       {
         ...figure('knockd-ratio', 'knockd’s median ÷ Sallyport’s', ratio(knockd.median, sallyport.median), 'times'),
         goal: { least: 20 },
+        why: `With this median of knockd’s, ours would have to be under ${needed(knockd.median, 20)} ms.`,
         ...(way ? { compared: `knockd 0.8, which opens by “${way}”, the faster of its ways here` } : {}),
       },
       {
         ...figure('fwknopd-ratio', 'fwknopd’s median ÷ Sallyport’s', ratio(fwknopd.median, sallyport.median), 'times'),
         goal: { least: 250 },
+        why:
+          'fwknopd’s time is what it sleeps between two looks at its packets, 50 ms on average, and the runs of iptables that ' +
+          `follow. With this median, ours would have to be under ${needed(fwknopd.median, 250)} ms.`,
         compared: 'fwknopd 2.6 with Debian’s settings',
       },
       {
@@ -94,6 +98,10 @@ function notes(samples, { knockd, fwknopd, eagerFwknopd, floor }, missing) {
 
 function figure(id, title, value, unit) {
   return { id, title, value: value ?? null, unit };
+}
+
+function needed(median, times) {
+  return median === undefined ? '-' : number(median / times);
 }
 
 function ratio(a, b) {
