@@ -7,7 +7,6 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exitCode } from '../lib/namespaces.mjs';
 import { peerLibraries } from '../lib/peers.mjs';
-import { Iptables } from './iptables.mjs';
 import { listening } from './listening.mjs';
 
 /** Where its packets go, by default. */
@@ -25,16 +24,15 @@ export class Fwknopd {
   #child;
   #ended;
 
-  /** @returns {Fwknopd | undefined} undefined where it, its client or iptables was not fetched */
+  /** @returns {Fwknopd | undefined} undefined where it, its client or iptables is not there */
   static find(options) {
-    const { folder } = options;
-    if (folder === undefined || !existsSync(daemonOf(folder)) || !existsSync(clientOf(folder))) return undefined;
-    const iptables = Iptables.find(folder);
-    return iptables === undefined ? undefined : new Fwknopd(options, iptables);
+    const { folder, iptables } = options;
+    if (folder === undefined || iptables === undefined) return undefined;
+    return existsSync(daemonOf(folder)) && existsSync(clientOf(folder)) ? new Fwknopd(options) : undefined;
   }
 
-  /** @param {{gateway, laptop, folder: string, directory: string, port: number}} options */
-  constructor({ gateway, laptop, folder, directory, port }, iptables) {
+  /** @param {{gateway, laptop, folder: string, directory: string, port: number, iptables}} options */
+  constructor({ gateway, laptop, folder, directory, port, iptables }) {
     this.#gateway = gateway;
     this.#laptop = laptop;
     this.#folder = folder;

@@ -14,14 +14,19 @@ export class Iptables {
   #own;
   #system;
 
-  /** @returns {Iptables | undefined} undefined where it was not fetched */
-  static find(folder) {
+  /** @returns {Promise<Iptables | undefined>} undefined where it was not fetched, or does not run in the machine */
+  static async find(folder, machine) {
+    if (folder === undefined) return undefined;
     const program = join(folder, 'usr', 'sbin', 'iptables-nft');
     const libraries = join(folder, 'usr', 'lib');
     if (!existsSync(program) || !existsSync(libraries)) return undefined;
     const name = readdirSync(libraries).find((one) => existsSync(join(libraries, one, 'xtables')));
     if (name === undefined || !existsSync(join('/usr/lib', name))) return undefined;
-    return new Iptables(program, join(libraries, name), join('/usr/lib', name));
+    const iptables = new Iptables(program, join(libraries, name), join('/usr/lib', name));
+    // A kernel may lack overlays, or what iptables needs.
+    const [first, ...args] = iptables.around([program, '-n', '-L', 'INPUT']);
+    const { code } = await machine.run(first, args);
+    return code === 0 ? iptables : undefined;
   }
 
   constructor(program, own, system) {

@@ -3,7 +3,6 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exitCode } from '../lib/namespaces.mjs';
 import { peerLibraries } from '../lib/peers.mjs';
-import { Iptables } from './iptables.mjs';
 import { listening } from './listening.mjs';
 
 const NFT = 'nft add element';
@@ -26,14 +25,15 @@ export class Knockd {
     return folder !== undefined && existsSync(programOf(folder)) ? new Knockd(options) : undefined;
   }
 
-  /** @param {{machine, folder: string, directory: string, knocks: number[], port: number}} options */
-  constructor({ machine, folder, directory, knocks, port }) {
+  /** @param {{machine, folder: string, directory: string, knocks: number[], port: number, iptables?: object}}
+   *   options */
+  constructor({ machine, folder, directory, knocks, port, iptables }) {
     this.#machine = machine;
     this.#folder = folder;
     this.#directory = directory;
     this.#knocks = knocks;
     this.#port = port;
-    this.#iptables = Iptables.find(folder);
+    this.#iptables = iptables;
   }
 
   /** The ways to open that there are programs for. */

@@ -18,11 +18,6 @@ export function performanceFiles(performance, readme) {
     ['docs/performance.md', pageOf(performance)],
   ]);
   for (const scenario of performance.scenarios)
-    for (const plot of scenario.plots) files.set(`docs/${plotFile(scenario, plot)}`, plotSvg(plot));
+    for (const plot of scenario.plots) files.set(`docs/${plotFile(scenario, plot)}`, RENDERERS[plot.kind](plot));
   return files;
-}
-
-/** A plot as an SVG picture. */
-export function plotSvg(plot) {
-  return RENDERERS[plot.kind](plot);
 }

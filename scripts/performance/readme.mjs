@@ -4,8 +4,8 @@ import { tally } from '../bench/goals.mjs';
 import { SetupError } from '../lib/run.mjs';
 import { machineOf, shortfall } from './page.mjs';
 
-export const BEGIN = '<!-- performance:begin -->';
-export const END = '<!-- performance:end -->';
+const BEGIN = '<!-- performance:begin -->';
+const END = '<!-- performance:end -->';
 
 const PEERS = [
   { id: 'knockd', name: 'knockd 0.8' },

@@ -6,7 +6,7 @@
 export const WIDTH = 760;
 /** Of the title and below the last line. */
 export const TOP = 48;
-export const FONT = 13;
+const FONT = 13;
 
 /** Series keep their colour by place; each has enough contrast to the ground for text. */
 const LIGHT = ['#0969da', '#b34700', '#00704f', '#9b3f7a', '#59636e'];

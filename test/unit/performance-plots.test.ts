@@ -13,7 +13,17 @@ interface Plot {
   readonly across?: string;
 }
 
-const { plotSvg } = await script<{ plotSvg(plot: Plot): string }>('performance/files.mjs');
+const { performanceFiles } = await script<{
+  performanceFiles(performance: object, readme: string): Map<string, string>;
+}>('performance/files.mjs');
+
+/** The picture that is made of a plot. */
+function plotSvg(plot: Plot): string {
+  const scenario = { id: 's', title: 'S', at: '2026-01-01', figures: [], notes: [], plots: [plot] };
+  const host = { cpus: 1, cpu: 'A', memory: '1 GB', kernel: '6', node: 'v20' };
+  const readme = '<!-- performance:begin --><!-- performance:end -->';
+  return performanceFiles({ host, scenarios: [scenario] }, readme).get('docs/performance/s-p.svg') ?? '';
+}
 
 const SERIES = [
   { name: 'Sallyport', values: [1, 1.2, 0.9, 8] },

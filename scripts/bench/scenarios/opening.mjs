@@ -11,9 +11,9 @@ import { fileURLToPath } from 'node:url';
 import { GatewayProcess } from '../../lib/gateway.mjs';
 import { Wire } from '../../lib/namespaces.mjs';
 import { Fwknopd, SPA_PORT } from '../fwknopd.mjs';
+import { Iptables } from '../iptables.mjs';
 import { Knockd } from '../knockd.mjs';
 import { openingResult } from '../opening-result.mjs';
-import { summary } from '../statistics.mjs';
 
 const KNOCKS = [21234, 28111, 24711];
 /** In the pool, and in no sequence: a knock on it changes nothing. */
@@ -29,8 +29,8 @@ const TURN_MS = 100;
 const SHORT_SLEEP = 1000;
 const BLOCKS = { whole: 6, quick: 2 };
 const ROUNDS = {
-  whole: { sallyport: 60, knockd: 15, fwknopd: 15, eagerFwknopd: 8, floor: 10 },
-  quick: { sallyport: 15, knockd: 5, fwknopd: 5, eagerFwknopd: 3, floor: 5 },
+  whole: { sallyport: 60, knockd: 12, fwknopd: 15, eagerFwknopd: 8, floor: 10 },
+  quick: { sallyport: 15, knockd: 4, fwknopd: 5, eagerFwknopd: 3, floor: 5 },
 };
 /** Sources of knocks, each used once: any address of this network is the laptop's. */
 const SOURCES = '10.78.0.0/16';
@@ -39,7 +39,7 @@ const CONFIG = `services: {sip: [udp/${PORT}]}`;
 export const scenario = {
   id: 'opening',
   title: 'From the last packet to the port open',
-  minutes: 3,
+  minutes: 2,
   async run({ quick, progress, peers, directory }) {
     const wire = Wire.create('spbench', ['gateway', 'laptop']);
     try {
@@ -60,7 +60,8 @@ class Opening {
   #perBlock;
   #round;
   #lastSource = 0;
-  #samples = { sallyport: [], first: [], floor: [], knockd: [], fwknopd: [], eagerFwknopd: [] };
+  #knockdByWay = {};
+  #samples = { sallyport: [], first: [], floor: [], fwknopd: [], eagerFwknopd: [] };
 
   constructor(wire, { quick, progress, peers, directory }) {
     [this.#gateway, this.#laptop] = wire.machines;
@@ -74,18 +75,19 @@ class Opening {
   async run() {
     await this.#prepare();
     const daemon = new GatewayProcess(this.#gateway, join(this.#directory, 'sallyport'), CONFIG);
-    const knockd = Knockd.find({ ...this.#place('knockd'), machine: this.#gateway, knocks: KNOCKS });
-    const way = knockd && (await this.#fastestWay(knockd));
-    const fwknopd = Fwknopd.find({ ...this.#place('fwknopd'), gateway: this.#gateway, laptop: this.#laptop });
+    const iptables = await Iptables.find(this.#peers.folder, this.#gateway);
+    const knockd = Knockd.find({ ...this.#place('knockd'), iptables, machine: this.#gateway, knocks: KNOCKS });
+    const fwknopd = Fwknopd.find({ ...this.#place('fwknopd'), iptables, gateway: this.#gateway, laptop: this.#laptop });
     for (let block = 1; block <= this.#blocks; block++) {
       const part = (who) => this.#progress.part(`block ${block} of ${this.#blocks}, ${who}`);
       part('Sallyport');
       await this.#sallyportBlock(daemon);
-      if (knockd !== undefined) {
+      for (const way of knockd?.ways ?? []) {
         part(`knockd (${way})`);
         await knockd.start(way);
-        this.#samples.knockd.push(...(await this.#series(this.#perBlock.knockd, KNOCKS)));
+        const rounds = await this.#series(this.#perBlock.knockd, KNOCKS);
         await knockd.stop();
+        this.#knockdByWay[way] = [...(this.#knockdByWay[way] ?? []), ...rounds];
       }
       if (fwknopd === undefined) continue;
       part('fwknopd');
@@ -93,7 +95,7 @@ class Opening {
       part(`fwknopd, looking every ${SHORT_SLEEP / 1000} ms`);
       await this.#fwknopdBlock(fwknopd, 'eagerFwknopd', SHORT_SLEEP);
     }
-    return openingResult(this.#samples, { way, missing: this.#peers.missing });
+    return openingResult(this.#samples, this.#knockdByWay);
   }
 
   /** A folder for a peer, and where its programs are. */
@@ -121,20 +123,6 @@ class Opening {
     // Its code is compiled before anything counts.
     this.#progress.part('warming the prober up');
     await this.#series(20, [DEAF_KNOCK]);
-  }
-
-  /** The best case of knockd on this host. */
-  async #fastestWay(knockd) {
-    let best;
-    for (const way of knockd.ways) {
-      this.#progress.part(`trying knockd with ${way}`);
-      await knockd.start(way);
-      const { median } = summary((await this.#series(8, KNOCKS)).map(({ opened }) => opened));
-      await knockd.stop();
-      if (median !== undefined && (best === undefined || median < best.median)) best = { way, median };
-    }
-    if (best === undefined) throw new Error('knockd opened nothing');
-    return best.way;
   }
 
   async #sallyportBlock(daemon) {
