@@ -22,7 +22,7 @@ export function bars({ title, unit, log = false, series, labels }) {
   let y = TOP + 8;
   for (const { name, rows: own } of groups) {
     if (name !== undefined) {
-      drawn.push(text(20, y + 15, name, { className: 'ink strong' }));
+      drawn.push(text(20, y + 15, name, { className: 'ink strong halo' }));
       y += HEADING;
     }
     for (const one of own) {
@@ -66,6 +66,6 @@ function bar({ name, value, color }, y, { left, place, log, unit }) {
   return [
     text(left - 12, y + 15.5, name, { className: 'ink', anchor: 'end' }),
     element('rect', { class: ofSeries('fill', color), x: from, y, width: Math.max(1, to - from), height: BAR, rx: 2 }),
-    text(to + 8, y + 15.5, withUnit(number(value), unit), { className: 'ink strong' }),
+    text(to + 8, y + 15.5, withUnit(number(value), unit), { className: 'ink strong halo' }),
   ];
 }

@@ -54,11 +54,11 @@ function row({ name, values }, index, { left, place, unit }) {
     }),
     element('rect', { class: ofSeries('fill', index), x: at - 2, y: middle - BOX / 2 - 3, width: 4, height: BOX + 6 }),
     line(far, middle - BOX / 2 + 3, far, middle + BOX / 2 - 3, ofSeries('line', index)),
-    text(within(at, widthOf(words, { isStrong: true })), middle - 22, words, {
-      className: 'ink strong',
+    text(within(at, widthOf(words, { isStrong: true }), left), middle - 22, words, {
+      className: 'ink strong halo',
       anchor: 'middle',
     }),
-    text(within(far, widthOf(farWords, { size: SMALL })), middle + 28, farWords, {
+    text(within(far, widthOf(farWords, { size: SMALL }), left), middle + 28, farWords, {
       className: 'soft',
       anchor: 'middle',
       size: SMALL,
@@ -82,7 +82,7 @@ function told(values, unit) {
   return `median ${median}, 99th percentile ${p99}`;
 }
 
-/** Where the middle of a text must be for the text to stay in the picture. */
-function within(middle, width) {
-  return Math.min(middle, WIDTH - 10 - width / 2);
+/** Where the middle of a text must be for the text to stay beside the names and in the picture. */
+function within(middle, width, left) {
+  return Math.max(left + width / 2, Math.min(middle, WIDTH - 10 - width / 2));
 }

@@ -1,7 +1,7 @@
 /** Values along something that grows; each line is named at its end. */
 import { number, withUnit } from '../bench/format.mjs';
 import { scaleOf } from './scale.mjs';
-import { element, line, ofSeries, picture, TOP, text, WIDTH, widthOf } from './svg.mjs';
+import { element, line, ofSeries, picture, TOP, text, WIDTH, widthOf, wrapped } from './svg.mjs';
 
 const HEIGHT = 380;
 const BOTTOM = HEIGHT - 58;
@@ -9,14 +9,18 @@ const PLOT_TOP = TOP + 26;
 /** Beyond so many points a mark for each says nothing. */
 const MOST_MARKS = 30;
 const MOST_LABELS = 8;
-const NAME_STEP = 17;
+const NAME_STEP = 16;
+const NAME_GAP = 4;
+/** Characters of a line of a name. */
+const NAME_WIDTH = 18;
 
 /** @param {import('../bench/scenarios.mjs').Plot} plot */
 export function lines({ title, unit, log = false, series, labels, across = '' }) {
   const all = series.flatMap(({ values }) => values);
   const { place, ticks } = scaleOf(all, { log, from: BOTTOM, to: PLOT_TOP });
   const left = 32 + Math.max(...ticks.map(({ label }) => widthOf(label)));
-  const right = WIDTH - 28 - Math.max(...series.map(({ name }) => widthOf(name, { isStrong: true })));
+  const ownNames = series.map(({ name }) => wrapped(name, NAME_WIDTH));
+  const right = WIDTH - 28 - Math.max(...ownNames.flat().map((one) => widthOf(one, { isStrong: true })));
   const count = Math.max(...series.map(({ values }) => values.length));
   const along = (i) => (count === 1 ? (left + right) / 2 : left + ((right - left) * i) / (count - 1));
   const names = labels ?? Array.from({ length: count }, (_, i) => String(i + 1));
@@ -38,9 +42,14 @@ export function lines({ title, unit, log = false, series, labels, across = '' })
       for (const [i, value] of values.entries())
         content.push(element('circle', { class: ofSeries('fill', index), cx: along(i), cy: place(value), r: 3.5 }));
   }
-  const heights = apart(series.map(({ values }) => place(values.at(-1))));
-  for (const [index, { name }] of series.entries())
-    content.push(text(right + 10, heights[index] + 4, name, { className: `${ofSeries('fill', index)} strong` }));
+  const tops = apart(
+    series.map(({ values }, i) => ({ middle: place(values.at(-1)), height: ownNames[i].length * NAME_STEP })),
+  );
+  for (const [index, ownLines] of ownNames.entries())
+    for (const [row, words] of ownLines.entries()) {
+      const baseline = tops[index] + row * NAME_STEP + 13;
+      content.push(text(right + 10, baseline, words, { className: `${ofSeries('fill', index)} strong` }));
+    }
   return picture({ title, description: description(series, unit), height: HEIGHT, content });
 }
 
@@ -52,15 +61,20 @@ function chosen(count) {
   return Array.from({ length: Math.ceil(count / step) }, (_, i) => i * step);
 }
 
-/** Heights for names, near the wanted ones and not over each other. */
-function apart(wanted) {
-  const order = wanted.map((height, index) => ({ height, index })).sort((a, b) => a.height - b.height);
-  for (let i = 1; i < order.length; i++) order[i].height = Math.max(order[i].height, order[i - 1].height + NAME_STEP);
-  for (let i = order.length - 1, most = BOTTOM; i >= 0; i--, most = order[i + 1].height - NAME_STEP)
-    order[i].height = Math.min(order[i].height, most);
-  const heights = [];
-  for (const { height, index } of order) heights[index] = height;
-  return heights;
+/** The tops of blocks whose middles would be at given heights, moved so that none is over another or out of the plot. */
+function apart(blocks) {
+  const order = blocks.map((block, index) => ({ ...block, index })).sort((a, b) => a.middle - b.middle);
+  let least = TOP;
+  for (const block of order) {
+    block.top = Math.max(block.middle - block.height / 2, least);
+    least = block.top + block.height + NAME_GAP;
+  }
+  let most = BOTTOM + NAME_STEP / 2;
+  for (const block of order.toReversed()) {
+    block.top = Math.min(block.top, most - block.height);
+    most = block.top - NAME_GAP;
+  }
+  return order.sort((a, b) => a.index - b.index).map(({ top }) => top);
 }
 
 function description(series, unit) {

@@ -64,17 +64,28 @@ export function widthOf(words, { size = FONT, isStrong = false } = {}) {
   return words.length * size * (isStrong ? 0.66 : 0.58);
 }
 
+/** A text in lines of about so many characters, broken between words. */
+export function wrapped(words, most) {
+  const lines = [];
+  for (const word of words.split(' ')) {
+    const longer = `${lines.at(-1) ?? ''} ${word}`.trim();
+    if (lines.length > 0 && longer.length <= most) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 function style() {
   const rules = (mode, colors) =>
     [
       `.ground{fill:${GROUND[mode]}}.ink{fill:${INK[mode]}}.soft{fill:${SOFT[mode]}}`,
-      `.grid{stroke:${GRID[mode]}}.axis{stroke:${SOFT[mode]}}`,
+      `.grid{stroke:${GRID[mode]}}.halo{stroke:${GROUND[mode]}}`,
       ...colors.map((color, i) => `.fill${i}{fill:${color}}.line${i},.dots${i}{stroke:${color};fill:none}`),
     ].join('');
   const shapes = LIGHT.map(
     (_, i) => `.line${i}{stroke-width:2}.dots${i}{stroke-width:4;stroke-linecap:round;opacity:.4}`,
   );
-  return `${rules('light', LIGHT)}${shapes.join('')}.title,.strong{font-weight:600}@media (prefers-color-scheme:dark){${rules('dark', DARK)}}`;
+  return `${rules('light', LIGHT)}${shapes.join('')}.title,.strong{font-weight:600}.halo{paint-order:stroke;stroke-width:4px}@media (prefers-color-scheme:dark){${rules('dark', DARK)}}`;
 }
 
 function rounded(value) {

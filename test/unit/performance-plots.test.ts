@@ -118,4 +118,14 @@ describe('what is drawn', () => {
     expect(high).toBeLessThan(middle);
     expect(middle).toBeLessThan(low);
   });
+
+  test('names of lines that end close to each other are whole and not over each other', () => {
+    const series = ['this gateway', 'beside it, a gateway with one grant'].map((name) => ({ name, values: [1, 2] }));
+    const names = elementsOf(plotSvg({ ...BASE, kind: 'line', series })).filter(({ attributes }) =>
+      attributes.class?.endsWith(' strong'),
+    );
+    expect(names.map(({ text }) => text).join(' ')).toBe('this gateway beside it, a gateway with one grant');
+    const heights = names.map(({ attributes }) => Number(attributes.y));
+    for (const [i, height] of heights.slice(1).entries()) expect(height - (heights[i] ?? 0)).toBeGreaterThan(12);
+  });
 });
