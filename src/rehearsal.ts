@@ -83,8 +83,9 @@ export async function rehearse(options: { link: Rehearsing; layout: GuardLayout;
     ipv6Prefix: layout.ipv6Prefix,
     entries: () => [],
     ownAddresses: () => new Set<Address>(),
+    clearStrikes: async () => [],
   });
-  const source = new KernelKnockSource({ readMailbox: async () => [], hasDoorbell: true, onProblem: ignore });
+  const source = new KernelKnockSource({ readMailbox: async () => [], hasDoorbell: true, strikes: null, onProblem: ignore });
   let answered: Promise<void> = Promise.resolve();
   await source.start({
     onKnocks: (knocks) => {
