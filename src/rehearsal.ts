@@ -85,7 +85,12 @@ export async function rehearse(options: { link: Rehearsing; layout: GuardLayout;
     ownAddresses: () => new Set<Address>(),
     clearStrikes: async () => [],
   });
-  const source = new KernelKnockSource({ readMailbox: async () => [], hasDoorbell: true, strikes: null, onProblem: ignore });
+  const source = new KernelKnockSource({
+    readMailbox: async () => [],
+    hasDoorbell: true,
+    strikes: null,
+    onProblem: ignore,
+  });
   let answered: Promise<void> = Promise.resolve();
   await source.start({
     onKnocks: (knocks) => {
