@@ -1,5 +1,5 @@
 /** The tests with random and bent input, with ten times their cases. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runVitest } from '../lib/vitest.mjs';
 
@@ -15,6 +15,7 @@ export const scenario = {
   /** @param {{ quick: boolean, progress: { part: (text: string) => void }, directory: string }} options */
   async run({ quick, progress, directory }) {
     const times = quick ? 1 : TIMES;
+    mkdirSync(directory, { recursive: true });
     const report = join(directory, 'fuzz.jsonl');
     progress.part(`${times} million cases`);
     const env = { SALLYPORT_FUZZ_TIMES: String(times), SALLYPORT_FUZZ_REPORT: report };
