@@ -147,12 +147,13 @@ export class FakeGateway implements GatewayApi {
   allow: GatewayApi['allow'] = (request) =>
     this.#note(
       request.for === undefined
-        ? { grant: null, entry: entryView({ target: request.target }) }
-        : { grant: grantView({ address: request.target, method: 'cli', user: null }), entry: null },
+        ? { grant: null, entry: entryView({ target: request.target }), recorded: true }
+        : { grant: grantView({ address: request.target, method: 'cli', user: null }), entry: null, recorded: true },
       'allow',
       request,
     );
-  revoke: GatewayApi['revoke'] = (request) => this.#note({ revoked: [grantView()], removed: [] }, 'revoke', request);
+  revoke: GatewayApi['revoke'] = (request) =>
+    this.#note({ revoked: [grantView()], removed: [], recorded: true }, 'revoke', request);
   users: GatewayApi['users'] = () => this.#note([userView()], 'users');
   user: GatewayApi['user'] = async (name) => {
     if (name !== 'alice') throw new SallyportError('SP_NOT_FOUND', { what: name });

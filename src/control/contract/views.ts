@@ -84,11 +84,15 @@ export const WhoisView = z.object({
 });
 export type WhoisView = z.infer<typeof WhoisView>;
 
-/** Exactly one of the two is not null. */
-export const AllowResult = z.object({ grant: GrantView.nullable(), entry: EntryView.nullable() });
+const recorded = z
+  .boolean()
+  .describe('whether it is on the disk; false where the store fails: it is written as soon as that is possible');
+
+/** Exactly one of `grant` and `entry` is not null. */
+export const AllowResult = z.object({ grant: GrantView.nullable(), entry: EntryView.nullable(), recorded });
 export type AllowResult = z.infer<typeof AllowResult>;
 
-export const RevokeResult = z.object({ revoked: z.array(GrantView), removed: z.array(EntryView) });
+export const RevokeResult = z.object({ revoked: z.array(GrantView), removed: z.array(EntryView), recorded });
 export type RevokeResult = z.infer<typeof RevokeResult>;
 
 export const RemoveUserResult = z.object({ removed: UserView, revoked: z.array(GrantView) });
