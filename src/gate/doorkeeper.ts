@@ -9,13 +9,10 @@ import type { GrantLedger, Opened, OpenRequest } from '../core/grants/ledger.js'
 import type { JournalEvent } from '../core/journal.js';
 import type { CompletedKnock } from '../core/knock/source.js';
 import type { Change } from '../core/store.js';
-import { after, type Clock, type Duration, formatDuration, type Monotonic, minutes, wallTime } from '../core/time.js';
+import { type Clock, type Duration, formatDuration, type Monotonic, wallTime } from '../core/time.js';
 import type { Log } from './log.js';
 import type { People } from './people.js';
 import type { Recorder } from './recorder.js';
-
-/** How often those are forgotten who are held no more. */
-const PRUNE_EVERY = minutes(10);
 
 /** The part of the packet filter that grants go to. Does nothing while no rules of ours are in the kernel. */
 export interface Door {
@@ -49,7 +46,6 @@ export class Doorkeeper {
   /** The scopes that the kernel has an element for. */
   readonly #written = new Map<Target, ReadonlySet<SetScope>>();
   #expiryTimer: NodeJS.Timeout | undefined;
-  #nextPrune = 0 as Monotonic;
 
   constructor(options: DoorkeeperOptions) {
     this.#o = options;
@@ -334,14 +330,6 @@ export class Doorkeeper {
     this.#expiryTimer.unref();
   }
 
-  /** Now and then: it looks at all of them. */
-  #pruneHeld(): void {
-    const now = this.#o.clock.monotonic();
-    if (now < this.#nextPrune) return;
-    this.#nextPrune = after(now, PRUNE_EVERY);
-    this.#o.held.prune(now);
-  }
-
   /** The kernel has closed by itself; what is left is to say so, and to shorten the comments of shared elements. */
   #expire(): void {
     const ended = this.#o.ledger.expire();
@@ -352,7 +340,7 @@ export class Doorkeeper {
       if (this.#o.ledger.atTarget(grant.target).length > 0) stillOpen.push(grant.target);
       else this.#written.delete(grant.target);
     }
-    this.#pruneHeld();
+    this.#o.held.prune(this.#o.clock.monotonic());
     this.#schedule();
     if (stillOpen.length > 0) {
       this.#write(stillOpen, []).catch((error) =>
