@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { at } from './checkout.mjs';
 import { exitCode } from './namespaces.mjs';
 
@@ -16,14 +17,20 @@ export class GatewayProcess {
   #child;
   #ended;
   #log = '';
+  #main;
+  #onLine;
 
   /**
    * @param {import('./namespaces.mjs').Machine} machine
    * @param {string} directory for the state, the configuration and the socket
    * @param {string} config YAML of the sections beside `version`, `control` and `state`
+   * @param {{main?: string, onLine?: (line: string) => void}} [options] `main`: the program, of another build; `onLine`: is
+   *   handed what it logs, which is then not kept
    */
-  constructor(machine, directory, config) {
+  constructor(machine, directory, config, { main = MAIN, onLine } = {}) {
     this.#machine = machine;
+    this.#main = main;
+    this.#onLine = onLine;
     this.#configFile = join(directory, 'sallyport.yaml');
     this.#socket = join(directory, 'control.sock');
     mkdirSync(directory, { recursive: true });
@@ -36,12 +43,20 @@ export class GatewayProcess {
     return this.#log;
   }
 
+  get pid() {
+    return this.#child.pid;
+  }
+
+  get socket() {
+    return this.#socket;
+  }
+
   /**
    * Starts it and resolves when knocks are answered.
    * @param {string[]} [nodeOptions] options of Node itself
    */
   async start(nodeOptions = []) {
-    const args = [...nodeOptions, MAIN, 'serve', '--config', this.#configFile];
+    const args = [...nodeOptions, this.#main, 'serve', '--config', this.#configFile];
     const child = this.#machine.spawn(process.execPath, args);
     this.#child = child;
     this.#ended = exitCode(child);
@@ -51,6 +66,13 @@ export class GatewayProcess {
       const fail = (how) => reject(new Error(`the gateway ${how}:\n${this.#log.slice(from)}`));
       bound = setTimeout(() => fail('was not ready in time'), START_BOUND_MS);
       for (const stream of [child.stdout, child.stderr]) {
+        if (this.#onLine !== undefined) {
+          createInterface({ input: stream }).on('line', (line) => {
+            if (line.includes('"msg":"ready"')) resolve();
+            this.#onLine(line);
+          });
+          continue;
+        }
         stream.setEncoding('utf8').on('data', (piece) => {
           this.#log += piece;
           if (this.#log.includes('"msg":"ready"', from)) resolve();
@@ -69,7 +91,7 @@ export class GatewayProcess {
 
   /** Runs a command of the operator's CLI. @returns {Promise<{code: number, stdout: string, stderr: string}>} */
   cli(...args) {
-    return this.#machine.run(process.execPath, [MAIN, ...args, '--config', this.#configFile]);
+    return this.#machine.run(process.execPath, [this.#main, ...args, '--config', this.#configFile]);
   }
 
   /** Runs a command with `--json` and reads its answer; throws where it fails. */

@@ -1,6 +1,6 @@
 /** A binary min-heap of values with a number for their order. */
 export class MinHeap<T> {
-  readonly #items: { order: number; value: T }[] = [];
+  #items: { order: number; value: T }[] = [];
 
   get size(): number {
     return this.#items.length;
@@ -30,7 +30,23 @@ export class MinHeap<T> {
     const top = items[0];
     const last = items.pop();
     if (top === undefined || last === undefined || items.length === 0) return top;
-    let at = 0;
+    this.#sink(0, last);
+    return top;
+  }
+
+  /** Puts these in place of all that is there: linear, other than one push after the other. */
+  refill(items: { order: number; value: T }[]): void {
+    this.#items = items;
+    for (let at = (items.length >> 1) - 1; at >= 0; at--) {
+      const item = items[at];
+      if (item !== undefined) this.#sink(at, item);
+    }
+  }
+
+  /** Brings an item from a free place down to where it belongs. */
+  #sink(from: number, item: { order: number; value: T }): void {
+    const items = this.#items;
+    let at = from;
     for (;;) {
       const left = 2 * at + 1;
       const right = left + 1;
@@ -39,11 +55,10 @@ export class MinHeap<T> {
       const rightItem = items[right];
       const isRight = rightItem !== undefined && rightItem.order < leftItem.order;
       const child = isRight ? rightItem : leftItem;
-      if (child.order >= last.order) break;
+      if (child.order >= item.order) break;
       items[at] = child;
       at = isRight ? right : left;
     }
-    items[at] = last;
-    return top;
+    items[at] = item;
   }
 }

@@ -125,12 +125,43 @@ export class Doorkeeper {
   /** Ends grants now: closes at once, and resolves when it is closed and recorded. */
   async end(grants: readonly Grant[], reason: EndReason, detail: string | null = null): Promise<void> {
     const ended = grants.flatMap(({ id }) => this.#o.ledger.end(id) ?? []);
+    for (const grant of ended) this.#logEnd(grant, reason);
     const recorded = ended.map((grant) => this.#o.recorder.record(this.#endChanges(grant, reason, detail)));
     await this.#write(
       ended.map(({ target }) => target),
       [],
     );
     await Promise.all(recorded).catch(() => undefined);
+  }
+
+  /**
+   * Ends grants once their ends are recorded, with whatever else `record` keeps; where it rejects they go on. Resolves when
+   * they are closed.
+   */
+  async endWith(
+    grants: readonly Grant[],
+    [reason, detail]: readonly [EndReason, string],
+    record: (ends: readonly Change[]) => Promise<void>,
+  ): Promise<void> {
+    // Out of the ledger first: what runs out or is renewed meanwhile would be recorded twice.
+    const ended = grants.flatMap(({ id }) => this.#o.ledger.end(id) ?? []);
+    const targets = ended.map(({ target }) => target);
+    try {
+      await record(ended.flatMap((grant) => this.#endChanges(grant, reason, detail)));
+    } catch (error) {
+      for (const grant of ended) this.#takeBack(grant, reason, detail);
+      await this.#write(targets, []);
+      throw error;
+    }
+    for (const grant of ended) this.#logEnd(grant, reason);
+    await this.#write(targets, []);
+  }
+
+  /** The end of a grant could not be recorded. Where its user has opened anew meanwhile, it has ended all the same. */
+  #takeBack(grant: Grant, reason: EndReason, detail: string): void {
+    const isBack = this.#o.ledger.atTarget(grant.target).some(({ user }) => user?.id === grant.user?.id);
+    if (isBack) void this.#o.recorder.record(this.#endChanges(grant, reason, detail));
+    else this.#o.ledger.restore(grant);
   }
 
   /**
@@ -250,6 +281,7 @@ export class Doorkeeper {
     const detail = `for ${formatDuration(grant.ttl)}${note === null ? '' : `: ${note}`}`;
     changes.push(this.#journal({ event, ...about, detail }));
     for (const old of evicted) {
+      this.#logEnd(old, 'evicted');
       changes.push(...this.#endChanges(old, 'evicted', `gave way to ${address}: the user has no more addresses`));
     }
     if (sharedWith.length > 0) {
@@ -277,12 +309,15 @@ export class Doorkeeper {
     const { clock } = this.#o;
     // A daemon that was frozen hears of an expiry late; the kernel kept the time.
     const at = reason === 'expired' ? wallTime(clock, grant.expires) : clock.now();
-    const event = reason === 'expired' ? 'grant.expired' : 'grant.revoked';
-    this.#o.log.info({ user: user?.name ?? null, address, method, grant: id }, event);
+    const event = endEvent(reason);
     return [
       { kind: 'grant.end', id, at, reason },
       { kind: 'journal', event: { at, event, user: user?.name ?? null, address, services, method, grant: id, detail } },
     ];
+  }
+
+  #logEnd({ user, target: address, method, id }: Grant, reason: EndReason): void {
+    this.#o.log.info({ user: user?.name ?? null, address, method, grant: id }, endEvent(reason));
   }
 
   #journal(event: Omit<JournalEvent, 'at'>): Change {
@@ -307,6 +342,7 @@ export class Doorkeeper {
     const ended = this.#o.ledger.expire();
     const stillOpen: Target[] = [];
     for (const grant of ended) {
+      this.#logEnd(grant, 'expired');
       void this.#o.recorder.record(this.#endChanges(grant, 'expired', null));
       if (this.#o.ledger.atTarget(grant.target).length > 0) stillOpen.push(grant.target);
       else this.#written.delete(grant.target);
@@ -319,4 +355,8 @@ export class Doorkeeper {
       );
     }
   }
+}
+
+function endEvent(reason: EndReason): 'grant.expired' | 'grant.revoked' {
+  return reason === 'expired' ? 'grant.expired' : 'grant.revoked';
 }

@@ -137,24 +137,29 @@ export class Gateway implements GatewayApi {
         });
       const entry = await this.#o.entries.add({ target, services, note, source: 'operator' });
       await strikes.clear(target);
-      return { entry: viewEntry(entry), grant: null, listened_to: struck };
+      return { entry: viewEntry(entry), grant: null, listened_to: struck, recorded: true };
     }
     const ttl = parseDuration(request.for);
     if (ttl > config.grants.maxTtl) throw ttlTooLong(request.for, config.grants.maxTtl);
     const grant = await doorkeeper.open({ user, target: doorkeeper.widen(target), services, ttl, method: 'cli', note });
-    return { grant: viewGrant(grant, this.#o.clock), entry: null, listened_to: struck };
+    return {
+      grant: viewGrant(grant, this.#o.clock),
+      entry: null,
+      listened_to: struck,
+      recorded: this.#isRecorded(),
+    };
   }
 
   async revoke({ what }: RevokeRequest): Promise<RevokeResult> {
     const found = this.#find(what);
     if (found.grants.length === 0 && found.entries.length === 0) {
-      if (found.isKnown) return { revoked: [], removed: [] };
+      if (found.isKnown) return { revoked: [], removed: [], recorded: true };
       throw new SallyportError('SP_NOT_FOUND', { what });
     }
     const revoked = found.grants.map((grant) => viewGrant(grant, this.#o.clock));
     for (const entry of found.entries) await this.#o.entries.remove(entry);
     await this.#o.doorkeeper.end(found.grants, 'revoked', 'by an operator');
-    return { revoked, removed: found.entries.map(viewEntry) };
+    return { revoked, removed: found.entries.map(viewEntry), recorded: this.#isRecorded() };
   }
 
   users(): Promise<UserView[]> {
@@ -230,6 +235,11 @@ export class Gateway implements GatewayApi {
   async applyFirewall(): Promise<FirewallView> {
     await this.#o.guard.apply();
     return await this.firewall();
+  }
+
+  /** Whether what was just done is on the disk: where the last write failed, it waits. */
+  #isRecorded(): boolean {
+    return this.#o.recorder.problem === undefined;
   }
 
   #grants() {

@@ -83,11 +83,15 @@ export class UserDesk {
       const user = people.get(name);
       const removed = this.#view(user);
       const event = this.#journal({ event: 'user.removed', user: user.name });
-      await recorder.recordNow([{ kind: 'user.remove', id: user.id }, event]);
-      people.remove(user);
+      const why = ['revoked', 'the user was removed'] as const;
       const grants = ledger.ofUser(user.id);
       const revoked = grants.map((grant) => viewGrant(grant, this.#o.clock));
-      await doorkeeper.end(grants, 'revoked', 'the user was removed');
+      // The ends together with the user: after a crash between the two nobody could put out whom nobody knows.
+      await doorkeeper.endWith(grants, why, async (ends) => {
+        await recorder.recordNow([{ kind: 'user.remove', id: user.id }, event, ...ends]);
+        people.remove(user);
+      });
+      await doorkeeper.end(ledger.ofUser(user.id), ...why);
       await guard.syncSteps();
       return { removed, revoked };
     });

@@ -152,12 +152,18 @@ export class FakeGateway implements GatewayApi {
   allow: GatewayApi['allow'] = (request) =>
     this.#note(
       request.for === undefined
-        ? { grant: null, entry: entryView({ target: request.target }), listened_to: [] }
-        : { grant: grantView({ address: request.target, method: 'cli', user: null }), entry: null, listened_to: [] },
+        ? { grant: null, entry: entryView({ target: request.target }), listened_to: [], recorded: true }
+        : {
+            grant: grantView({ address: request.target, method: 'cli', user: null }),
+            entry: null,
+            listened_to: [],
+            recorded: true,
+          },
       'allow',
       request,
     );
-  revoke: GatewayApi['revoke'] = (request) => this.#note({ revoked: [grantView()], removed: [] }, 'revoke', request);
+  revoke: GatewayApi['revoke'] = (request) =>
+    this.#note({ revoked: [grantView()], removed: [], recorded: true }, 'revoke', request);
   users: GatewayApi['users'] = () => this.#note([userView()], 'users');
   user: GatewayApi['user'] = async (name) => {
     if (name !== 'alice') throw new SallyportError('SP_NOT_FOUND', { what: name });

@@ -38,6 +38,20 @@ describe('a heap', () => {
     );
   });
 
+  it('gives only what it was filled with anew, the least first', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer()), fc.array(fc.integer()), (before, orders) => {
+        const heap = new MinHeap<number>();
+        for (const order of before) heap.push(order, -1);
+        heap.refill(orders.map((order, value) => ({ order, value })));
+        const taken = orders.map(() => heap.pop());
+        expect(taken.map((item) => item?.order)).toEqual([...orders].sort((a, b) => a - b));
+        expect(new Set(taken.map((item) => item?.value)).size).toBe(orders.length);
+        expect(heap.size).toBe(0);
+      }),
+    );
+  });
+
   it('that is empty gives nothing', () => {
     const heap = new MinHeap<string>();
     expect([heap.peek(), heap.pop(), heap.size]).toEqual([undefined, undefined, 0]);

@@ -11,7 +11,9 @@ export async function allow(call: Call): Promise<number> {
     call.printJson(result);
     return 0;
   }
-  const { grant, entry, listened_to } = result;
+  const { grant, entry, listened_to, recorded } = result;
+  if (!recorded)
+    call.warn('it is not recorded yet, and lost if the machine restarts before it is (see: sallyport status)');
   if (grant) {
     const until = `for ${remaining(grant.remaining_s)}, until ${moment(grant.expires_at)}`;
     call.print(`${clean(grant.address)} is let in to ${names(grant.services)} ${until} (grant ${clean(grant.id)})`);
@@ -39,6 +41,9 @@ export async function revoke(call: Call): Promise<number> {
   else {
     for (const grant of result.revoked) call.print(`revoked: ${grantLine(grant)}, grant ${clean(grant.id)}`);
     for (const entry of result.removed) call.print(`removed: ${entryLine(entry)}, entry ${clean(entry.id)}`);
+    if (!result.recorded) {
+      call.warn('it is not recorded yet, and open again if the gateway is killed before it is (see: sallyport status)');
+    }
   }
   return 0;
 }

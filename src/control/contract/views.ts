@@ -103,15 +103,20 @@ export const WhoisView = z.object({
 });
 export type WhoisView = z.infer<typeof WhoisView>;
 
+const recorded = z
+  .boolean()
+  .describe('whether it is on the disk; false where the store fails: it is written as soon as that is possible');
+
 /** Exactly one of `grant` and `entry` is not null. */
 export const AllowResult = z.object({
   grant: GrantView.nullable(),
   entry: EntryView.nullable(),
   listened_to: z.array(z.string()).describe('sources whose knocks were ignored, and are listened to again'),
+  recorded,
 });
 export type AllowResult = z.infer<typeof AllowResult>;
 
-export const RevokeResult = z.object({ revoked: z.array(GrantView), removed: z.array(EntryView) });
+export const RevokeResult = z.object({ revoked: z.array(GrantView), removed: z.array(EntryView), recorded });
 export type RevokeResult = z.infer<typeof RevokeResult>;
 
 export const RemoveUserResult = z.object({ removed: UserView, revoked: z.array(GrantView) });

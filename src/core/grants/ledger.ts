@@ -33,6 +33,9 @@ export interface Opened {
 /** The same completed knock may arrive by the doorbell and again from the mailbox. */
 const REPEAT_WINDOW = millis(1000);
 
+/** So many ends that no longer count are not worth clearing away. */
+const FEW_EXPIRIES = 1000;
+
 /**
  * What is open, to whom, until when. Pure: it reads the clocks it is handed and says what changed; opening and closing in
  * the kernel, and keeping records, is done by others from what it says.
@@ -206,7 +209,12 @@ export class GrantLedger {
     this.#grants.set(grant.id, grant);
     add(this.#byTarget, grant.target, grant.id);
     if (grant.user !== null) add(this.#byUser, grant.user.id, grant.id);
-    if (before?.expires !== grant.expires) this.#expiries.push(grant.expires, grant.id);
+    if (before?.expires === grant.expires) return;
+    this.#expiries.push(grant.expires, grant.id);
+    // A grant that is renewed again and again leaves its earlier ends behind.
+    if (this.#expiries.size > 2 * this.#grants.size + FEW_EXPIRIES) {
+      this.#expiries.refill([...this.#grants.values()].map(({ expires, id }) => ({ order: expires, value: id })));
+    }
   }
 
   #resolve(ids: ReadonlySet<GrantId> | undefined): Grant[] {
