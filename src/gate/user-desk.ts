@@ -84,19 +84,17 @@ export class UserDesk {
       const removed = this.#view(user);
       const event = this.#journal({ event: 'user.removed', user: user.name });
       await recorder.recordNow([{ kind: 'user.remove', id: user.id }, event]);
-      people.remove(user);
+      const change = people.remove(user);
       const grants = ledger.ofUser(user.id);
       const revoked = grants.map((grant) => viewGrant(grant, this.#o.clock));
-      await doorkeeper.end(grants, 'revoked', 'the user was removed');
-      await guard.syncSteps();
+      await Promise.all([guard.changeSteps(change), doorkeeper.end(grants, 'revoked', 'the user was removed')]);
       return { removed, revoked };
     });
   }
 
   async #take(plan: PlannedUser, event: Omit<JournalEvent, 'at' | 'user'>): Promise<void> {
     await this.#o.recorder.recordNow([...plan.changes, this.#journal({ ...event, user: plan.user.name })]);
-    this.#o.people.take(plan.user);
-    await this.#o.guard.syncSteps();
+    await this.#o.guard.changeSteps(this.#o.people.take(plan.user));
   }
 
   #view(user: User): UserView {

@@ -84,6 +84,90 @@ export function diffSteps(before: Steps, after: Steps): { removed: StepKey[]; ad
   return { removed, added };
 }
 
+/** What has to be taken away, and then put in, to come from one automaton to the next. A changed step is in both. */
+export interface StepsChange {
+  readonly removed: readonly StepKey[];
+  readonly added: readonly (readonly [StepKey, State])[];
+}
+
+/**
+ * The automaton of a set of sequences that changes. Sequences with different first knocks share no state, so a change costs
+ * as much as there are sequences that begin with the same knock, however many there are in all.
+ */
+export class Automaton {
+  readonly #steps: Map<StepKey, State>;
+  readonly #sequences = new Map<number, Sequence>();
+  /** The ids of the sequences by their first knock. */
+  readonly #groups = new Map<string, Set<number>>();
+
+  constructor(sequences: Iterable<NumberedSequence> = []) {
+    for (const one of sequences) this.#insert(one);
+    this.#steps = new Map(compileSteps(this.#numbered(this.#sequences.keys())));
+  }
+
+  /** What `compileSteps` gives for all sequences there are. One map for good, changed in place. */
+  get steps(): Steps {
+    return this.#steps;
+  }
+
+  /** Puts a sequence in, in place of the one of the same id if there is one. */
+  put(numbered: NumberedSequence): StepsChange {
+    return this.change([], [numbered]);
+  }
+
+  /** Takes a sequence out; nothing changes where there is none of that id. */
+  remove(sequenceId: number): StepsChange {
+    return this.change([sequenceId], []);
+  }
+
+  /** Takes sequences out and puts others in, as one change. The changes given, in their order, lead from `steps` to `steps`. */
+  change(removed: readonly number[], put: readonly NumberedSequence[]): StepsChange {
+    const touched = new Set(put.map(({ sequence }) => firstKnock(sequence)));
+    for (const id of [...removed, ...put.map(({ sequenceId }) => sequenceId)]) {
+      const sequence = this.#sequences.get(id);
+      if (sequence !== undefined) touched.add(firstKnock(sequence));
+    }
+    const before = this.#compile(touched);
+    for (const id of removed) this.#delete(id);
+    for (const one of put) this.#insert(one);
+    const change = diffSteps(before, this.#compile(touched));
+    for (const key of change.removed) this.#steps.delete(key);
+    for (const [key, to] of change.added) this.#steps.set(key, to);
+    return change;
+  }
+
+  #compile(firstKnocks: Iterable<string>): Steps {
+    return compileSteps(this.#numbered([...firstKnocks].flatMap((first) => [...(this.#groups.get(first) ?? [])])));
+  }
+
+  *#numbered(ids: Iterable<number>): Generator<NumberedSequence> {
+    for (const sequenceId of ids) yield { sequenceId, sequence: this.#sequences.get(sequenceId) ?? [] };
+  }
+
+  #insert({ sequenceId, sequence }: NumberedSequence): void {
+    this.#delete(sequenceId);
+    this.#sequences.set(sequenceId, sequence);
+    const first = firstKnock(sequence);
+    const group = this.#groups.get(first);
+    if (group === undefined) this.#groups.set(first, new Set([sequenceId]));
+    else group.add(sequenceId);
+  }
+
+  #delete(sequenceId: number): void {
+    const sequence = this.#sequences.get(sequenceId);
+    if (sequence === undefined) return;
+    this.#sequences.delete(sequenceId);
+    const first = firstKnock(sequence);
+    const group = this.#groups.get(first);
+    group?.delete(sequenceId);
+    if (group?.size === 0) this.#groups.delete(first);
+  }
+}
+
+function firstKnock([first]: Sequence): string {
+  return first === undefined ? '' : formatKnock(first);
+}
+
 /** The protocol of an IP header as a knock has it; undefined for what is neither TCP nor UDP. */
 export function knockProtocol(ipProtocol: number): Protocol | undefined {
   if (ipProtocol === PROTOCOL_NUMBER.tcp) return 'tcp';
