@@ -134,9 +134,9 @@ export class Daemon {
       maxTtl: config.grants.maxTtl,
       random: randomInt,
       clock,
-      users: state.users,
       lastId: Number(state.meta.last_id ?? 0),
     });
+    await people.restore(state.users);
     const entries = new Entries({
       recorder,
       clock,
@@ -246,7 +246,7 @@ export class Daemon {
     if (beat !== undefined) this.#every(beat, () => this.#manager.tell('WATCHDOG=1'));
     this.#manager.tell('READY=1');
     this.#log.info(
-      { guard: guard.mode, grants: ledger.size, users: people.list().length, socket: config.control.socket },
+      { guard: guard.mode, grants: ledger.size, users: people.size, socket: config.control.socket },
       'ready',
     );
     if (kernel.link !== null) {

@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import { SallyportError } from '../core/errors.js';
 import { Automaton, type Steps, type StepsChange } from '../core/knock/automaton.js';
 import { inSpan, type PortSpan } from '../core/ports.js';
@@ -15,6 +16,9 @@ import type { Change } from '../core/store.js';
 import { type Clock, type Duration, formatDuration, parseDuration } from '../core/time.js';
 import { DEFAULT_MAX_ADDRESSES, LARGEST_SEQUENCE_ID, parseUserName, type User } from '../core/user.js';
 import { hashPin } from './pin.js';
+
+/** So many users take a few milliseconds. */
+const SLICE = 500;
 
 const UNCHANGED: StepsChange = { removed: [], added: [] };
 
@@ -49,7 +53,7 @@ export class People {
   readonly #bySequence = new Map<number, User>();
   readonly #byAccount = new Map<string, User>();
   readonly #sequences = new SequenceIndex();
-  readonly #automaton: Automaton;
+  readonly #automaton = new Automaton();
   #lastId: number;
 
   constructor(options: {
@@ -58,7 +62,7 @@ export class People {
     maxTtl: Duration;
     random: RandomInt;
     clock: Clock;
-    users: readonly User[];
+    users?: readonly User[];
     /** The last id ever given to a user or a sequence. */
     lastId: number;
   }) {
@@ -67,9 +71,24 @@ export class People {
     this.#maxTtl = options.maxTtl;
     this.#random = options.random;
     this.#clock = options.clock;
-    this.#lastId = options.users.reduce((last, { id, sequenceId }) => Math.max(last, id, sequenceId), options.lastId);
-    for (const user of options.users) this.#enter(user);
-    this.#automaton = new Automaton(options.users.filter(({ sequence }) => this.#isInPool(sequence)));
+    this.#lastId = options.lastId;
+    this.#takeAll(options.users ?? []);
+  }
+
+  /** Takes users who are kept already, in slices that do not hold the event loop. */
+  async restore(users: readonly User[]): Promise<void> {
+    for (let start = 0; start < users.length; start += SLICE) {
+      this.#takeAll(users.slice(start, start + SLICE));
+      await breathe();
+    }
+  }
+
+  #takeAll(users: readonly User[]): void {
+    for (const user of users) this.#enter(user);
+    this.#automaton.change(
+      [],
+      users.filter(({ sequence }) => this.#isInPool(sequence)),
+    );
   }
 
   get size(): number {
