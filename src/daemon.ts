@@ -3,7 +3,6 @@ import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
-import { ControlServer } from './control/server.js';
 import type { GuardContents } from './core/firewall.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
@@ -93,6 +92,9 @@ export class Daemon {
     const layout = await guardLayout(config);
     checkPool(layout);
     await this.#manager.start();
+    // Loads while the threads of the store and of netlink come up.
+    const loading = import('./control/server.js');
+    loading.catch(() => undefined);
 
     const store = new SqliteStore({ directory: config.state.directory, onFailed: this.#onFailed });
     await store.open();
@@ -236,6 +238,7 @@ export class Daemon {
       store,
       knockHealth: () => source.health(),
     });
+    const { ControlServer } = await loading;
     const control = new ControlServer({ socket: config.control.socket, gateway, version: VERSION, log: this.#log });
     await control.start();
     this.#onStop(() => control.stop());

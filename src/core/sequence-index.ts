@@ -1,4 +1,5 @@
-import { formatKnock, type Sequence } from './sequence.js';
+import { PROTOCOL_NUMBER } from './ports.js';
+import type { Sequence } from './sequence.js';
 
 /** Sequences by their beginnings: whether a new one clashes with any costs as much as it is long. */
 export class SequenceIndex {
@@ -28,11 +29,11 @@ export class SequenceIndex {
   }
 }
 
-/** All beginnings as texts, the whole last. */
+/** All beginnings as keys, the whole last: two characters a knock, the port and the protocol. */
 function beginnings(sequence: Sequence): string[] {
   let path = '';
-  return sequence.map((knock) => {
-    path += `${formatKnock(knock)},`;
+  return sequence.map(({ protocol, port }) => {
+    path += String.fromCharCode(port, PROTOCOL_NUMBER[protocol]);
     return path;
   });
 }
