@@ -27,7 +27,7 @@ const SHORT = millis(1000);
 /** What is needed of netlink. */
 export type ElementLink = Pick<NftablesLink, 'transact' | 'dump'>;
 
-/** For so many steps at most does reading the automaton hold the event loop: a few milliseconds. */
+/** For so many steps at most does reading or writing the automaton hold the event loop: a few milliseconds. */
 const STEPS_AT_ONCE = 5000;
 
 /** Elements over netlink: 15 µs of kernel time a grant. */
@@ -79,10 +79,12 @@ export class NetlinkElements implements Elements {
     if (removed.length > 0) {
       operations.push({ op: 'delete', set: STEP_MAP, elements: removed.map((key) => ({ key: stepKeyBytes(key) })) });
     }
-    if (added.length > 0) {
-      const elements = added.map(([key, to]) => ({ key: stepKeyBytes(key), data: stateBytes(to) }));
-      operations.push({ op: 'add', set: STEP_MAP, elements });
+    const elements: NetlinkElement[] = [];
+    for (const [key, to] of added) {
+      elements.push({ key: stepKeyBytes(key), data: stateBytes(to) });
+      if (elements.length % STEPS_AT_ONCE === 0) await breathe();
     }
+    if (elements.length > 0) operations.push({ op: 'add', set: STEP_MAP, elements });
     if (operations.length > 0) await this.#link.transact(operations);
   }
 

@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { Config } from '../config/config.js';
 import type {
   AddUserRequest,
@@ -16,6 +17,9 @@ import type { Guard } from './guard.js';
 import type { People, PlannedUser } from './people.js';
 import type { Recorder } from './recorder.js';
 import { viewCard, viewGrant, viewUser } from './views.js';
+
+/** So many users are shown in about a millisecond. */
+const SLICE = 1000;
 
 export interface UserDeskOptions {
   readonly config: Config;
@@ -41,7 +45,12 @@ export class UserDesk {
 
   async list(): Promise<UserView[]> {
     const users = this.#o.people.list().sort((a, b) => (a.name < b.name ? -1 : 1));
-    return users.map((user) => this.#view(user));
+    const views: UserView[] = [];
+    for (const user of users) {
+      views.push(this.#view(user));
+      if (views.length % SLICE === 0) await breathe();
+    }
+    return views;
   }
 
   async show(name: string): Promise<UserView> {
