@@ -47,20 +47,20 @@ export class ContentsRepair {
    */
   async correct(isThorough = false): Promise<string[]> {
     const ranges = isThorough && (await this.#rangesDiffer()) ? ['the ranges were changed'] : [];
-    return [...(await this.correctOpen()), ...ranges, ...(await this.correctHeld())];
+    const open = await this.correctOpen();
+    return [...open, ...(await this.correctSteps()), ...ranges, ...(await this.correctHeld())];
   }
 
-  /** Puts right who is let in, and by which sequences. */
+  /** Puts right who is let in. */
   async correctOpen(): Promise<string[]> {
     const { missing, wrong, extra } = await this.#correctElements(() => this.#grants());
-    const steps = (await this.#stepsDrift({ correct: true })) ? ['the sequences were changed'] : [];
     await this.#firewall.setRanges(this.#contents().ranges);
-    return [
-      ...tell('deleted', missing),
-      ...tell('given another time', wrong),
-      ...tell('let in past us', extra),
-      ...steps,
-    ];
+    return [...tell('deleted', missing), ...tell('given another time', wrong), ...tell('let in past us', extra)];
+  }
+
+  /** Puts right which sequences open. */
+  async correctSteps(): Promise<string[]> {
+    return (await this.#stepsDrift({ correct: true })) ? ['the sequences were changed'] : [];
   }
 
   /** Puts right who is held. */

@@ -86,7 +86,7 @@ export class Guard implements Door {
     if (found.table === 'intact') {
       this.#hasTable = true;
       await this.#contents.correctOpen();
-      this.#correctHeld();
+      this.#correctLater();
       if (!sameArming(found.arming, arming)) await this.#o.firewall.arm(arming);
     } else {
       await this.#load(arming);
@@ -252,8 +252,12 @@ export class Guard implements Door {
       .catch((error) => this.#o.log.warn({ err: error }, 'older connections could not be looked at'));
   }
 
-  /** At the start nobody waits for it: it is a long list, and most likely right. */
-  #correctHeld(): void {
+  /**
+   * At the start nobody waits for it: these are long lists, and most likely right. A sequence that nobody has any more opens
+   * nothing meanwhile, since its user is not found.
+   */
+  #correctLater(): void {
+    this.#contents.correctSteps().catch((error) => this.#fail(error));
     this.#contents
       .correctHeld()
       .catch((error) => this.#o.log.warn({ err: error }, 'the held addresses could not be looked at'));
