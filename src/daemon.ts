@@ -3,7 +3,6 @@ import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
-import { ControlServer } from './control/server.js';
 import type { GuardContents } from './core/firewall.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
@@ -95,6 +94,9 @@ export class Daemon {
     const layout = await guardLayout(config);
     checkPool(layout);
     await this.#manager.start();
+    // Loads while the threads of the store and of netlink come up.
+    const loading = import('./control/server.js');
+    loading.catch(() => undefined);
 
     const store = new SqliteStore({ directory: config.state.directory, onFailed: this.#onFailed });
     await store.open();
@@ -149,9 +151,9 @@ export class Daemon {
       maxTtl: config.grants.maxTtl,
       random: randomInt,
       clock,
-      users: state.users,
       lastId: Number(state.meta.last_id ?? 0),
     });
+    await people.restore(state.users);
     const entries = new Entries({
       recorder,
       clock,
@@ -254,6 +256,7 @@ export class Daemon {
       strikes,
       knockHealth: () => source.health(),
     });
+    const { ControlServer } = await loading;
     const control = new ControlServer({ socket: config.control.socket, gateway, version: VERSION, log: this.#log });
     await control.start();
     this.#onStop(() => control.stop());
@@ -264,7 +267,7 @@ export class Daemon {
     if (beat !== undefined) this.#every(beat, () => this.#manager.tell('WATCHDOG=1'));
     this.#manager.tell('READY=1');
     this.#log.info(
-      { guard: guard.mode, grants: ledger.size, users: people.list().length, socket: config.control.socket },
+      { guard: guard.mode, grants: ledger.size, users: people.size, socket: config.control.socket },
       'ready',
     );
     if (kernel.link !== null) {

@@ -4,28 +4,35 @@ import { poolProblems } from './config/pool.js';
 import { formatProblem } from './config/problem.js';
 import { panic } from './firewall/nftables-firewall.js';
 import { localPortRange } from './host/addresses.js';
+import { describeOdds, findOdds, mendOdds, viewOdds } from './odds.js';
 
 /** Where the daemon of this configuration listens. */
 export async function controlSocketOf(file: string): Promise<string> {
   return (await loadConfig(file)).control.socket;
 }
 
-/** `sallyport check`: says what is wrong with the configuration, each with its line. */
+/** `sallyport check`: says what is wrong with the configuration, each with its line, and how hard guessing a knock is. */
 export async function check({ file, json }: { file: string; json: boolean }): Promise<number> {
   const result = await readConfig(file);
-  const remarks = result.ok ? [...notices(result.config)] : [];
+  const guess = result.ok ? await findOdds(result.config) : undefined;
+  const tooEasy = result.ok && guess !== undefined ? mendOdds(guess, result.config) : undefined;
+  const remarks = [...(result.ok ? notices(result.config) : []), ...(tooEasy === undefined ? [] : [tooEasy])];
   const localPorts = await localPortRange();
   const host = result.ok && localPorts !== undefined ? poolProblems(result.config.knock.pool, localPorts) : [];
   const problems = result.ok ? [] : result.problems;
   const isGood = problems.length + host.length === 0;
   if (json) {
     const onHost = host.map((message) => ({ file, line: null, column: null, path: 'knock.pool', message }));
-    process.stdout.write(`${JSON.stringify({ ok: isGood, problems: [...problems, ...onHost], notices: remarks })}\n`);
+    const odds = guess === undefined ? null : viewOdds(guess);
+    const view = { ok: isGood, problems: [...problems, ...onHost], notices: remarks, odds };
+    process.stdout.write(`${JSON.stringify(view)}\n`);
     return isGood ? 0 : 1;
   }
   for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
   for (const message of host) process.stderr.write(`${file}: ${message}\n`);
   for (const remark of remarks) process.stdout.write(`note: ${remark}\n`);
+  const lines = result.ok && guess !== undefined ? describeOdds(guess, result.config) : [];
+  for (const line of lines) process.stdout.write(`${line}\n`);
   if (isGood) process.stdout.write(`${file} is good.\n`);
   return isGood ? 0 : 1;
 }

@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import { familyOf, type Target } from '../core/address.js';
 import type { Completion, ElementChange, GuardLayout, KernelElement, SetScope } from '../core/firewall.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
@@ -26,6 +27,9 @@ const SHORT = millis(1000);
 
 /** What is needed of netlink. */
 export type ElementLink = Pick<NftablesLink, 'transact' | 'dump'>;
+
+/** For so many steps at most does reading or writing the automaton hold the event loop: a few milliseconds. */
+const STEPS_AT_ONCE = 5000;
 
 /** Elements over netlink: 15 µs of kernel time a grant. */
 export class NetlinkElements implements Elements {
@@ -76,10 +80,12 @@ export class NetlinkElements implements Elements {
     if (removed.length > 0) {
       operations.push({ op: 'delete', set: STEP_MAP, elements: removed.map((key) => ({ key: stepKeyBytes(key) })) });
     }
-    if (added.length > 0) {
-      const elements = added.map(([key, to]) => ({ key: stepKeyBytes(key), data: stateBytes(to) }));
-      operations.push({ op: 'add', set: STEP_MAP, elements });
+    const elements: NetlinkElement[] = [];
+    for (const [key, to] of added) {
+      elements.push({ key: stepKeyBytes(key), data: stateBytes(to) });
+      if (elements.length % STEPS_AT_ONCE === 0) await breathe();
     }
+    if (elements.length > 0) operations.push({ op: 'add', set: STEP_MAP, elements });
     if (operations.length > 0) await this.#link.transact(operations);
   }
 
@@ -108,8 +114,13 @@ export class NetlinkElements implements Elements {
   }
 
   async readSteps(): Promise<Steps> {
-    const elements = await this.#link.dump(STEP_MAP);
-    return new Map(elements.flatMap(({ key, data }) => [stepFromBytes(key, data) ?? []].filter(isStep)));
+    const steps = new Map<StepKey, State>();
+    for (const [index, { key, data }] of (await this.#link.dump(STEP_MAP)).entries()) {
+      const step = stepFromBytes(key, data);
+      if (step !== undefined) steps.set(...step);
+      if (index % STEPS_AT_ONCE === STEPS_AT_ONCE - 1) await breathe();
+    }
+    return steps;
   }
 
   async readMailbox(): Promise<Completion[]> {
@@ -167,10 +178,6 @@ function addThenDelete(set: string, elements: readonly NetlinkElement[]): Operat
     { op: 'add', set, elements },
     { op: 'delete', set, elements: elements.map(({ key }) => ({ key })) },
   ];
-}
-
-function isStep(step: readonly unknown[]): step is [StepKey, State] {
-  return step.length === 2;
 }
 
 function push(map: Map<string, NetlinkElement[]>, key: string, element: NetlinkElement): void {

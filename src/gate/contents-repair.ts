@@ -1,10 +1,14 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { Firewall, GuardContents, SetElement } from '../core/firewall.js';
 import { compareElements, type Drift, HELD_TOLERANCE, isDrift, rangesDiffer } from '../core/grants/drift.js';
-import { diffSteps, type Steps } from '../core/knock/automaton.js';
+import type { State, StepKey, Steps, StepsChange } from '../core/knock/automaton.js';
 import type { Clock } from '../core/time.js';
 
 /** How many addresses are named in a sentence. */
 const NAMED = 5;
+
+/** For so many steps at most does comparing hold the event loop: a few milliseconds. */
+const STEPS_AT_ONCE = 5000;
 
 /** Compares what fills the guard in the kernel with what should, and puts it right. */
 export class ContentsRepair {
@@ -12,6 +16,8 @@ export class ContentsRepair {
   readonly #clock: Clock;
   readonly #contents: () => GuardContents;
   readonly #steps: () => Steps;
+  /** For each look under way, the steps that we have changed since it began. */
+  readonly #looks = new Set<Set<StepKey>>();
 
   constructor(options: { firewall: Firewall; clock: Clock; contents: () => GuardContents; steps: () => Steps }) {
     this.#firewall = options.firewall;
@@ -27,8 +33,7 @@ export class ContentsRepair {
 
   async #differs(): Promise<boolean> {
     if (isDrift((await this.#grants())()) || isDrift((await this.#held())())) return true;
-    const { removed, added } = diffSteps(await this.#firewall.readSteps(), this.#steps());
-    return removed.length + added.length > 0 || (await this.#rangesDiffer());
+    return (await this.#stepsDrift({ correct: false })) || (await this.#rangesDiffer());
   }
 
   async #rangesDiffer(): Promise<boolean> {
@@ -42,20 +47,20 @@ export class ContentsRepair {
    */
   async correct(isThorough = false): Promise<string[]> {
     const ranges = isThorough && (await this.#rangesDiffer()) ? ['the ranges were changed'] : [];
-    return [...(await this.correctOpen()), ...ranges, ...(await this.correctHeld())];
+    const open = await this.correctOpen();
+    return [...open, ...(await this.correctSteps()), ...ranges, ...(await this.correctHeld())];
   }
 
-  /** Puts right who is let in, and by which sequences. */
+  /** Puts right who is let in. */
   async correctOpen(): Promise<string[]> {
     const { missing, wrong, extra } = await this.#correctElements(() => this.#grants());
-    const steps = await this.#correctSteps();
     await this.#firewall.setRanges(this.#contents().ranges);
-    return [
-      ...tell('deleted', missing),
-      ...tell('given another time', wrong),
-      ...tell('let in past us', extra),
-      ...steps,
-    ];
+    return [...tell('deleted', missing), ...tell('given another time', wrong), ...tell('let in past us', extra)];
+  }
+
+  /** Puts right which sequences open. */
+  async correctSteps(): Promise<string[]> {
+    return (await this.#stepsDrift({ correct: true })) ? ['the sequences were changed'] : [];
   }
 
   /** Puts right who is held. */
@@ -64,11 +69,45 @@ export class ContentsRepair {
     return tell('changed among the held', [...missing, ...wrong, ...extra]);
   }
 
-  async #correctSteps(): Promise<string[]> {
-    const { removed, added } = diffSteps(await this.#firewall.readSteps(), this.#steps());
-    if (removed.length + added.length === 0) return [];
-    await this.#firewall.changeSteps(removed, added);
-    return ['the sequences were changed'];
+  /** The steps have changed, and it is being written: that is no drift. */
+  stepsChanged({ removed, added }: StepsChange): void {
+    for (const changed of this.#looks) {
+      for (const key of removed) changed.add(key);
+      for (const [key] of added) changed.add(key);
+    }
+  }
+
+  /**
+   * Whether the steps in the kernel differ from those that should be there; what we have changed ourselves meanwhile is left
+   * out. Puts it right if asked: queued in the turn of the comparison, so that no change of ours comes between.
+   */
+  async #stepsDrift({ correct }: { correct: boolean }): Promise<boolean> {
+    const changed = new Set<StepKey>();
+    this.#looks.add(changed);
+    try {
+      // In its turn: what was changed before is in the kernel then.
+      await this.#firewall.changeSteps([], []);
+      const found = await this.#firewall.readSteps();
+      const wanted = this.#steps();
+      const stale: StepKey[] = [];
+      const missing: [StepKey, State][] = [];
+      let compared = 0;
+      for (const [key, to] of found) {
+        if (wanted.get(key) !== to) stale.push(key);
+        if (++compared % STEPS_AT_ONCE === 0) await breathe();
+      }
+      for (const [key, to] of wanted) {
+        if (found.get(key) !== to) missing.push([key, to]);
+        if (++compared % STEPS_AT_ONCE === 0) await breathe();
+      }
+      const removed = stale.filter((key) => !changed.has(key));
+      const added = missing.filter(([key]) => !changed.has(key));
+      if (removed.length + added.length === 0) return false;
+      if (correct) await this.#firewall.changeSteps(removed, added);
+      return true;
+    } finally {
+      this.#looks.delete(changed);
+    }
   }
 
   /**

@@ -81,7 +81,7 @@ export class Gateway implements GatewayApi {
       started_at: toIso(this.#o.startedAt),
       grants: this.#grants(),
       entries: this.#o.entries.list().length,
-      users: this.#o.people.list().length,
+      users: this.#o.people.size,
       parts: {
         firewall: {
           state: guard.mode,

@@ -1,7 +1,7 @@
 import { SallyportError } from '../core/errors.js';
 import type { Arming, ElementChange, Firewall, GuardContents, GuardState, RangeContents } from '../core/firewall.js';
 import type { JournalEvent } from '../core/journal.js';
-import { diffSteps, type Steps } from '../core/knock/automaton.js';
+import type { Steps, StepsChange } from '../core/knock/automaton.js';
 import { type Clock, type Duration, formatDuration, type Monotonic, seconds } from '../core/time.js';
 import { ContentsRepair } from './contents-repair.js';
 import type { Door } from './doorkeeper.js';
@@ -43,7 +43,6 @@ export class Guard implements Door {
   readonly #repairs: RepairRounds;
   #mode: GuardMode = 'failed';
   #isConfirmed: boolean;
-  #steps: Steps = new Map();
   #confirming: Promise<void> | undefined;
   #hasTable = false;
   #detail: string | null = null;
@@ -87,8 +86,7 @@ export class Guard implements Door {
     if (found.table === 'intact') {
       this.#hasTable = true;
       await this.#contents.correctOpen();
-      this.#steps = this.#o.steps();
-      this.#correctHeld();
+      this.#correctLater();
       if (!sameArming(found.arming, arming)) await this.#o.firewall.arm(arming);
     } else {
       await this.#load(arming);
@@ -115,13 +113,11 @@ export class Guard implements Door {
     if (this.#hasTable) await this.#mended(this.#o.firewall.setRanges(ranges));
   }
 
-  /** Brings the automaton in the kernel to the users there are. */
-  async syncSteps(): Promise<void> {
-    if (!this.#hasTable) return;
-    const wanted = this.#o.steps();
-    const { removed, added } = diffSteps(this.#steps, wanted);
-    this.#steps = wanted;
-    if (removed.length + added.length > 0) await this.#mended(this.#o.firewall.changeSteps(removed, added));
+  /** Writes how `steps` has just changed. To be called in the same turn: what is loaded or put right meanwhile relies on it. */
+  async changeSteps(change: StepsChange): Promise<void> {
+    if (change.removed.length + change.added.length === 0) return;
+    this.#contents.stepsChanged(change);
+    if (this.#hasTable) await this.#mended(this.#o.firewall.changeSteps(change.removed, change.added));
   }
 
   proven(): void {
@@ -241,17 +237,27 @@ export class Guard implements Door {
   }
 
   async #load(arming: Arming): Promise<void> {
-    const steps = this.#o.steps();
-    await this.#o.firewall.load({ ...this.#o.contents(), steps }, arming);
-    this.#steps = steps;
+    const hadTable = this.#hasTable;
+    // What changes from now on is written after the load: the steps are those of this moment.
     this.#hasTable = true;
+    const steps = new Map(this.#o.steps());
+    try {
+      await this.#o.firewall.load({ ...this.#o.contents(), steps }, arming);
+    } catch (error) {
+      this.#hasTable = hadTable;
+      throw error;
+    }
     await this.#o
       .onLoaded()
       .catch((error) => this.#o.log.warn({ err: error }, 'older connections could not be looked at'));
   }
 
-  /** At the start nobody waits for it: it is a long list, and most likely right. */
-  #correctHeld(): void {
+  /**
+   * At the start nobody waits for it: these are long lists, and most likely right. A sequence that nobody has any more opens
+   * nothing meanwhile, since its user is not found.
+   */
+  #correctLater(): void {
+    this.#contents.correctSteps().catch((error) => this.#fail(error));
     this.#contents
       .correctHeld()
       .catch((error) => this.#o.log.warn({ err: error }, 'the held addresses could not be looked at'));

@@ -195,9 +195,13 @@ export class FakeFirewall implements Firewall {
   }
 
   changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void> {
-    return this.#turn('changeSteps', () => {
-      for (const key of removed) this.steps.delete(key);
-      for (const [key, to] of added) this.steps.set(key, to);
+    return this.#turn(removed.length + added.length === 0 ? undefined : 'changeSteps', () => {
+      const isMissing = removed.some((key) => !this.steps.has(key));
+      const left = new Map([...this.steps].filter(([key]) => !removed.includes(key)));
+      const isOther = added.some(([key, to]) => (left.get(key) ?? to) !== to);
+      // As nftables does, which then changes nothing.
+      if (isMissing || isOther) throw new Error(isMissing ? 'ENOENT' : 'EEXIST');
+      this.steps = new Map([...left, ...added]);
     });
   }
 
@@ -234,7 +238,9 @@ export class FakeFirewall implements Firewall {
   }
 
   async readSteps(): Promise<Steps> {
-    return new Map(this.steps);
+    const found = new Map(this.steps);
+    await this.onCall?.('readSteps');
+    return found;
   }
 
   async readMailbox(): Promise<readonly Completion[]> {
