@@ -6,10 +6,11 @@ import { notices } from './config/notices.js';
 import type { GuardContents } from './core/firewall.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
+import { finalState } from './core/knock/automaton.js';
 import { takesTcpReplies } from './core/port-classes.js';
 import { EVERYTHING } from './core/service.js';
 import type { Instant } from './core/time.js';
-import { TABLE } from './firewall/names.js';
+import { doneSet, TABLE } from './firewall/names.js';
 import { NftablesFirewall } from './firewall/nftables-firewall.js';
 import { Doorkeeper } from './gate/doorkeeper.js';
 import { Entries } from './gate/entries.js';
@@ -31,7 +32,7 @@ import { Kernel } from './kernel.js';
 import { KernelKnockSource } from './knock/kernel-source.js';
 import { KernelStrikes } from './knock/kernel-strikes.js';
 import { checkPool, configuredEntries, guardLayout } from './layout.js';
-import { rehearse } from './rehearsal.js';
+import { StandingOrders } from './standing-orders.js';
 import { SqliteStore } from './store/sqlite-store.js';
 import { VERSION } from './version.js';
 
@@ -109,8 +110,9 @@ export class Daemon {
       table: TABLE,
       nflogGroup: config.knock.nflogGroup,
       log: this.#log,
+      early: { table: TABLE, mailbox: { 4: doneSet(4), 6: doneSet(6) }, ipv6Prefix: layout.ipv6Prefix },
       news: {
-        onPackets: (packets) => source.ring(packets),
+        onPackets: (packets, early) => source.ring(packets, early),
         onPacketsLost: () => void source.missed(),
         onTableChanged: (culprit) => this.#tableChanged(culprit),
         onFailed: this.#onFailed,
@@ -218,6 +220,19 @@ export class Daemon {
     this.#onStop(() => strikes.stop());
     this.#onStop(() => source.stop());
 
+    // Only now: what is opened early is told to the source, which drops it before its start.
+    const orders = new StandingOrders({
+      scopes: firewall.scopes,
+      ttl: config.grants.ttl,
+      maxTtl: config.grants.maxTtl,
+    });
+    people.watch((gone, come) =>
+      kernel.order(
+        gone.map(finalState),
+        come.map((user) => orders.of(user)),
+      ),
+    );
+
     const heartbeat = new Heartbeat({
       recorder,
       clock,
@@ -270,11 +285,6 @@ export class Daemon {
       { guard: guard.mode, grants: ledger.size, users: people.size, socket: config.control.socket },
       'ready',
     );
-    if (kernel.link !== null) {
-      rehearse({ link: kernel.link, layout, clock }).catch((error) =>
-        this.#log.debug({ err: error }, 'the rehearsal of a knock was cut short'),
-      );
-    }
   }
 
   #tableChanged(culprit: Culprit | null): void {

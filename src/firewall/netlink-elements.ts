@@ -25,20 +25,17 @@ const ENOENT = 2;
 /** Long enough not to end inside the transaction that takes the element away again. */
 const SHORT = millis(1000);
 
-/** What is needed of netlink. */
-export type ElementLink = Pick<NftablesLink, 'transact' | 'dump'>;
-
 /** For so many steps at most does reading or writing the automaton hold the event loop: a few milliseconds. */
 const STEPS_AT_ONCE = 5000;
 
 /** Elements over netlink: 15 µs of kernel time a grant. */
 export class NetlinkElements implements Elements {
-  readonly #link: ElementLink;
+  readonly #link: NftablesLink;
   readonly #scopes: ReadonlySet<SetScope>;
   readonly #layout: GuardLayout;
   readonly #clock: Clock;
 
-  constructor(options: { link: ElementLink; layout: GuardLayout; clock: Clock }) {
+  constructor(options: { link: NftablesLink; layout: GuardLayout; clock: Clock }) {
     this.#link = options.link;
     this.#layout = options.layout;
     this.#scopes = new Set(setScopes(options.layout).all);

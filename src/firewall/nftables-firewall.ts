@@ -15,11 +15,12 @@ import type {
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import { type Clock, type Duration, millis } from '../core/time.js';
+import type { NftablesLink } from '../netlink/nftables-link.js';
 import { renderArming, renderContents, renderRanges } from './contents.js';
 import type { Elements } from './elements.js';
 import { Gatherer } from './gather.js';
 import { ACTIVE_MAP, FAMILIES, PANIC_COMMENT, TABLE } from './names.js';
-import { type ElementLink, NetlinkElements } from './netlink-elements.js';
+import { NetlinkElements } from './netlink-elements.js';
 import { NftElements } from './nft-elements.js';
 import { nftList, nftLoad, type OnStarted } from './nft-program.js';
 import { readRanges } from './nft-ranges.js';
@@ -55,7 +56,7 @@ export class NftablesFirewall implements Firewall {
     layout: GuardLayout;
     clock: Clock;
     directory: string;
-    link: ElementLink | null;
+    link: NftablesLink | null;
     onStarted?: OnStarted;
     onUnsaved?: (error: unknown) => void;
   }) {

@@ -7,7 +7,7 @@ import type { EndReason, Grant, GrantRecord } from '../core/grants/grant.js';
 import type { HeldTargets } from '../core/grants/held.js';
 import type { GrantLedger, Opened, OpenRequest } from '../core/grants/ledger.js';
 import type { JournalEvent } from '../core/journal.js';
-import type { CompletedKnock } from '../core/knock/source.js';
+import type { CompletedKnock, EarlyGrant } from '../core/knock/source.js';
 import type { Change } from '../core/store.js';
 import { type Clock, type Duration, formatDuration, type Monotonic, wallTime } from '../core/time.js';
 import type { Log } from './log.js';
@@ -76,6 +76,7 @@ export class Doorkeeper {
   /** Answers completed knocks: one transaction for all of them. */
   async knocks(knocks: readonly CompletedKnock[]): Promise<void> {
     const opened: Opened[] = [];
+    const early = knocks.flatMap((knock) => (knock.early === null ? [] : [this.#noteEarly(knock.source, knock.early)]));
     for (const knock of knocks) {
       const user = this.#o.people.ofSequence(knock.sequenceId);
       if (user === undefined) continue;
@@ -98,11 +99,12 @@ export class Doorkeeper {
         ttl: user.ttl ?? this.#o.defaultTtl,
         method: 'knock',
         note: null,
+        ...(knock.early === null ? {} : { id: knock.early.id }),
       };
       opened.push(this.#o.ledger.open(request));
     }
     const answered = knocks.flatMap(({ completion }) => (completion === null ? [] : [completion]));
-    if (await this.#carryOut(opened, answered)) this.#o.door.proven();
+    if (await this.#carryOut(opened, answered, early)) this.#o.door.proven();
   }
 
   /**
@@ -205,9 +207,22 @@ export class Doorkeeper {
     this.#schedule();
   }
 
-  async #carryOut(opened: readonly Opened[], answered: ElementChange['answered']): Promise<boolean> {
+  /** The kernel has it already: it is written anew if it stays, and taken out if not. */
+  #noteEarly(source: Address, { services }: EarlyGrant): Target {
+    const target = this.widen(source);
+    this.#written.set(target, new Set([...(this.#written.get(target) ?? []), ...services]));
+    return target;
+  }
+
+  /** @param early targets that are written whatever was decided */
+  async #carryOut(
+    opened: readonly Opened[],
+    answered: ElementChange['answered'],
+    early: readonly Target[],
+  ): Promise<boolean> {
     const news = opened.filter(({ outcome }) => outcome !== 'repeated');
     const targets = news.flatMap(({ grant, evicted }) => [grant.target, ...evicted.map(({ target }) => target)]);
+    targets.push(...early);
     try {
       await this.#write(targets, answered);
     } catch (error) {

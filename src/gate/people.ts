@@ -39,6 +39,9 @@ export interface PlannedUser {
   readonly changes: readonly Change[];
 }
 
+/** Told the ids of the sequences that count no more, and the users whose sequences do. */
+type OnChanged = (gone: readonly number[], come: readonly User[]) => void;
+
 /**
  * The users, by name and by sequence. A change is planned first, kept by the caller, and then `take`n: so nothing has
  * happened where it could not be kept.
@@ -54,6 +57,7 @@ export class People {
   readonly #byAccount = new Map<string, User>();
   readonly #sequences = new SequenceIndex();
   readonly #automaton = new Automaton();
+  #onChanged: OnChanged = () => undefined;
   #lastId: number;
 
   constructor(options: {
@@ -81,6 +85,12 @@ export class People {
       this.#takeAll(users.slice(start, start + SLICE));
       await breathe();
     }
+  }
+
+  /** Tells whose knocks count, now and whenever that changes. One listener. */
+  watch(onChanged: OnChanged): void {
+    this.#onChanged = onChanged;
+    onChanged([], this.list());
   }
 
   #takeAll(users: readonly User[]): void {
@@ -156,6 +166,7 @@ export class People {
     const before = this.find(user.name);
     if (before !== undefined) this.#leave(before);
     this.#enter(user);
+    this.#onChanged(before === undefined ? [] : [before.sequenceId], [user]);
     if (before?.sequenceId === user.sequenceId) return UNCHANGED;
     const put = this.#isInPool(user.sequence) ? [user] : [];
     return this.#automaton.change(before === undefined ? [] : [before.sequenceId], put);
@@ -164,6 +175,7 @@ export class People {
   /** Tells how `steps` has changed. */
   remove(user: User): StepsChange {
     this.#leave(user);
+    this.#onChanged([user.sequenceId], []);
     return this.#automaton.remove(user.sequenceId);
   }
 

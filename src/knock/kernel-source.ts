@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Target } from '../core/address.js';
 import type { Completion } from '../core/firewall.js';
 import { completedSequence, type State } from '../core/knock/automaton.js';
-import type { CompletedKnock, KnockHandlers, KnockSource, SourceHealth } from '../core/knock/source.js';
+import type { CompletedKnock, EarlyGrant, KnockHandlers, KnockSource, SourceHealth } from '../core/knock/source.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import type { LoggedPacket } from '../netlink/nflog.js';
 import type { KernelStrikes } from './kernel-strikes.js';
@@ -85,10 +85,12 @@ export class KernelKnockSource implements KnockSource {
     return { state: 'polling', detail: 'netlink cannot be used; knocks are answered within half a second' };
   }
 
-  /** The doorbell rang. Before the start nothing is lost: the mailbox has it. */
-  ring(packets: readonly LoggedPacket[]): void {
+  /** The doorbell rang; `early`: what is open already for the only packet. Before the start nothing is lost: the mailbox has it. */
+  ring(packets: readonly LoggedPacket[], early: EarlyGrant | null = null): void {
     this.#strikes?.ring(packets);
-    this.#hand(packets.flatMap(({ source, mark, payload }) => toKnock({ source, state: mark as State }, payload)));
+    this.#hand(
+      packets.flatMap(({ source, mark, payload }) => toKnock({ source, state: mark as State }, payload, early)),
+    );
   }
 
   /** The doorbell may have been missed: finds out what it would have told. */
@@ -155,7 +157,7 @@ function keyOf({ source, sequenceId }: CompletedKnock): string {
   return `${sequenceId} ${source}`;
 }
 
-function toKnock(completion: Completion, payload: Uint8Array): CompletedKnock[] {
+function toKnock(completion: Completion, payload: Uint8Array, early: EarlyGrant | null = null): CompletedKnock[] {
   const sequenceId = completedSequence(completion.state);
-  return sequenceId === undefined ? [] : [{ source: completion.source, sequenceId, payload, completion }];
+  return sequenceId === undefined ? [] : [{ source: completion.source, sequenceId, payload, completion, early }];
 }

@@ -1,5 +1,8 @@
 /** The thread that listens: it waits in poll() and never returns to an event loop until it is woken to stop. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { readSync } from 'node:fs';
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { EarlyGrant } from '../core/knock/source.js';
+import { type EarlyLayout, EarlyOpener, type StandingOrder } from './early.js';
 import { EBADMSG, EBUSY, EINTR, EPERM, type Failure, isLoss, NetlinkError, unavailable } from './errors.js';
 import { type Libc, loadLibc } from './libc.js';
 import { decodeErrno, NLMSG_ERROR } from './message.js';
@@ -13,8 +16,19 @@ export interface ListenerData {
   readonly table: string;
   readonly ownPortIds: readonly number[];
   readonly receiveBuffer: number;
-  /** One number: the eventfd that wakes this thread, once there is one. The main thread writes to it and closes it. */
+  /** Null where nothing is opened early. */
+  readonly early: EarlyLayout | null;
+  /**
+   * Two numbers: the eventfd that wakes this thread, once there is one, and whether it is to end. The main thread writes to the
+   * eventfd and closes it.
+   */
   readonly wake: Int32Array;
+}
+
+/** What wakes this thread while it goes on. */
+export interface Orders {
+  readonly removed: readonly number[];
+  readonly put: readonly StandingOrder[];
 }
 
 export type Source = 'nflog' | 'events';
@@ -25,6 +39,8 @@ export type Report =
   | {
       readonly kind: 'round';
       readonly packets: readonly LoggedPacket[];
+      /** What was opened for the packet, which is then the only one. */
+      readonly early: EarlyGrant | null;
       readonly changes: readonly TableChange[];
       readonly overruns: readonly Source[];
     };
@@ -81,14 +97,19 @@ try {
   // Joining the events' group needs the same rights as NFLOG: from here on, EPERM means that the group is taken.
   const events = NetlinkSocket.open(libc, { group: NFNLGRP_NFTABLES, receiveBuffer: data.receiveBuffer });
   sockets.push(events);
-  events.ignore(data.ownPortIds);
+  const writer = NetlinkSocket.open(libc, { receiveBuffer: data.receiveBuffer });
+  sockets.push(writer);
+  const ownPortIds = [...data.ownPortIds, writer.portId];
+  events.ignore(ownPortIds);
   const nflog = NetlinkSocket.open(libc, { receiveBuffer: data.receiveBuffer });
   sockets.push(nflog);
   bindGroup(nflog);
+  const early = data.early && new EarlyOpener(writer, data.early);
   const sample = sampleMessage();
   for (let n = 0; n < REHEARSALS; n++) decodePackets(sample);
+  for (const packet of decodePackets(sample)) early?.rehearse(packet);
   report({ kind: 'ready' });
-  listen(libc, wake, nflog, events);
+  listen(libc, { wake, nflog, events, early, watch: new TransactionWatch(data.table, ownPortIds) });
 } catch (error) {
   report({ kind: 'failed', failure: error instanceof GroupTaken ? groupTaken : unavailable(error) });
 } finally {
@@ -106,8 +127,15 @@ function bindGroup(nflog: NetlinkSocket): void {
   if (errno !== 0) throw new NetlinkError(errno, `binding NFLOG group ${data.group}`);
 }
 
-function listen(libc: Libc, wake: number, nflog: NetlinkSocket, events: NetlinkSocket): void {
-  const watch = new TransactionWatch(data.table, data.ownPortIds);
+interface Ears {
+  readonly wake: number;
+  readonly nflog: NetlinkSocket;
+  readonly events: NetlinkSocket;
+  readonly early: EarlyOpener | null;
+  readonly watch: TransactionWatch;
+}
+
+function listen(libc: Libc, { wake, nflog, events, early, watch }: Ears): void {
   const waiting = new PollSet([wake, nflog.fd, events.fd]);
   for (;;) {
     if (libc.poll(waiting.fds, waiting.count, BACKSTOP) < 0) {
@@ -115,7 +143,10 @@ function listen(libc: Libc, wake: number, nflog: NetlinkSocket, events: NetlinkS
       if (errno !== EINTR) throw new NetlinkError(errno, 'poll');
       continue;
     }
-    if (waiting.isReady(0)) return;
+    if (waiting.isReady(0)) {
+      if (Atomics.load(data.wake, 1) === 1) return;
+      takeOrders(wake, early);
+    }
     const packets: LoggedPacket[] = [];
     const changes: TableChange[] = [];
     const overruns: Source[] = [];
@@ -130,7 +161,20 @@ function listen(libc: Libc, wake: number, nflog: NetlinkSocket, events: NetlinkS
         watch.reset();
       }
     }
-    if (packets.length + changes.length + overruns.length > 0) report({ kind: 'round', packets, changes, overruns });
+    if (packets.length + changes.length + overruns.length === 0) continue;
+    const [packet] = packets;
+    const isAlone = packet !== undefined && packets.length === 1 && overruns.length === 0;
+    report({ kind: 'round', packets, early: (isAlone && early?.open(packet)) || null, changes, overruns });
+  }
+}
+
+/** The order of messages and of the writing to the eventfd is that of the main thread: none is missed. */
+function takeOrders(wake: number, early: EarlyOpener | null): void {
+  readSync(wake, new Uint8Array(8));
+  for (;;) {
+    const received: { message: Orders } | undefined = receiveMessageOnPort(parentPort as MessagePort);
+    if (received === undefined) return;
+    early?.order(received.message.removed, received.message.put);
   }
 }
 

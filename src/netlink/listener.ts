@@ -1,7 +1,9 @@
 import { closeSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import type { EarlyGrant } from '../core/knock/source.js';
+import type { EarlyLayout, StandingOrder } from './early.js';
 import { toError, unavailable } from './errors.js';
-import type { ListenerData, Report, Source } from './listener-worker.js';
+import type { ListenerData, Orders, Report, Source } from './listener-worker.js';
 import type { LoggedPacket } from './nflog.js';
 import type { TableChange } from './transactions.js';
 import { ended, firstMessage } from './worker-thread.js';
@@ -10,8 +12,11 @@ export type { LoggedPacket } from './nflog.js';
 export type { TableChange } from './transactions.js';
 
 export interface NetlinkListenerEvents {
-  /** Packets that met a log rule of our group; those that waited together come together. */
-  onPackets(packets: readonly LoggedPacket[]): void;
+  /**
+   * Packets that met a log rule of our group; those that waited together come together. A packet
+   * that came alone may have opened already (early.ts).
+   */
+  onPackets(packets: readonly LoggedPacket[], early: EarlyGrant | null): void;
   /** A transaction that touched our table was committed, and not by us. */
   onTableChanged(change: TableChange): void;
   /** The kernel, or this process, could not keep up: packets, or news of transactions, were lost. */
@@ -27,6 +32,8 @@ export interface NetlinkListenerOptions {
   readonly table: string;
   /** The netlink port ids of our own writers (NftablesLink.portId): what they change is not told. */
   readonly ownPortIds: readonly number[];
+  /** Where grants are opened early, as `order` says; nowhere if left out. */
+  readonly early?: EarlyLayout;
   /** Bytes that may wait in the kernel for each of the two sources; 8 MB by default. */
   readonly receiveBuffer?: number;
 }
@@ -40,7 +47,7 @@ export class NetlinkListener {
   readonly #data: ListenerData;
   readonly #events: NetlinkListenerEvents;
   readonly #expected = new Map<number, number>();
-  readonly #wakeNow = () => this.#wake();
+  readonly #endNow = () => this.#end();
   #worker: Worker | undefined;
   #state: 'new' | 'starting' | 'listening' | 'ended' = 'new';
 
@@ -50,7 +57,8 @@ export class NetlinkListener {
       table: options.table,
       ownPortIds: options.ownPortIds,
       receiveBuffer: options.receiveBuffer ?? RECEIVE_BUFFER,
-      wake: new Int32Array(new SharedArrayBuffer(4)),
+      early: options.early ?? null,
+      wake: new Int32Array(new SharedArrayBuffer(8)),
     };
     this.#events = events;
   }
@@ -68,7 +76,7 @@ export class NetlinkListener {
     });
     this.#worker = worker;
     // A process that exits waits for its threads.
-    process.on('exit', this.#wakeNow);
+    process.on('exit', this.#endNow);
     worker.once('exit', () => this.#release());
     worker.on('message', (report: Report) => this.#tell(report));
     worker.on('error', (error) => this.#fail(toError(unavailable(error))));
@@ -94,18 +102,25 @@ export class NetlinkListener {
     this.#expected.set(pid, now + EXPECTED_FOR);
   }
 
+  /** Takes standing orders away, by their marks, and puts others in. They count a moment later. */
+  order(removed: readonly number[], put: readonly StandingOrder[]): void {
+    if (this.#state === 'ended') return;
+    this.#worker?.postMessage({ removed, put } satisfies Orders);
+    this.#wake();
+  }
+
   /** Ends the thread at once, within two seconds at most; nothing is told after this was called. */
   async stop(): Promise<void> {
     this.#state = 'ended';
     if (this.#worker === undefined) return;
-    this.#wake();
+    this.#end();
     await ended(this.#worker);
   }
 
   #tell(report: Report): void {
     if (report.kind === 'failed') this.#fail(toError(report.failure));
     if (report.kind !== 'round' || this.#state === 'ended') return;
-    if (report.packets.length > 0) this.#events.onPackets(report.packets);
+    if (report.packets.length > 0) this.#events.onPackets(report.packets, report.early);
     for (const change of report.changes) if (!this.#isExpected(change)) this.#events.onTableChanged(change);
     for (const which of report.overruns) this.#events.onOverrun(which);
   }
@@ -121,6 +136,11 @@ export class NetlinkListener {
     this.#events.onFailed(error);
   }
 
+  #end(): void {
+    Atomics.store(this.#data.wake, 1, 1);
+    this.#wake();
+  }
+
   #wake(): void {
     const fd = Atomics.load(this.#data.wake, 0);
     if (fd === 0) return;
@@ -130,7 +150,7 @@ export class NetlinkListener {
 
   /** Only after the thread has ended: a number that it still polls could by then be another file's. */
   #release(): void {
-    process.off('exit', this.#wakeNow);
+    process.off('exit', this.#endNow);
     const fd = Atomics.exchange(this.#data.wake, 0, 0);
     if (fd !== 0) closeSync(fd);
   }

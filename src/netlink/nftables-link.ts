@@ -98,12 +98,6 @@ export class NftablesLink {
     return elements;
   }
 
-  /** Does all that `transact` does, but asks the kernel for its generation only. @throws NetlinkError */
-  async rehearse(operations: readonly Operation[]): Promise<void> {
-    await encode(this.#table, operations);
-    await this.generation();
-  }
-
   /** The number of the last transaction on any table of this network namespace. @throws NetlinkError */
   async generation(): Promise<number> {
     this.#assertOpen();

@@ -53,7 +53,7 @@ export const BEN = person(2, 'ben');
 /** The knock of a user, as it lies in the mailbox. */
 export function knockOf(user: User, source: Address = LAPTOP): CompletedKnock & { completion: Completion } {
   const completion = { source, state: finalState(user.sequenceId) };
-  return { source, sequenceId: user.sequenceId, payload: new Uint8Array(), completion };
+  return { source, sequenceId: user.sequenceId, payload: new Uint8Array(), completion, early: null };
 }
 
 export interface RigOptions {

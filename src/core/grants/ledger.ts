@@ -15,6 +15,8 @@ export interface OpenRequest {
   readonly ttl: Duration;
   readonly method: Method;
   readonly note: string | null;
+  /** The id to give where a new grant is opened and it is free; drawn if left out. */
+  readonly id?: GrantId;
 }
 
 /** What came of a request. */
@@ -77,7 +79,7 @@ export class GrantLedger {
     const isSame = existing?.services.join() === request.services.join();
     const isLonger = existing === undefined || !isSame || expires >= existing.expires;
     const grant: Grant = {
-      id: existing?.id ?? drawGrantId(this.#random, (id) => this.#grants.has(id)),
+      id: existing?.id ?? this.#newId(request.id),
       user: request.user === null ? null : { id: request.user.id, name: request.user.name },
       target: request.target,
       services: request.services,
@@ -202,6 +204,11 @@ export class GrantLedger {
     const renewed = (grant: Grant) => this.#lastOpened.get(grant.id) ?? grant.expires - grant.ttl;
     const oldestFirst = grants.sort((a, b) => renewed(a) - renewed(b));
     return oldestFirst.slice(0, Math.max(0, grants.length - most)).flatMap(({ id }) => this.end(id) ?? []);
+  }
+
+  #newId(wish: GrantId | undefined): GrantId {
+    if (wish !== undefined && !this.#grants.has(wish)) return wish;
+    return drawGrantId(this.#random, (id) => this.#grants.has(id));
   }
 
   #put(grant: Grant): void {
