@@ -49,7 +49,7 @@ export interface Odds {
 const PACKETS_PER_SECOND = 100_000;
 
 /** Somebody alone, and a small botnet (or somebody with a few thousand IPv6 networks). */
-export const ATTACKERS: readonly Attacker[] = [
+const ATTACKERS: readonly Attacker[] = [
   { addresses: 1, packetsPerSecond: PACKETS_PER_SECOND },
   { addresses: 10_000, packetsPerSecond: PACKETS_PER_SECOND },
 ];
