@@ -15,7 +15,7 @@ import { ACTIVE_MAP, doneSet, entrySet, FAMILIES, grantSet, rangeSet, STEP_MAP, 
  *                                   v
  *                        active { ipv4, ipv6 : goto guard }     no element: nothing of ours holds
  *                                   v
- *      guard:  to the pool?     -> pool: the automaton, always dropped
+ *      guard:  to the pool?     -> pool: the automaton, always dropped; or accept, where sockets take the knocks
  *              trusted interface -> accept
  *              a guarded port?  -> its class: in a set? accept; held? drop; a reply? accept; else drop
  *              anything else    -> accept (it goes on to everybody else's rules)
@@ -39,9 +39,8 @@ export function setScopes(layout: GuardLayout): { services: ServiceName[]; all: 
  * same layout always gives the same text.
  */
 export function renderGuard(layout: GuardLayout): string {
-  return [...renderSets(layout), ...renderAutomaton(layout), ...renderClasses(layout), ...renderHooks(layout)].join(
-    '\n',
-  );
+  const automaton = layout.knocks === 'kernel' ? renderAutomaton(layout) : [];
+  return [...renderSets(layout), ...automaton, ...renderClasses(layout), ...renderHooks(layout)].join('\n');
 }
 
 const ADDRESS_TYPE = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
@@ -140,7 +139,7 @@ function renderHooks(layout: GuardLayout): string[] {
   const trusted = layout.trustedInterfaces.map((name) => `"${name}"`).join(', ');
   return [
     '  chain guard {',
-    `    meta l4proto { tcp, udp } th dport ${formatPortSpan(layout.pool)} goto pool`,
+    `    meta l4proto { tcp, udp } th dport ${formatPortSpan(layout.pool)} ${layout.knocks === 'kernel' ? 'goto pool' : 'accept'}`,
     ...(trusted === '' ? [] : [`    iifname { ${trusted} } accept`]),
     ...(verdicts.length === 0 ? [] : [`    meta l4proto . th dport vmap { ${verdicts.join(', ')} }`]),
     '  }',

@@ -1,7 +1,8 @@
 import { SallyportError } from '../core/errors.js';
 import { compileSteps, type Steps } from '../core/knock/automaton.js';
-import { inSpan, type PortSpan } from '../core/ports.js';
+import { inSpan, type PortSpan, PROTOCOLS, type Protocol } from '../core/ports.js';
 import {
+  checkHeard,
   checkSequence,
   DEFAULT_SEQUENCE_LENGTH,
   drawSequence,
@@ -38,6 +39,7 @@ export interface PlannedUser {
 export class People {
   readonly #services: Services;
   readonly #pool: PortSpan;
+  readonly #protocols: readonly Protocol[];
   readonly #maxTtl: Duration;
   readonly #random: RandomInt;
   readonly #clock: Clock;
@@ -48,6 +50,8 @@ export class People {
   constructor(options: {
     services: Services;
     pool: PortSpan;
+    /** Those of which knocks are heard; all of them where it is left out. */
+    protocols?: readonly Protocol[];
     maxTtl: Duration;
     random: RandomInt;
     clock: Clock;
@@ -57,6 +61,7 @@ export class People {
   }) {
     this.#services = options.services;
     this.#pool = options.pool;
+    this.#protocols = options.protocols ?? PROTOCOLS;
     this.#maxTtl = options.maxTtl;
     this.#random = options.random;
     this.#clock = options.clock;
@@ -154,11 +159,13 @@ export class People {
     const sequenceId = this.#nextId(lastId - this.#lastId + 1);
     if (options.knock !== undefined) {
       const sequence = parseSequence(options.knock);
+      checkHeard(sequence, this.#protocols);
       checkSequence(sequence, this.#pool, taken);
       return planned({ ...user, sequence, sequenceId }, sequenceId);
     }
     const old = before.sequence.length > 0 ? [before.sequence] : [];
-    const sequence = drawSequence(this.#random, drawLength ?? DEFAULT_SEQUENCE_LENGTH, this.#pool, [...taken, ...old]);
+    const length = drawLength ?? DEFAULT_SEQUENCE_LENGTH;
+    const sequence = drawSequence(this.#random, length, this.#pool, [...taken, ...old], this.#protocols);
     return planned({ ...user, sequence, sequenceId }, sequenceId);
   }
 

@@ -8,7 +8,7 @@ import { NetlinkSocket, NFNLGRP_NFTABLES } from './socket.js';
 import { type TableChange, TransactionWatch } from './transactions.js';
 
 export interface ListenerData {
-  readonly group: number;
+  readonly group: number | null;
   readonly table: string;
   readonly ownPortIds: readonly number[];
   readonly receiveBuffer: number;
@@ -67,7 +67,7 @@ if (port === null) throw new Error('this module runs on a worker thread');
 const data: ListenerData = workerData;
 const report = (message: Report): void => port.postMessage(message);
 
-const groupTaken: Failure = { code: 'SP_NFLOG_BUSY', details: { group: data.group } };
+const groupTaken: Failure = { code: 'SP_NFLOG_BUSY', details: { group: data.group ?? 0 } };
 const sockets: NetlinkSocket[] = [];
 try {
   const libc = await loadLibc();
@@ -78,11 +78,13 @@ try {
   const events = NetlinkSocket.open(libc, { group: NFNLGRP_NFTABLES, receiveBuffer: data.receiveBuffer });
   sockets.push(events);
   events.ignore(data.ownPortIds);
-  const nflog = NetlinkSocket.open(libc, { receiveBuffer: data.receiveBuffer });
-  sockets.push(nflog);
-  bindGroup(nflog);
+  const nflog = data.group === null ? null : NetlinkSocket.open(libc, { receiveBuffer: data.receiveBuffer });
+  if (nflog !== null && data.group !== null) {
+    sockets.push(nflog);
+    bindGroup(nflog, data.group);
+  }
   report({ kind: 'ready' });
-  listen(libc, wake, nflog, events);
+  listen(libc, wake, events, nflog);
 } catch (error) {
   report({ kind: 'failed', failure: error instanceof GroupTaken ? groupTaken : unavailable(error) });
 } finally {
@@ -91,18 +93,18 @@ try {
 }
 
 /** @throws GroupTaken, NetlinkError */
-function bindGroup(nflog: NetlinkSocket): void {
-  const answers = nflog.request(encodeNflogBind(data.group, COPY_BYTES));
+function bindGroup(nflog: NetlinkSocket, group: number): void {
+  const answers = nflog.request(encodeNflogBind(group, COPY_BYTES));
   const answer = answers.find(({ type }) => type === NLMSG_ERROR);
   const errno = answer === undefined ? EBADMSG : (decodeErrno(answer.body) ?? EBADMSG);
   // Another process's group is answered by EPERM, another socket's of the same port id by EBUSY.
   if (errno === EPERM || errno === EBUSY) throw new GroupTaken();
-  if (errno !== 0) throw new NetlinkError(errno, `binding NFLOG group ${data.group}`);
+  if (errno !== 0) throw new NetlinkError(errno, `binding NFLOG group ${group}`);
 }
 
-function listen(libc: Libc, wake: number, nflog: NetlinkSocket, events: NetlinkSocket): void {
+function listen(libc: Libc, wake: number, events: NetlinkSocket, nflog: NetlinkSocket | null): void {
   const watch = new TransactionWatch(data.table, data.ownPortIds);
-  const waiting = new PollSet([wake, nflog.fd, events.fd]);
+  const waiting = new PollSet([wake, events.fd, ...(nflog === null ? [] : [nflog.fd])]);
   for (;;) {
     if (libc.poll(waiting.fds, waiting.count, BACKSTOP) < 0) {
       const errno = libc.errno();
@@ -113,11 +115,11 @@ function listen(libc: Libc, wake: number, nflog: NetlinkSocket, events: NetlinkS
     const packets: LoggedPacket[] = [];
     const changes: TableChange[] = [];
     const overruns: Source[] = [];
-    if (waiting.isReady(1)) {
+    if (nflog !== null && waiting.isReady(2)) {
       const whole = drain(nflog, (datagram) => packets.push(...decodePackets(datagram)));
       if (!whole) overruns.push('nflog');
     }
-    if (waiting.isReady(2)) {
+    if (waiting.isReady(1)) {
       const whole = drain(events, (datagram) => changes.push(...watch.feed(datagram)));
       if (!whole) {
         overruns.push('events');

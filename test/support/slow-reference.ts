@@ -22,6 +22,8 @@ export type SlowVerdict = 'nothing' | 'struck' | `completed ${number}`;
 
 interface Outcome {
   readonly verdict: SlowVerdict;
+  /** Dropped unseen, since the source is ignored. */
+  readonly isUnseen?: true;
   /** What the source that sent the packet has accepted of a sequence now. */
   readonly accepted: readonly string[];
   readonly ignoredUntil: number;
@@ -43,12 +45,11 @@ export class SlowReference {
 
   /** Whether a source is on the way through a sequence. */
   isUnderWay(source: string, at: number): boolean {
-    const mine = this.#history.filter((packet) => packet.source === source);
-    const last = mine.at(-1);
-    if (last === undefined || at - last.at >= this.#rules.window) return false;
-    const network = this.#history.filter((packet) => nuisance(packet.source) === nuisance(source));
-    const heard = network.flatMap((packet, i) => (packet.source === source ? [i] : []));
-    return (this.#outcomes(nuisance(source))[heard.at(-1) ?? -1]?.accepted.length ?? 0) > 0;
+    const packets = this.#history.filter((packet) => nuisance(packet.source) === nuisance(source));
+    const outcomes = this.#outcomes(nuisance(source));
+    const last = lastSeen(packets, outcomes, source);
+    const isLate = at - (packets[last]?.at ?? at) >= this.#rules.window;
+    return !isLate && (outcomes[last]?.accepted.length ?? 0) > 0;
   }
 
   /** Who is ignored: addresses in IPv4, the first four groups of a network in IPv6. */
@@ -66,12 +67,12 @@ export class SlowReference {
     let countOfWrong = 0;
     let ignoredUntil = 0;
     for (const [i, { source, knock, at }] of packets.entries()) {
-      const before = lastIndex(packets.slice(0, i), (one) => one.source === source);
-      const accepted = outcomes[before]?.accepted ?? [];
       if (at < ignoredUntil) {
-        outcomes.push({ verdict: 'nothing', accepted, ignoredUntil });
+        outcomes.push({ verdict: 'nothing', accepted: [], ignoredUntil, isUnseen: true });
         continue;
       }
+      const before = lastSeen(packets, outcomes, source);
+      const accepted = outcomes[before]?.accepted ?? [];
       const isLate = at - (packets[before]?.at ?? at) >= window;
       const soFar = isLate ? [] : accepted;
       if (this.#begins([...soFar, knock])) {
@@ -111,8 +112,9 @@ export class SlowReference {
   }
 }
 
-function lastIndex(packets: readonly HeardPacket[], is: (packet: HeardPacket) => boolean): number {
-  return packets.reduce((last, packet, i) => (is(packet) ? i : last), -1);
+/** The last packet of a source that was not dropped unseen; -1 where there was none. */
+function lastSeen(packets: readonly HeardPacket[], outcomes: readonly Outcome[], source: string): number {
+  return outcomes.reduce((last, one, i) => (packets[i]?.source === source && !one.isUnseen ? i : last), -1);
 }
 
 /** What is counted and ignored as one: an IPv4 address, or what an IPv6 one has in its first four groups. */
