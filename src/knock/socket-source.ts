@@ -170,23 +170,26 @@ export class SocketKnockSource implements KnockSource {
 }
 
 /** Resolves when the thread says that the pool is bound. */
-function bound(worker: Worker): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const limit = setTimeout(() => reject(failed('the pool was not bound in time')), OPEN_DEADLINE);
-    const settle = (act: () => void) => {
-      clearTimeout(limit);
-      worker.removeAllListeners();
-      act();
-    };
-    worker.once('error', (error) => settle(() => reject(failed(error.message, error))));
-    worker.once('exit', () => settle(() => reject(failed('it ended'))));
-    worker.once('message', (report: SocketReport) =>
-      settle(() => {
+async function bound(worker: Worker): Promise<void> {
+  let forget = () => {};
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const onError = (error: Error) => reject(failed(error.message, error));
+      const onExit = () => reject(failed('it ended'));
+      const onMessage = (report: SocketReport) => {
         if (report.kind === 'failed') reject(new SallyportError(report.code, report.details));
         else resolve();
-      }),
-    );
-  });
+      };
+      const limit = setTimeout(() => reject(failed('the pool was not bound in time')), OPEN_DEADLINE);
+      worker.once('error', onError).once('exit', onExit).once('message', onMessage);
+      forget = () => {
+        clearTimeout(limit);
+        worker.off('error', onError).off('exit', onExit).off('message', onMessage);
+      };
+    });
+  } finally {
+    forget();
+  }
 }
 
 function failed(problem: string, cause?: unknown): SallyportError {

@@ -66,7 +66,7 @@ export class SlowReference {
     let firstWrong = Number.NEGATIVE_INFINITY;
     let countOfWrong = 0;
     let ignoredUntil = 0;
-    for (const [i, { source, knock, at }] of packets.entries()) {
+    for (const { source, knock, at } of packets) {
       if (at < ignoredUntil) {
         outcomes.push({ verdict: 'nothing', accepted: [], ignoredUntil, isUnseen: true });
         continue;
