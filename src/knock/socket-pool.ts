@@ -1,6 +1,7 @@
 import dgram from 'node:dgram';
 import { readFile } from 'node:fs/promises';
 import net from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import type { Address } from '../core/address.js';
 import { parseAddress } from '../core/address.js';
 import { type ErrorCode, SallyportError } from '../core/errors.js';
@@ -59,6 +60,9 @@ export class SocketPool {
     if (limit !== undefined && limit < size + SPARE_FILES) throw tooFew(size, limit);
     try {
       for (const protocol of this.#protocols) await this.#bindAll(protocol, stack, size, limit);
+      // Node asks the system for what comes to a socket in its next turn; what came before that has lost its order.
+      await setImmediate();
+      await setImmediate();
     } catch (error) {
       this.close();
       throw error;
@@ -136,7 +140,7 @@ export function socketAddress(text: string): Address | undefined {
   const zone = text.indexOf('%');
   const address = zone < 0 ? text : text.slice(0, zone);
   if (!address.includes('.')) return address as Address;
-  if (address.startsWith('::ffff:')) return address.slice(7) as Address;
+  if (address.startsWith('::ffff:') && !address.includes(':', 7)) return address.slice(7) as Address;
   try {
     return parseAddress(address);
   } catch {

@@ -21,8 +21,8 @@ export interface SocketSetup {
 export type PackedSteps = Float64Array;
 
 export type SocketRequest =
-  | { readonly kind: 'replace'; readonly steps: PackedSteps }
-  | { readonly kind: 'change'; readonly removed: PackedSteps; readonly added: PackedSteps }
+  | { readonly kind: 'replace'; readonly id: number; readonly steps: PackedSteps }
+  | { readonly kind: 'change'; readonly id: number; readonly removed: PackedSteps; readonly added: PackedSteps }
   /** So many knocks that were told of have been answered. */
   | { readonly kind: 'answered'; readonly count: number }
   | { readonly kind: 'ignored'; readonly id: number }
@@ -45,7 +45,8 @@ export type SocketReport =
       readonly dropped: number;
     }
   | { readonly kind: 'ignored'; readonly id: number; readonly sources: readonly IgnoredSource[] }
-  | { readonly kind: 'forgiven'; readonly id: number };
+  /** What was asked for has been done. */
+  | { readonly kind: 'done'; readonly id: number };
 
 export function packSteps(steps: Steps | readonly (readonly [StepKey, State])[]): PackedSteps {
   const packed = new Float64Array(2 * (Array.isArray(steps) ? steps.length : (steps as Steps).size));

@@ -96,16 +96,19 @@ export class SocketKnockSource implements KnockSource {
     return this.#steps;
   }
 
-  replaceSteps(steps: Steps): void {
+  /** Resolves when packets are held to these steps and no others. */
+  async replaceSteps(steps: Steps): Promise<void> {
     this.#steps.clear();
     for (const [key, to] of steps) this.#steps.set(key, to);
-    this.#ask({ kind: 'replace', steps: packSteps(steps) });
+    await this.#answer((id) => ({ kind: 'replace', id, steps: packSteps(steps) }));
   }
 
-  changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): void {
+  /** Resolves when the change counts. */
+  async changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void> {
     for (const key of removed) this.#steps.delete(key);
     for (const [key, to] of added) this.#steps.set(key, to);
-    this.#ask({ kind: 'change', removed: Float64Array.from(removed), added: packSteps(added) });
+    const packed = { removed: Float64Array.from(removed), added: packSteps(added) };
+    await this.#answer((id) => ({ kind: 'change', id, ...packed }));
   }
 
   async ignored(): Promise<readonly IgnoredSource[]> {
@@ -122,7 +125,7 @@ export class SocketKnockSource implements KnockSource {
       this.#dropped += report.dropped;
       this.#hand(report.knocks.map(toKnock));
       if (report.struck.length > 0) this.#handlers?.onStruck(report.struck);
-    } else if (report.kind === 'ignored' || report.kind === 'forgiven') {
+    } else if (report.kind === 'ignored' || report.kind === 'done') {
       this.#waiting.get(report.id)?.(report);
     }
   }
@@ -165,7 +168,7 @@ export class SocketKnockSource implements KnockSource {
   }
 
   #giveUp(): void {
-    for (const resolve of this.#waiting.values()) resolve({ kind: 'forgiven', id: 0 });
+    for (const resolve of this.#waiting.values()) resolve({ kind: 'done', id: 0 });
   }
 }
 

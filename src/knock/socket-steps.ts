@@ -38,7 +38,7 @@ export class SocketSteps implements Firewall {
 
   async load(contents: GuardContents, arming: Arming): Promise<void> {
     await this.#filter.load({ ...contents, steps: new Map() }, arming);
-    this.#source.replaceSteps(contents.steps);
+    await this.#source.replaceSteps(contents.steps);
   }
 
   arm(arming: Arming): Promise<void> {
@@ -53,8 +53,8 @@ export class SocketSteps implements Firewall {
     return this.#filter.change(change);
   }
 
-  async changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void> {
-    this.#source.changeSteps(removed, added);
+  changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void> {
+    return this.#source.changeSteps(removed, added);
   }
 
   setRanges(ranges: RangeContents): Promise<void> {

@@ -75,10 +75,12 @@ port.on('message', (request: SocketRequest) => {
       steps = new Map();
       unpackSteps(request.steps, steps);
       executor.replace(steps);
+      tell({ kind: 'done', id: request.id });
       break;
     case 'change':
       for (const key of request.removed) steps.delete(key as StepKey);
       unpackSteps(request.added, steps);
+      tell({ kind: 'done', id: request.id });
       break;
     case 'answered':
       unanswered -= request.count;
@@ -88,7 +90,7 @@ port.on('message', (request: SocketRequest) => {
       break;
     case 'forgive':
       executor.forgive(request.targets);
-      tell({ kind: 'forgiven', id: request.id });
+      tell({ kind: 'done', id: request.id });
       break;
   }
 });
