@@ -57,7 +57,14 @@ describe('what is left out', () => {
       version: 1,
       firewall: { driver: 'nftables', policy: 'guard', guard: ['ssh'], onExpiry: 'cut', provisional: 300_000 },
       trusted: { interfaces: [], addresses: [], names: [], providers: [] },
-      knock: { source: 'kernel', pool: { first: 21000, last: 29999 }, window: 10_000, strikes: null, nflogGroup: 864 },
+      knock: {
+        source: 'kernel',
+        socketProtocols: ['udp'],
+        pool: { first: 21000, last: 29999 },
+        window: 10_000,
+        strikes: null,
+        nflogGroup: 864,
+      },
       grants: { ttl: 3_600_000, maxTtl: 43_200_000, ipv6Prefix: 128 },
       phone: {
         configured: false,

@@ -15,7 +15,7 @@ export interface IgnoredSource {
 }
 
 /** What an address is counted and ignored as: itself in IPv4, its /64 in IPv6, where one host has as many as it likes. */
-export function strikeTarget(source: Address): Target {
+function strikeTarget(source: Address): Target {
   return familyOf(source) === 4 ? source : network64(source);
 }
 
