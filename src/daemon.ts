@@ -6,12 +6,9 @@ import { notices } from './config/notices.js';
 import type { GuardContents } from './core/firewall.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
-import { finalState } from './core/knock/automaton.js';
 import { takesTcpReplies } from './core/port-classes.js';
 import { EVERYTHING } from './core/service.js';
 import type { Instant } from './core/time.js';
-import { doneSet, TABLE } from './firewall/names.js';
-import { NftablesFirewall } from './firewall/nftables-firewall.js';
 import { Doorkeeper } from './gate/doorkeeper.js';
 import { Entries } from './gate/entries.js';
 import { Gateway } from './gate/gateway.js';
@@ -28,12 +25,10 @@ import { SystemClock } from './host/clock.js';
 import { inboundPeers } from './host/listeners.js';
 import { ServiceManager } from './host/notify.js';
 import { sshPeers } from './host/ssh-peers.js';
-import { Kernel } from './kernel.js';
-import { KernelKnockSource } from './knock/kernel-source.js';
-import { KernelStrikes } from './knock/kernel-strikes.js';
-import { checkPool, configuredEntries, guardLayout } from './layout.js';
-import { StandingOrders } from './standing-orders.js';
+import { checkPool, configuredEntries, guardLayout, heardProtocols } from './layout.js';
+import { openSources } from './sources.js';
 import { SqliteStore } from './store/sqlite-store.js';
+import { unheardNotice } from './unheard.js';
 import { VERSION } from './version.js';
 
 /** How often the kernel is looked at where it cannot tell us of changes, in milliseconds. */
@@ -106,50 +101,24 @@ export class Daemon {
     this.#onStop(() => recorder.stop());
     const state = await store.load((clock.now() - HELD_FOR) as Instant);
 
-    const kernel = new Kernel({
-      table: TABLE,
-      nflogGroup: config.knock.nflogGroup,
-      log: this.#log,
-      early: { table: TABLE, mailbox: { 4: doneSet(4), 6: doneSet(6) }, ipv6Prefix: layout.ipv6Prefix },
-      news: {
-        onPackets: (packets, early) => source.ring(packets, early),
-        onPacketsLost: () => void source.missed(),
-        onTableChanged: (culprit) => this.#tableChanged(culprit),
-        onFailed: this.#onFailed,
-      },
-    });
-    await kernel.start();
-    this.#onStop(() => kernel.stop());
-    const firewall = new NftablesFirewall({
+    const sources = await openSources({
+      config,
       layout,
       clock,
-      directory: config.state.directory,
-      link: kernel.link,
-      onStarted: (pid) => kernel.expectProcess(pid),
-      onUnsaved: (error) => this.#log.warn({ err: error }, 'the guard could not be saved for the boot step'),
+      log: this.#log,
+      strikesTold: () => strikes.recorded(),
+      onTableChanged: (culprit) => this.#tableChanged(culprit),
+      onFailed: this.#onFailed,
     });
-    const source: KernelKnockSource = new KernelKnockSource({
-      readMailbox: () => firewall.readMailbox(),
-      hasDoorbell: kernel.link !== null,
-      strikes:
-        layout.strikes === null
-          ? null
-          : new KernelStrikes({
-              clock,
-              ignoreFor: layout.strikes.ignoreFor,
-              read: () => firewall.readIgnored(),
-              forgive: (sources) => firewall.forgive(sources),
-              toldBefore: () => strikes.recorded(),
-              onProblem: (error) => this.#log.error({ err: error }, 'the ignored sources cannot be read'),
-            }),
-      onProblem: (error) => this.#log.error({ err: error }, 'the mailbox of knocks cannot be read; trying again'),
-    });
+    this.#onStop(() => sources.stop());
+    const { firewall, source } = sources;
 
-    const strikes = new Strikes({ limit: layout.strikes, source, recorder, store, clock, log: this.#log });
+    const strikes = new Strikes({ limit: config.knock.strikes, source, recorder, store, clock, log: this.#log });
 
     const people = new People({
       services: config.services,
       pool: config.knock.pool,
+      protocols: heardProtocols(config),
       maxTtl: config.grants.maxTtl,
       random: randomInt,
       clock,
@@ -202,15 +171,15 @@ export class Daemon {
     const elements = hasElements ? await firewall.readElements() : null;
     recover({ state, elements, boot, maxTtl: config.grants.maxTtl, clock, ledger, held, recorder, log: this.#log });
     await entries.start();
-    if (state.meta.confirmed !== 'yes') await this.#letPeersIn(entries);
-    if (found.table === 'foreign') await source.rescue();
+    if (state.meta.confirmed !== 'yes' && found.table !== 'none') await this.#letPeersIn(entries);
+    if (found.table === 'foreign') await sources.rescue();
     await guard.start(found);
     this.#guard = guard;
     if (this.#changedEarly !== undefined) void guard.repair(this.#changedEarly);
     this.#onStop(() => guard.stop());
     doorkeeper.start();
     this.#onStop(() => doorkeeper.stop());
-    if (kernel.link === null) this.#every(LOOK_MS, () => void guard.repairQuietly());
+    if (sources.isBlind) this.#every(LOOK_MS, () => void guard.repairQuietly());
 
     await source.start({
       onKnocks: (knocks) =>
@@ -221,17 +190,7 @@ export class Daemon {
     this.#onStop(() => source.stop());
 
     // Only now: what is opened early is told to the source, which drops it before its start.
-    const orders = new StandingOrders({
-      scopes: firewall.scopes,
-      ttl: config.grants.ttl,
-      maxTtl: config.grants.maxTtl,
-    });
-    people.watch((gone, come) =>
-      kernel.order(
-        gone.map(finalState),
-        come.map((user) => orders.of(user)),
-      ),
-    );
+    people.watch(sources.order);
 
     const heartbeat = new Heartbeat({
       recorder,
@@ -252,7 +211,7 @@ export class Daemon {
     });
     this.#onStop(async () => void (await pruning.destroy()));
 
-    const remarks = notices(config);
+    const remarks = [...notices(config), ...unheardNotice(config, state.users)];
     for (const remark of remarks) this.#log.warn({}, remark);
     const gateway = new Gateway({
       config,

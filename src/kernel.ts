@@ -18,7 +18,8 @@ export interface KernelNews {
 
 export interface KernelOptions {
   readonly table: string;
-  readonly nflogGroup: number;
+  /** Null where the rules recognise no knocks. */
+  readonly nflogGroup: number | null;
   readonly early: EarlyLayout;
   readonly news: KernelNews;
   readonly log: Log;

@@ -3,6 +3,7 @@ import { type AttackOdds, type Odds, reckonOdds } from './core/knock/odds.js';
 import { inSpan } from './core/ports.js';
 import { DEFAULT_SEQUENCE_LENGTH } from './core/sequence.js';
 import type { Instant } from './core/time.js';
+import { heardProtocols } from './layout.js';
 import { SqliteStore } from './store/sqlite-store.js';
 
 /** The odds of a blind guess, and whose they are. */
@@ -18,7 +19,7 @@ export async function findOdds({ knock, state }: Pick<Config, 'knock' | 'state'>
   const isKnown = lengths !== undefined && lengths.length > 0;
   const users = new Map<number, number>();
   for (const length of isKnown ? lengths : [DEFAULT_SEQUENCE_LENGTH]) users.set(length, (users.get(length) ?? 0) + 1);
-  const protocols = knock.source === 'socket' ? 1 : 2;
+  const protocols = heardProtocols({ knock }).length === 1 ? 1 : 2;
   const odds = reckonOdds({ pool: knock.pool, protocols, strikes: knock.strikes, users });
   return { odds, users: isKnown ? 'read' : lengths === undefined ? 'unreadable' : 'none' };
 }

@@ -2,9 +2,11 @@ import { loadConfig, readConfig } from './config/load.js';
 import { notices } from './config/notices.js';
 import { poolProblems } from './config/pool.js';
 import { formatProblem } from './config/problem.js';
+import { SallyportError } from './core/errors.js';
 import { panic } from './firewall/nftables-firewall.js';
 import { localPortRange } from './host/addresses.js';
 import { describeOdds, findOdds, mendOdds, viewOdds } from './odds.js';
+import { unheardInStore } from './unheard.js';
 
 /** Where the daemon of this configuration listens. */
 export async function controlSocketOf(file: string): Promise<string> {
@@ -16,7 +18,10 @@ export async function check({ file, json }: { file: string; json: boolean }): Pr
   const result = await readConfig(file);
   const guess = result.ok ? await findOdds(result.config) : undefined;
   const tooEasy = result.ok && guess !== undefined ? mendOdds(guess, result.config) : undefined;
-  const remarks = [...(result.ok ? notices(result.config) : []), ...(tooEasy === undefined ? [] : [tooEasy])];
+  const remarks = [
+    ...(result.ok ? [...notices(result.config), ...(await unheardInStore(result.config))] : []),
+    ...(tooEasy === undefined ? [] : [tooEasy]),
+  ];
   const localPorts = await localPortRange();
   const host = result.ok && localPorts !== undefined ? poolProblems(result.config.knock.pool, localPorts) : [];
   const problems = result.ok ? [] : result.problems;
@@ -37,9 +42,18 @@ export async function check({ file, json }: { file: string; json: boolean }): Pr
   return isGood ? 0 : 1;
 }
 
-/** `sallyport firewall panic`: opens everything at once, with or without a daemon. */
-export async function panicNow({ json }: { json: boolean }): Promise<number> {
-  await panic();
+/**
+ * `sallyport firewall panic`: opens everything at once, with or without a daemon, and whatever the configuration says: rules of
+ * an earlier one may be there.
+ */
+export async function panicNow({ file, json }: { file: string; json: boolean }): Promise<number> {
+  try {
+    await panic();
+  } catch (error) {
+    const config = await loadConfig(file).catch(() => undefined);
+    if (config?.firewall.driver !== 'none') throw error;
+    throw new SallyportError('SP_FIREWALL_NONE', { what: 'open' }, error);
+  }
   if (json) process.stdout.write(`${JSON.stringify({ state: 'open' })}\n`);
   else {
     process.stdout.write(

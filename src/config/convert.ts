@@ -1,4 +1,4 @@
-import type { PortRange } from '../core/ports.js';
+import { type PortRange, PROTOCOLS } from '../core/ports.js';
 import { EVERYTHING, type Scope, type ServiceName, type Services, toScope } from '../core/service.js';
 import { minutes } from '../core/time.js';
 import type { Config, TrustedAddress } from './config.js';
@@ -35,6 +35,7 @@ export function toConfig(values: FileValues, phoneWritten: boolean): Config {
     },
     knock: {
       source: knock.source,
+      socketProtocols: PROTOCOLS.filter((one) => knock.socket_protocols.includes(one)),
       pool: knock.pool,
       window: knock.window,
       strikes:

@@ -31,11 +31,12 @@ const services = z
 
 const firewall = mapping({
   driver: oneOf(
-    ['nftables'],
+    ['nftables', 'none'],
     {
-      description: 'What closes and opens the ports. `ipset`, `command` and `none` are not available in this version.',
+      description:
+        'What closes and opens the ports. `none` closes nothing: for trying everything else without nftables and without privileges, with `knock.source: socket`. `ipset` and `command` are not available in this version.',
     },
-    ['ipset', 'command', 'none'],
+    ['ipset', 'command'],
   ).prefault('nftables'),
   policy: oneOf(
     ['guard'],
@@ -111,10 +112,22 @@ const trusted = mapping({
     }),
 });
 
+const SOCKET_PROTOCOLS = 'name at least one: [udp] or [tcp, udp]';
+
 const knock = mapping({
-  source: oneOf(['kernel'], { description: 'What recognises knocks. `socket` is not available in this version.' }, [
-    'socket',
-  ]).prefault('kernel'),
+  source: oneOf(['kernel', 'socket'], {
+    description:
+      'What recognises knocks. `kernel`: rules of the packet filter, where no port is ever open. `socket`: sockets on every port of the pool, on any system and without privileges.',
+    written: ['socket'],
+  }).prefault('kernel'),
+  socket_protocols: listOf(oneOf(['tcp', 'udp'], { description: 'A protocol.' }))
+    .min(1, { error: SOCKET_PROTOCOLS })
+    .prefault(['udp'])
+    .meta({
+      description:
+        'What `source: socket` listens to: only such packets are knocks there. With `tcp` every TCP port of the pool looks open to strangers, and a knock counts when its connection stands.',
+      written: [['tcp', 'udp']],
+    }),
   pool: values.pool.prefault('21000-29999'),
   window: values
     .duration(

@@ -1,5 +1,5 @@
 import { SallyportError } from './errors.js';
-import { formatPortSpan, inSpan, type Port, type PortSpan, type Protocol, toPort } from './ports.js';
+import { formatPortSpan, inSpan, type Port, type PortSpan, PROTOCOLS, type Protocol, toPort } from './ports.js';
 
 /** One packet of a sequence: a protocol and a port of the pool. */
 export interface Knock {
@@ -65,15 +65,21 @@ export function checkSequence(sequence: Sequence, pool: PortSpan, others: OtherS
 }
 
 /**
- * Draws a sequence that keeps the rules, each knock TCP or UDP by chance.
+ * Draws a sequence that keeps the rules, each knock of one of the protocols by chance.
  * @throws SP_SEQUENCE_INVALID where the pool is too small to hold one more
  */
-export function drawSequence(random: RandomInt, length: number, pool: PortSpan, others: OtherSequences): Sequence {
+export function drawSequence(
+  random: RandomInt,
+  length: number,
+  pool: PortSpan,
+  others: OtherSequences,
+  protocols: readonly Protocol[] = PROTOCOLS,
+): Sequence {
   const size = pool.last - pool.first + 1;
   for (let attempt = 0; attempt < 1000; attempt++) {
     const sequence = Array.from({ length }, (): Knock => {
       const port = toPort(pool.first + random(size));
-      return { protocol: random(2) === 0 ? 'tcp' : 'udp', port };
+      return { protocol: protocols[random(protocols.length)] ?? 'udp', port };
     });
     if (hasClosePorts(sequence, pool)) continue;
     if (clashes(sequence, others)) continue;
@@ -81,6 +87,17 @@ export function drawSequence(random: RandomInt, length: number, pool: PortSpan, 
     return sequence;
   }
   throw invalid(`the pool ${formatPortSpan(pool)} has no room for another; widen knock.pool`);
+}
+
+/** @throws SP_SEQUENCE_INVALID where a knock is of a protocol that nobody listens to */
+export function checkHeard(sequence: Sequence, protocols: readonly Protocol[]): void {
+  if (isHeard(sequence, protocols)) return;
+  throw invalid(`only ${protocols.join(' and ')} knocks are heard here (knock.socket_protocols)`);
+}
+
+/** Whether all knocks are of these protocols. */
+export function isHeard(sequence: Sequence, protocols: readonly Protocol[]): boolean {
+  return sequence.every(({ protocol }) => protocols.includes(protocol));
 }
 
 function hasClosePorts(sequence: Sequence, pool: PortSpan): boolean {

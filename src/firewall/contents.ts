@@ -14,7 +14,7 @@ const PIECE = 2000;
 
 /** All contents, in pieces that are cheap to make one by one. */
 export function* renderContents(layout: GuardLayout, contents: GuardContents, clock: Clock): Generator<string> {
-  yield* addElements(STEP_MAP, map(contents.steps, renderStep));
+  if (layout.knocks === 'kernel') yield* addElements(STEP_MAP, map(contents.steps, renderStep));
   const known = new Set<SetScope>(setScopes(layout).all);
   const bySet = new Map<string, SetElement[]>();
   for (const element of contents.elements) {

@@ -27,7 +27,8 @@ import {
  *                                   v
  *                        active { ipv4, ipv6 : goto guard }     no element: nothing of ours holds
  *                                   v
- *      guard:  to the pool?     -> pool: a source that is ignored? drop; the automaton, always dropped
+ *      guard:  to the pool?     -> pool: a source that is ignored? drop; the automaton, always dropped (or accept, where sockets
+ *                                  take the knocks)
  *              trusted interface -> accept
  *              a guarded port?  -> its class: in a set? accept; held? drop; a reply? accept; else drop
  *              anything else    -> accept (it goes on to everybody else's rules)
@@ -59,9 +60,8 @@ export function setScopes(layout: GuardLayout): { services: ServiceName[]; all: 
  * same layout always gives the same text.
  */
 export function renderGuard(layout: GuardLayout): string {
-  return [...renderSets(layout), ...renderAutomaton(layout), ...renderClasses(layout), ...renderHooks(layout)].join(
-    '\n',
-  );
+  const automaton = layout.knocks === 'kernel' ? renderAutomaton(layout) : [];
+  return [...renderSets(layout), ...automaton, ...renderClasses(layout), ...renderHooks(layout)].join('\n');
 }
 
 const ADDRESS_TYPE = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
@@ -196,7 +196,7 @@ function renderHooks(layout: GuardLayout): string[] {
   const trusted = layout.trustedInterfaces.map((name) => `"${name}"`).join(', ');
   return [
     '  chain guard {',
-    `    meta l4proto { tcp, udp } th dport ${formatPortSpan(layout.pool)} goto pool`,
+    `    meta l4proto { tcp, udp } th dport ${formatPortSpan(layout.pool)} ${layout.knocks === 'kernel' ? 'goto pool' : 'accept'}`,
     ...(trusted === '' ? [] : [`    iifname { ${trusted} } accept`]),
     ...(verdicts.length === 0 ? [] : [`    meta l4proto . th dport vmap { ${verdicts.join(', ')} }`]),
     '  }',

@@ -13,8 +13,11 @@ import { type Culprit, nameCulprits, RepairRounds } from './repair-rounds.js';
 /** How long a guard that is put up again holds unless confirmed. */
 const PROVISION: Duration = seconds(60);
 
-/** Guarding for good; guarding until a time; lapsed; opened by panic; the packet filter fails. */
-export type GuardMode = 'guarding' | 'provisional' | 'reverted' | 'open' | 'failed';
+/** Guarding for good; guarding until a time; lapsed; opened by panic; the packet filter fails; there is none. */
+export type GuardMode = 'guarding' | 'provisional' | 'reverted' | 'open' | 'failed' | 'none';
+
+/** Why nothing is guarded where there is no packet filter. */
+const NOTHING_CLOSED = 'nothing is closed: firewall.driver is none';
 
 export interface GuardOptions {
   readonly firewall: Firewall;
@@ -74,6 +77,7 @@ export class Guard implements Door {
 
   /** Brings the kernel to what it should be, from whatever state it was found in. */
   async start(found: GuardState): Promise<void> {
+    if (found.table === 'none') return await this.#startWithout();
     if (found.table === 'opened') {
       this.#mode = 'open';
       this.#o.log.warn(
@@ -93,6 +97,19 @@ export class Guard implements Door {
     }
     this.#setArming(arming);
     if (arming.kind === 'provisional') this.#announceProvision(arming.remaining);
+  }
+
+  /** Everything but the closing goes on as ever: what would go to the packet filter comes to nothing there. */
+  async #startWithout(): Promise<void> {
+    await this.#o.firewall.load(this.#o.contents(), { kind: 'permanent' });
+    this.#hasTable = true;
+    this.#mode = 'none';
+    this.#detail = NOTHING_CLOSED;
+    this.#o.log.warn(
+      {},
+      'NOTHING IS CLOSED: firewall.driver is none; anybody reaches every port, with a knock or without',
+    );
+    this.#tell({ event: 'firewall.opened', detail: NOTHING_CLOSED });
   }
 
   stop(): void {
@@ -127,8 +144,9 @@ export class Guard implements Door {
     );
   }
 
-  /** Makes a provisional guard last. @throws SP_FIREWALL_OPEN where there is none */
+  /** Makes a provisional guard last. @throws SP_FIREWALL_OPEN where there is none, SP_FIREWALL_NONE */
   async confirm(why = 'confirmed by an operator'): Promise<void> {
+    this.#needsFilter('confirm');
     if (this.#mode === 'guarding') return;
     if (this.#mode !== 'provisional') throw new SallyportError('SP_FIREWALL_OPEN', { what: 'confirm' });
     this.#confirming ??= this.#confirm(why).finally(() => {
@@ -145,15 +163,17 @@ export class Guard implements Door {
     this.#o.log.info({}, `the guard is there to stay: ${why}`);
   }
 
-  /** Takes a provisional guard down now. @throws SP_NOTHING_PROVISIONAL */
+  /** Takes a provisional guard down now. @throws SP_NOTHING_PROVISIONAL, SP_FIREWALL_NONE */
   async rollback(): Promise<void> {
+    this.#needsFilter('roll back');
     if (this.#mode !== 'provisional') throw new SallyportError('SP_NOTHING_PROVISIONAL');
     await this.#o.firewall.unload();
     await this.#reverted('rolled back by an operator');
   }
 
-  /** Puts the guard up again for a while, after it lapsed, failed, or was opened by panic. */
+  /** Puts the guard up again for a while, after it lapsed, failed, or was opened by panic. @throws SP_FIREWALL_NONE */
   async apply(): Promise<void> {
+    this.#needsFilter('put up');
     if (this.#mode === 'guarding') return;
     const arming = { kind: 'provisional', remaining: PROVISION } as const;
     await this.#load(arming);
@@ -209,6 +229,7 @@ export class Guard implements Door {
   async #repairOnce(culprits: readonly Culprit[]): Promise<void> {
     const who = nameCulprits(culprits);
     const found = await this.#o.firewall.inspect();
+    if (found.table === 'none') return;
     if (found.table === 'opened') {
       if (this.#mode !== 'open') await this.#opened(who);
       return;
@@ -234,6 +255,11 @@ export class Guard implements Door {
     if (repairs.length === 0 && culprits.length === 0) return this.#recovered();
     const what = repairs.length > 0 ? repairs.join(', ') : 'something in our table was changed';
     this.#repaired(`${what} by ${who}; put right`);
+  }
+
+  /** @throws SP_FIREWALL_NONE */
+  #needsFilter(what: string): void {
+    if (this.#mode === 'none') throw new SallyportError('SP_FIREWALL_NONE', { what });
   }
 
   async #load(arming: Arming): Promise<void> {

@@ -1,8 +1,9 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { SallyportError } from '../core/errors.js';
 import { Automaton, type Steps, type StepsChange } from '../core/knock/automaton.js';
-import { inSpan, type PortSpan } from '../core/ports.js';
+import { inSpan, type PortSpan, PROTOCOLS, type Protocol } from '../core/ports.js';
 import {
+  checkHeard,
   checkSequence,
   DEFAULT_SEQUENCE_LENGTH,
   drawSequence,
@@ -49,6 +50,7 @@ type OnChanged = (gone: readonly number[], come: readonly User[]) => void;
 export class People {
   readonly #services: Services;
   readonly #pool: PortSpan;
+  readonly #protocols: readonly Protocol[];
   readonly #maxTtl: Duration;
   readonly #random: RandomInt;
   readonly #clock: Clock;
@@ -63,6 +65,8 @@ export class People {
   constructor(options: {
     services: Services;
     pool: PortSpan;
+    /** Those of which knocks are heard; all of them where it is left out. */
+    protocols?: readonly Protocol[];
     maxTtl: Duration;
     random: RandomInt;
     clock: Clock;
@@ -72,6 +76,7 @@ export class People {
   }) {
     this.#services = options.services;
     this.#pool = options.pool;
+    this.#protocols = options.protocols ?? PROTOCOLS;
     this.#maxTtl = options.maxTtl;
     this.#random = options.random;
     this.#clock = options.clock;
@@ -212,11 +217,13 @@ export class People {
     const sequenceId = this.#nextId(lastId - this.#lastId + 1);
     if (options.knock !== undefined) {
       const sequence = parseSequence(options.knock);
+      checkHeard(sequence, this.#protocols);
       this.#checkSequence(sequence, before);
       return planned({ ...user, sequence, sequenceId }, sequenceId);
     }
+    const length = drawLength ?? DEFAULT_SEQUENCE_LENGTH;
     // The user's own old sequence counts as taken: the new one must not begin like it.
-    const sequence = drawSequence(this.#random, drawLength ?? DEFAULT_SEQUENCE_LENGTH, this.#pool, this.#sequences);
+    const sequence = drawSequence(this.#random, length, this.#pool, this.#sequences, this.#protocols);
     return planned({ ...user, sequence, sequenceId }, sequenceId);
   }
 

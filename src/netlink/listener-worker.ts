@@ -12,7 +12,7 @@ import { NetlinkSocket, NFNLGRP_NFTABLES } from './socket.js';
 import { type TableChange, TransactionWatch } from './transactions.js';
 
 export interface ListenerData {
-  readonly group: number;
+  readonly group: number | null;
   readonly table: string;
   readonly ownPortIds: readonly number[];
   readonly receiveBuffer: number;
@@ -87,7 +87,7 @@ if (port === null) throw new Error('this module runs on a worker thread');
 const data: ListenerData = workerData;
 const report = (message: Report): void => port.postMessage(message);
 
-const groupTaken: Failure = { code: 'SP_NFLOG_BUSY', details: { group: data.group } };
+const groupTaken: Failure = { code: 'SP_NFLOG_BUSY', details: { group: data.group ?? 0 } };
 const sockets: NetlinkSocket[] = [];
 try {
   const libc = await loadLibc();
@@ -101,15 +101,17 @@ try {
   sockets.push(writer);
   const ownPortIds = [...data.ownPortIds, writer.portId];
   events.ignore(ownPortIds);
-  const nflog = NetlinkSocket.open(libc, { receiveBuffer: data.receiveBuffer });
-  sockets.push(nflog);
-  bindGroup(nflog);
+  const nflog = data.group === null ? null : NetlinkSocket.open(libc, { receiveBuffer: data.receiveBuffer });
+  if (nflog !== null && data.group !== null) {
+    sockets.push(nflog);
+    bindGroup(nflog, data.group);
+  }
   const early = data.early && new EarlyOpener(writer, data.early);
   const sample = sampleMessage();
   for (let n = 0; n < REHEARSALS; n++) decodePackets(sample);
   for (const packet of decodePackets(sample)) early?.rehearse(packet);
   report({ kind: 'ready' });
-  listen(libc, { wake, nflog, events, early, watch: new TransactionWatch(data.table, ownPortIds) });
+  listen(libc, { wake, events, nflog, early, watch: new TransactionWatch(data.table, ownPortIds) });
 } catch (error) {
   report({ kind: 'failed', failure: error instanceof GroupTaken ? groupTaken : unavailable(error) });
 } finally {
@@ -118,25 +120,25 @@ try {
 }
 
 /** @throws GroupTaken, NetlinkError */
-function bindGroup(nflog: NetlinkSocket): void {
-  const answers = nflog.request(encodeNflogBind(data.group, COPY_BYTES));
+function bindGroup(nflog: NetlinkSocket, group: number): void {
+  const answers = nflog.request(encodeNflogBind(group, COPY_BYTES));
   const answer = answers.find(({ type }) => type === NLMSG_ERROR);
   const errno = answer === undefined ? EBADMSG : (decodeErrno(answer.body) ?? EBADMSG);
   // Another process's group is answered by EPERM, another socket's of the same port id by EBUSY.
   if (errno === EPERM || errno === EBUSY) throw new GroupTaken();
-  if (errno !== 0) throw new NetlinkError(errno, `binding NFLOG group ${data.group}`);
+  if (errno !== 0) throw new NetlinkError(errno, `binding NFLOG group ${group}`);
 }
 
 interface Ears {
   readonly wake: number;
-  readonly nflog: NetlinkSocket;
   readonly events: NetlinkSocket;
+  readonly nflog: NetlinkSocket | null;
   readonly early: EarlyOpener | null;
   readonly watch: TransactionWatch;
 }
 
-function listen(libc: Libc, { wake, nflog, events, early, watch }: Ears): void {
-  const waiting = new PollSet([wake, nflog.fd, events.fd]);
+function listen(libc: Libc, { wake, events, nflog, early, watch }: Ears): void {
+  const waiting = new PollSet([wake, events.fd, ...(nflog === null ? [] : [nflog.fd])]);
   for (;;) {
     if (libc.poll(waiting.fds, waiting.count, BACKSTOP) < 0) {
       const errno = libc.errno();
@@ -150,11 +152,11 @@ function listen(libc: Libc, { wake, nflog, events, early, watch }: Ears): void {
     const packets: LoggedPacket[] = [];
     const changes: TableChange[] = [];
     const overruns: Source[] = [];
-    if (waiting.isReady(1)) {
+    if (nflog !== null && waiting.isReady(2)) {
       const whole = drain(nflog, (datagram) => packets.push(...decodePackets(datagram)));
       if (!whole) overruns.push('nflog');
     }
-    if (waiting.isReady(2)) {
+    if (waiting.isReady(1)) {
       const whole = drain(events, (datagram) => changes.push(...watch.feed(datagram)));
       if (!whole) {
         overruns.push('events');

@@ -26,8 +26,8 @@ export interface NetlinkListenerEvents {
 }
 
 export interface NetlinkListenerOptions {
-  /** The NFLOG group. */
-  readonly group: number;
+  /** The NFLOG group; null where no packets are wanted. */
+  readonly group: number | null;
   /** The table of family inet whose changes are told. */
   readonly table: string;
   /** The netlink port ids of our own writers (NftablesLink.portId): what they change is not told. */

@@ -34,7 +34,7 @@ describe('random and bent packets on the pool', () => {
 
   beforeAll(async () => {
     lab = await Lab.create();
-    daemon = lab.daemon();
+    daemon = lab.daemon({ config: 'knock: {strikes: off}' });
     await daemon.start();
     await daemon.confirm();
     // Random ports, as `user add` draws them.

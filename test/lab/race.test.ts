@@ -34,7 +34,7 @@ describe('a race of duplicate completing packets', () => {
 
   beforeAll(async () => {
     lab = await Lab.create();
-    daemon = lab.daemon();
+    daemon = lab.daemon({ config: 'knock: {strikes: off}' });
     await daemon.start();
     await daemon.confirm();
     const knock = SEQUENCE.map(({ protocol, port }) => `${protocol}/${port}`).join(',');

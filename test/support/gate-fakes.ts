@@ -164,7 +164,7 @@ export class FakeFirewall implements Firewall {
 
   load(contents: GuardContents, arming: Arming): Promise<void> {
     return this.#turn('load', () => {
-      this.#clear('intact');
+      this.#clear(this.table === 'none' ? 'none' : 'intact');
       for (const element of contents.elements) this.#put(element);
       this.steps = new Map(contents.steps);
       this.ranges = contents.ranges;

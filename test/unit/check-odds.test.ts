@@ -11,7 +11,13 @@ const STRIKES = { wrong: 20, per: minutes(1), ignoreFor: minutes(10) };
 
 function configOf(directory: string, change: { source?: 'kernel' | 'socket'; strikes?: typeof STRIKES | null } = {}) {
   const pool = parsePortSpan('21000-29999');
-  const usual = { source: 'kernel', window: minutes(1), nflogGroup: 1, strikes: STRIKES } as const;
+  const usual = {
+    source: 'kernel',
+    socketProtocols: ['udp'],
+    window: minutes(1),
+    nflogGroup: 1,
+    strikes: STRIKES,
+  } as const;
   return { state: { directory }, knock: { ...usual, pool, ...change } };
 }
 

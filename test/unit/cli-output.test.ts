@@ -122,7 +122,7 @@ describe('ignored sources', () => {
       'The knocks of 198.51.100.1 are ignored for another 10m: too many wrong packets came from there.',
     );
     const allowed = async (...listened_to: string[]) => {
-      rig.gateway.answer('allow', async () => ({ grant: null, entry: entryView(), listened_to }));
+      rig.gateway.answer('allow', async () => ({ grant: null, entry: entryView(), listened_to, recorded: true }));
       return (await rig.run(['allow', '198.51.100.0/28'])).out;
     };
     expect(await allowed()).not.toContain('listened');

@@ -347,3 +347,40 @@ describe('the automaton in the kernel', () => {
     expect(rig.firewall.steps).toEqual(stepsOf(ANNA));
   });
 });
+
+describe('without a packet filter', () => {
+  beforeEach(() =>
+    started({ isConfirmed: false }, ({ firewall }) => {
+      firewall.table = 'none';
+    }),
+  );
+
+  it('says that nothing is closed, in the status, the log and the journal', () => {
+    expect([rig.guard.mode, rig.guard.isProvisional, rig.guard.revertsAt]).toEqual(['none', false, undefined]);
+    expect(rig.guard.detail).toBe('nothing is closed: firewall.driver is none');
+    expect(rig.details('firewall.opened')).toEqual(['nothing is closed: firewall.driver is none']);
+    expect(rig.log.messages('warn')).toEqual([expect.stringContaining('NOTHING IS CLOSED')]);
+  });
+
+  it('tells the sequences to whoever recognises them, and grants as ever', async () => {
+    expect(rig.firewall.steps).toEqual(stepsOf(ANNA, BEN));
+    await rig.guard.changeSteps(rig.people.remove(BEN));
+    expect(rig.firewall.steps).toEqual(stepsOf(ANNA));
+    await knock();
+    expect([...rig.ledger.all()].map(({ target }) => target)).toEqual([LAPTOP]);
+    expect(rig.store.told).not.toContain('firewall.confirmed');
+  });
+
+  it.each(['apply', 'confirm', 'rollback'] as const)('refuses %s in clear words', async (act) => {
+    await expect(rig.guard[act]()).rejects.toMatchObject({
+      code: 'SP_FIREWALL_NONE',
+      message: expect.stringContaining('nothing is closed here'),
+    });
+    expect(rig.guard.mode).toBe('none');
+  });
+
+  it('has nothing to repair', async () => {
+    await repair();
+    expect([repairs(), rig.guard.mode]).toEqual([[], 'none']);
+  });
+});

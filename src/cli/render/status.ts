@@ -37,6 +37,8 @@ export function verdict(status: StatusView): Verdict {
       };
     case 'open':
       return { tone: 'bad', text: `open: nothing is guarded${reason}`, next: 'guard again: sallyport firewall apply' };
+    case 'none':
+      return { tone: 'bad', text: `NOT GUARDING${reason}; ${inside}` };
     case 'failed':
       return { tone: 'bad', text: `the guard failed${reason}` };
     case 'guarding': {
@@ -109,7 +111,7 @@ function partRow(terminal: Terminal, name: string, part: PartView): string[] {
   ];
 }
 
-const BAD = new Set(['failed', 'reverted', 'open', 'down', 'error', 'stopped', 'failing']);
+const BAD = new Set(['failed', 'reverted', 'open', 'down', 'error', 'stopped', 'failing', 'none']);
 const WARN = new Set(['provisional', 'degraded', 'starting', 'off', 'polling']);
 
 function toneOf({ state }: PartView): Tone {

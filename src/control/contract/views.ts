@@ -139,7 +139,7 @@ export type JournalView = z.infer<typeof JournalView>;
 const GuardedView = z.object({ service: z.string(), ports: z.array(z.string()) });
 
 export const FirewallView = z.object({
-  state: z.enum(['guarding', 'provisional', 'reverted', 'open', 'failed']),
+  state: z.enum(['guarding', 'provisional', 'reverted', 'open', 'failed', 'none']),
   policy: z.string(),
   driver: z.string(),
   on_expiry: z.string(),

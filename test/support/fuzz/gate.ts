@@ -85,7 +85,7 @@ export async function fuzzedGate(ids: Ids) {
   const source = new KernelKnockSource({
     readMailbox: async () => (said.length === 0 ? [] : elements.readMailbox()),
     hasDoorbell: true,
-      strikes: null,
+    strikes: null,
     onProblem: (error) => problems.push(error),
   });
   let answering: Promise<void> = Promise.resolve();
