@@ -14,7 +14,6 @@ import type { StrikeLimit } from '#dist/core/knock/strikes.js';
 import { parsePortSpan, toPort } from '#dist/core/ports.js';
 import { parseSequence } from '#dist/core/sequence.js';
 import { type Clock, hours, minutes, seconds } from '#dist/core/time.js';
-import { renderGuard } from '#dist/firewall/ruleset.js';
 import { underWay } from '../support/lab/knockers.js';
 import { eventually, Lab, steps } from '../support/lab/lab.js';
 import { packet } from '../support/lab/packets.js';
@@ -50,7 +49,6 @@ function layout(strikes: StrikeLimit | null): GuardLayout {
 }
 
 const LIMIT: StrikeLimit = { wrong: 3, per: minutes(10), ignoreFor: minutes(10) };
-/** Until the rules count strikes there is nothing to compare; with them this is switched on by itself. */
 
 interface Sent {
   readonly source: string;
