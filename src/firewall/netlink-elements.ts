@@ -16,6 +16,7 @@ import {
   targetKey,
 } from './keys.js';
 import { doneSet, FAMILIES, grantSet, STEP_MAP } from './names.js';
+import { toKernelStep } from './repeats.js';
 import { setScopes } from './ruleset.js';
 
 /** No such file or directory: there is no such set (errno-base.h). */
@@ -71,7 +72,7 @@ export class NetlinkElements implements Elements {
       operations.push({ op: 'delete', set: STEP_MAP, elements: removed.map((key) => ({ key: stepKeyBytes(key) })) });
     }
     if (added.length > 0) {
-      const elements = added.map(([key, to]) => ({ key: stepKeyBytes(key), data: stateBytes(to) }));
+      const elements = added.map(([key, to]) => ({ key: stepKeyBytes(key), data: stateBytes(toKernelStep(key, to)) }));
       operations.push({ op: 'add', set: STEP_MAP, elements });
     }
     if (operations.length > 0) await this.#link.transact(operations);

@@ -6,6 +6,7 @@ import { formatPortSpan } from '../core/ports.js';
 import { ALL, type ServiceName } from '../core/service.js';
 import { formatDuration, seconds } from '../core/time.js';
 import { ACTIVE_MAP, doneSet, entrySet, FAMILIES, grantSet, rangeSet, STEP_MAP, stateMap } from './names.js';
+import { REPEAT } from './repeats.js';
 
 /*
  * How a packet goes:
@@ -81,9 +82,15 @@ function renderAutomaton(layout: GuardLayout): string[] {
       `    log group ${layout.nflogGroup} snaplen ${SNAPLEN} queue-threshold 1`,
       '    drop',
       '  }',
+      // It has its state, and gets its time anew.
+      `  chain repeat_${family} {`,
+      `    update @${state} { ${source} : meta mark }`,
+      '    drop',
+      '  }',
       // An update would refresh the timeout but keep the old state, hence delete and add.
       `  chain advance_${family} {`,
       `    meta mark & ${hex(FINAL_BIT)} != 0 goto complete_${family}`,
+      `    meta mark ${REPEAT} goto repeat_${family}`,
       `    delete @${state} { ${source} : meta mark }`,
       `    add @${state} { ${source} : meta mark }`,
       '    drop',
