@@ -36,6 +36,11 @@ export class GatewayProcess {
     return this.#log;
   }
 
+  /** The process that runs, or ran last. */
+  get pid() {
+    return this.#child.pid;
+  }
+
   /**
    * Starts it and resolves when knocks are answered.
    * @param {string[]} [nodeOptions] options of Node itself
@@ -47,13 +52,17 @@ export class GatewayProcess {
     this.#ended = exitCode(child);
     const from = this.#log.length;
     let bound;
+    let isReady = false;
     const ready = new Promise((resolve, reject) => {
       const fail = (how) => reject(new Error(`the gateway ${how}:\n${this.#log.slice(from)}`));
       bound = setTimeout(() => fail('was not ready in time'), START_BOUND_MS);
       for (const stream of [child.stdout, child.stderr]) {
         stream.setEncoding('utf8').on('data', (piece) => {
           this.#log += piece;
-          if (this.#log.includes('"msg":"ready"', from)) resolve();
+          // The log of a busy gateway is long: it is searched no further than needed.
+          if (isReady || !this.#log.includes('"msg":"ready"', from)) return;
+          isReady = true;
+          resolve();
         });
       }
       this.#ended.then(() => fail('ended'), reject);

@@ -1,0 +1,252 @@
+/**
+ * A million packets of noise on the pool, 100,000 a second, while honest people go on knocking: how many of them do not
+ * get in, and what the noise costs the gateway, beside knockd under the same noise.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { GatewayProcess } from '../../lib/gateway.mjs';
+import { Wire } from '../../lib/namespaces.mjs';
+import { giveSources, packetsCome, startEcho, startFlood, Worker } from '../load/machines.mjs';
+import { pidIn, processorTime, softirqTime } from '../load/processes.mjs';
+import { Knockd } from '../opening/knockd.mjs';
+
+const KNOCKS = [21234, 28111, 24711];
+const PORT = 5060;
+const CONFIG = `services: {sip: [udp/${PORT}]}`;
+const HONEST = '10.78.0.0/16';
+/** A little above what is asked for, so that the whole comes to no less. */
+const RATE = 102_000;
+const EVERY_MS = 200;
+const POOL = { first: 21_000, count: 9000 };
+const NOISE_FROM = '100.64.0.0';
+
+const KINDS = [
+  { id: 'one-port', title: 'on one knock port', sources: 1, ports: { first: KNOCKS[0], count: 1 } },
+  { id: 'pool', title: 'over the whole pool', sources: 1, ports: POOL },
+  { id: 'spoofed', title: 'over the pool from 50,000 spoofed sources', sources: 50_000, ports: POOL },
+  {
+    id: 'first-knocks',
+    title: 'right first knocks, each from another spoofed source',
+    sources: 1_000_000,
+    ports: { first: KNOCKS[0], count: 1 },
+  },
+];
+
+export const scenario = {
+  id: 'noise',
+  title: 'A million packets of noise at 100,000 a second',
+  minutes: 3,
+  async run({ quick, progress, peers }) {
+    const wire = Wire.create('spnoise', ['gateway', 'laptop']);
+    try {
+      return await new Noise(wire, { quick, progress, peers }).run();
+    } finally {
+      wire.remove();
+    }
+  },
+};
+
+class Noise {
+  #wire;
+  #gateway;
+  #laptop;
+  #progress;
+  #peers;
+  #packets;
+  #people;
+  #flood;
+  #honest;
+  #lastPerson = 0;
+
+  constructor(wire, { quick, progress, peers }) {
+    this.#wire = wire;
+    [this.#gateway, this.#laptop] = wire.machines;
+    this.#progress = progress;
+    this.#peers = peers;
+    this.#packets = quick ? 200_000 : 1_000_000;
+    this.#people = (this.#packets / 100_000) * (1000 / EVERY_MS);
+  }
+
+  async run() {
+    await giveSources(this.#laptop, [this.#gateway], HONEST);
+    await startEcho(this.#gateway, PORT);
+    this.#flood = await startFlood(this.#laptop, this.#gateway);
+    this.#honest = new Worker(this.#laptop, 'honest.mjs');
+    const ours = await this.#underSallyport();
+    const theirs = this.#peers.folder === undefined ? null : await this.#underKnockd();
+    return result({ ours, theirs, packets: this.#packets, people: this.#people });
+  }
+
+  async #underSallyport() {
+    const daemon = new GatewayProcess(this.#gateway, join(this.#wire.directory, 'sallyport'), CONFIG);
+    await daemon.start();
+    const knock = KNOCKS.map((port) => `udp/${port}`).join(',');
+    await daemon.api('POST', '/v1/users', { name: 'alice', knock, max_addresses: 1000 });
+    await daemon.api('POST', '/v1/firewall/confirm');
+    const rounds = await this.#rounds('Sallyport', daemon.pid);
+    const { grants } = await daemon.api('GET', '/v1/status');
+    await daemon.end();
+    await this.#gateway.mustRun('nft', ['delete table inet sallyport']);
+    const isHonest = ({ address }) => address.startsWith('10.78.');
+    return { ...rounds, letIn: grants.filter((grant) => !isHonest(grant)).length };
+  }
+
+  async #underKnockd() {
+    const directory = join(this.#wire.directory, 'knockd');
+    mkdirSync(directory);
+    const { folder } = this.#peers;
+    const knockd = new Knockd({ machine: this.#gateway, folder, directory, knocks: KNOCKS, port: PORT });
+    await knockd.start('nft add element');
+    const rounds = await this.#rounds('knockd', await pidIn(this.#gateway, 'knockd'));
+    await knockd.stop();
+    return rounds;
+  }
+
+  /** First the honest alone: what they cost is no noise. */
+  async #rounds(name, pid) {
+    this.#progress.part(`${name}: honest knocks alone`);
+    // Code that runs for the first time is compiled first, which is no noise either.
+    await this.#round(pid, { people: 10 });
+    const control = await this.#round(pid, { people: this.#people });
+    const kinds = [];
+    for (const kind of KINDS) {
+      this.#progress.part(`${name}: noise ${kind.title}`);
+      kinds.push({ kind, ...(await this.#round(pid, { people: this.#people, kind })) });
+    }
+    return { control, kinds };
+  }
+
+  async #round(pid, { people, kind }) {
+    const before = { cpu: processorTime(pid), softirq: softirqTime(), packets: await packetsCome(this.#gateway) };
+    const start = performance.now();
+    const noise =
+      kind &&
+      this.#flood
+        .ask(
+          {
+            kind: 'noise',
+            packets: this.#packets,
+            rate: RATE,
+            sources: { first: NOISE_FROM, count: kind.sources },
+            ports: kind.ports,
+          },
+          ({ sent }) => this.#progress.step(sent, this.#packets),
+        )
+        .then(() => performance.now() - start);
+    const knocking = this.#honest.ask({
+      target: this.#gateway.address,
+      knocks: KNOCKS,
+      port: PORT,
+      sources: { first: this.#nextPeople(people), count: people },
+      every: EVERY_MS,
+    });
+    const [took, answers] = await Promise.all([noise, knocking]);
+    const [cpu, come] = [processorTime(pid), await packetsCome(this.#gateway)];
+    return {
+      user: cpu.user - before.cpu.user,
+      system: cpu.system - before.cpu.system,
+      softirq: softirqTime() - before.softirq,
+      rate: took === undefined ? 0 : (this.#packets / took) * 1000,
+      dropped: come.dropped - before.packets.dropped,
+      people: answers.people,
+      lost: answers.people.filter(({ open }) => !open).length,
+      retried: answers.people.filter(({ tries }) => tries > 1).length,
+    };
+  }
+
+  /** Each knocks from an address that was never used. */
+  #nextPeople(count) {
+    const first = this.#lastPerson + 1;
+    this.#lastPerson += count;
+    return `10.78.${first >> 8}.${first & 255}`;
+  }
+}
+
+function result({ ours, theirs, packets, people }) {
+  const millions = packets / 1_000_000;
+  const costOf = ({ control, kinds }) => kinds.map(({ user }) => Math.max(0, user - control.user) / millions);
+  const [ourCost, theirCost] = [costOf(ours), theirs && costOf(theirs)];
+  const figures = KINDS.flatMap(({ id, title }, n) => {
+    const [mine, peer] = [ours.kinds[n], theirs?.kinds[n]];
+    return [
+      {
+        id: `noise-lost-${id}`,
+        title: `Honest knocks lost, noise ${title}`,
+        value: mine.lost,
+        unit: `of ${people}`,
+        goal: { most: 0 },
+        ...(peer && { compared: `knockd: ${peer.lost}` }),
+      },
+      {
+        id: `noise-cpu-${id}`,
+        title: `User-space CPU for a million packets, noise ${title}`,
+        value: round(ourCost[n]),
+        unit: 's',
+        goal: { most: 0.05 },
+        ...(peer && { compared: `knockd: ${theirCost[n].toFixed(2)} s` }),
+      },
+    ];
+  });
+  figures.push(
+    { id: 'noise-let-in', title: 'Sources of noise that were let in', value: ours.letIn, unit: '', goal: { most: 0 } },
+    {
+      id: 'noise-rate',
+      title: 'Noise sent, slowest kind',
+      value: Math.round(Math.min(...ours.kinds.map(({ rate }) => rate))),
+      unit: 'packets/s',
+      goal: { least: 100_000 },
+    },
+    {
+      id: 'noise-softirq',
+      title: 'Kernel CPU (softirq, whole host) for a million packets, dearest kind',
+      value: round(Math.max(...ours.kinds.map(({ softirq }) => softirq - ours.control.softirq)) / millions),
+      unit: 's',
+    },
+  );
+  const labels = KINDS.map(({ title }) => title);
+  const both = (mine, peers) => [
+    { name: 'Sallyport', values: mine },
+    ...(theirs ? [{ name: 'knockd', values: peers }] : []),
+  ];
+  const share = ({ kinds }) => kinds.map(({ lost }) => ((people - lost) / people) * 100);
+  return {
+    figures,
+    samples: { sallyport: ours, knockd: theirs },
+    notes: notes({ ours, theirs, people }),
+    plots: [
+      {
+        id: 'noise-answered',
+        title: 'Honest knocks that got in while the noise went on',
+        kind: 'bars',
+        unit: '%',
+        series: both(share(ours), theirs && share(theirs)),
+        labels,
+      },
+      {
+        id: 'noise-cpu',
+        title: 'User-space CPU for a million packets of noise',
+        kind: 'bars',
+        unit: 's',
+        series: both(ourCost, theirCost),
+        labels,
+      },
+    ],
+  };
+}
+
+function notes({ ours, theirs, people }) {
+  const sum = ({ kinds }, key) => kinds.reduce((total, one) => total + one[key], 0);
+  const total = people * KINDS.length;
+  const list = [
+    `Each of the ${total} honest people knocked as the client does: up to three tries. ${sum(ours, 'retried')} needed more than one with Sallyport${theirs ? `, ${sum(theirs, 'retried')} with knockd` : ''}.`,
+    `The CPU time is that of the process with all its threads, less the ${ours.control.user.toFixed(2)} s that the same honest knocks took without noise; the kernel counts it in hundredths of a second.`,
+    'No packet of the noise matched a second knock of its source, so that nobody of them could get in.',
+  ];
+  const dropped = sum(ours, 'dropped');
+  if (dropped > 0) list.push(`The host dropped ${dropped} packets before the gateway saw them.`);
+  return list;
+}
+
+function round(value) {
+  return Math.round(value * 1000) / 1000;
+}
