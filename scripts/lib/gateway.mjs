@@ -44,10 +44,11 @@ export class GatewayProcess {
   /**
    * Starts it and resolves when knocks are answered.
    * @param {string[]} [nodeOptions] options of Node itself
+   * @param {Record<string, string>} [env] added to its environment
    */
-  async start(nodeOptions = []) {
+  async start(nodeOptions = [], env = {}) {
     const args = [...nodeOptions, MAIN, 'serve', '--config', this.#configFile];
-    const child = this.#machine.spawn(process.execPath, args);
+    const child = this.#machine.spawn(process.execPath, args, { env });
     this.#child = child;
     this.#ended = exitCode(child);
     const from = this.#log.length;
