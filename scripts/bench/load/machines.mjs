@@ -22,6 +22,12 @@ export async function startEcho(machine, port) {
   await once(echo.stdout, 'data');
 }
 
+/** A service in a machine that takes TCP connections and hangs up, once it listens. */
+export async function startAcceptor(machine, port) {
+  const acceptor = machine.spawn(process.execPath, [script('./acceptor.mjs'), String(port)]);
+  await once(acceptor.stdout, 'data');
+}
+
 /** A program in a machine that takes JSON lines and gives JSON lines. */
 export class Worker {
   #child;
