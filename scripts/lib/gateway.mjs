@@ -6,7 +6,7 @@ import { at } from './checkout.mjs';
 import { exitCode } from './namespaces.mjs';
 
 const MAIN = at('dist', 'main.js');
-const START_BOUND_MS = 20_000;
+const START_BOUND_MS = 60_000;
 const API_BOUND_MS = 10_000;
 
 export class GatewayProcess {

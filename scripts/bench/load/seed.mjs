@@ -34,9 +34,9 @@ export function readRecords(directory, afterSeq = 0) {
   });
 }
 
-/** What the daemon keeps about itself, as if it had just run: confirmed, so that its guard lasts. */
-export function meta(lastId) {
-  const values = { last_id: lastId, last_alive: Date.now(), boot_id: bootId(), confirmed: 'yes' };
+/** What the daemon keeps about itself, as if it had just run: confirmed, so that its guard lasts, unless told otherwise. */
+export function meta(lastId, { confirmed = 'yes' } = {}) {
+  const values = { last_id: lastId, last_alive: Date.now(), boot_id: bootId(), confirmed };
   return Object.entries(values).map(([key, value]) => ({ kind: 'meta', key, value: String(value) }));
 }
 
