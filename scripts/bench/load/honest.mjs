@@ -2,7 +2,8 @@
  * Runs in the machine of honest people: each knocks from an address of their own as our client does it, with its own
  * engine: knock, look at the port, after a pause knock again, three tries at most. One JSON object a line on standard
  * input, `{target, knocks: [...ports], port, sources: {first, count}, every}`, is so many people, one each `every`
- * milliseconds; one line says what came of it, `{"done": true, "people": [{open, tries, elapsed}]}`. The port echoes UDP.
+ * milliseconds; with `payloads` each has a text of their own for the packets to carry. One line says what came of it,
+ * `{"done": true, "people": [{open, tries, elapsed}]}`. The port echoes UDP.
  */
 import dgram from 'node:dgram';
 import { createInterface } from 'node:readline';
@@ -15,15 +16,15 @@ const DELAY_MS = 150;
 const TRIES = 3;
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { sources, every, ...job } = JSON.parse(line);
+  const { sources, every, payloads, ...job } = JSON.parse(line);
   const people = Array.from({ length: sources.count }, async (_, n) => {
     await sleep(n * every);
-    return await person(toAddress(toNumber(sources.first) + n), job);
+    return await person(toAddress(toNumber(sources.first) + n), { ...job, payload: Buffer.from(payloads?.[n] ?? '') });
   });
   process.stdout.write(`${JSON.stringify({ done: true, people: await Promise.all(people) })}\n`);
 }
 
-async function person(source, { target, knocks, port }) {
+async function person(source, { target, knocks, port, payload }) {
   const plan = {
     host: target,
     destinations: [{ address: target, family: 4 }],
@@ -31,6 +32,7 @@ async function person(source, { target, knocks, port }) {
     delay: DELAY_MS,
     wait: port,
     tries: TRIES,
+    payload,
   };
   const pace = { monotonic: () => performance.now(), sleep: (ms) => sleep(ms), jitter: Math.random };
   const { open, tries, elapsed } = await knock(plan, { network: networkOf(source), pace });

@@ -18,7 +18,7 @@ export async function giveSources(machine, others, network) {
 
 /** The echo of `port` in a machine, once it answers. */
 export async function startEcho(machine, port) {
-  const echo = machine.spawn(process.execPath, [script('../opening/echo.mjs'), String(port)]);
+  const echo = machine.spawn(process.execPath, [script('../echo.mjs'), String(port)]);
   await once(echo.stdout, 'data');
 }
 

@@ -1,14 +1,15 @@
 /**
  * A million packets of noise on the pool, 100,000 a second, while honest people go on knocking: how many of them do not
- * get in, and what the noise costs the gateway, beside knockd under the same noise.
+ * get in, and what the noise costs the gateway, beside knockd under the same noise, and fwknopd under noise on its port.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { GatewayProcess } from '../../lib/gateway.mjs';
 import { Wire } from '../../lib/namespaces.mjs';
+import { Fwknopd, SPA_PORT } from '../fwknopd.mjs';
+import { Knockd } from '../knockd.mjs';
 import { giveSources, packetsCome, startEcho, startFlood, Worker } from '../load/machines.mjs';
 import { pidIn, processorTime, softirqTime } from '../load/processes.mjs';
-import { Knockd } from '../opening/knockd.mjs';
 
 const KNOCKS = [21234, 28111, 24711];
 const PORT = 5060;
@@ -16,7 +17,8 @@ const CONFIG = `services: {sip: [udp/${PORT}]}`;
 const HONEST = '10.78.0.0/16';
 /** A little above what is asked for, so that the whole comes to no less. */
 const RATE = 102_000;
-const EVERY_MS = 200;
+const EVERY_MS = 400;
+const WARM_UP = { people: 60, every: 40 };
 const POOL = { first: 21_000, count: 9000 };
 const NOISE_FROM = '100.64.0.0';
 
@@ -52,6 +54,7 @@ class Noise {
   #laptop;
   #progress;
   #peers;
+  #quick;
   #packets;
   #people;
   #flood;
@@ -63,8 +66,9 @@ class Noise {
     [this.#gateway, this.#laptop] = wire.machines;
     this.#progress = progress;
     this.#peers = peers;
-    this.#packets = quick ? 200_000 : 1_000_000;
-    this.#people = (this.#packets / 100_000) * (1000 / EVERY_MS);
+    this.#quick = quick;
+    this.#packets = quick ? 100_000 : 1_000_000;
+    this.#people = quick ? 5 : 25;
   }
 
   async run() {
@@ -73,8 +77,10 @@ class Noise {
     this.#flood = await startFlood(this.#laptop, this.#gateway);
     this.#honest = new Worker(this.#laptop, 'honest.mjs');
     const ours = await this.#underSallyport();
-    const theirs = this.#peers.folder === undefined ? null : await this.#underKnockd();
-    return result({ ours, theirs, packets: this.#packets, people: this.#people });
+    const theirs = await this.#underKnockd();
+    // A quick run leaves out what takes long: people who are not let in go on trying for twenty seconds.
+    const spa = this.#quick ? null : await this.#underFwknopd();
+    return result({ ours, theirs, spa, packets: this.#packets, people: this.#people });
   }
 
   async #underSallyport() {
@@ -83,7 +89,7 @@ class Noise {
     const knock = KNOCKS.map((port) => `udp/${port}`).join(',');
     await daemon.api('POST', '/v1/users', { name: 'alice', knock, max_addresses: 1000 });
     await daemon.api('POST', '/v1/firewall/confirm');
-    const rounds = await this.#rounds('Sallyport', daemon.pid);
+    const rounds = await this.#rounds('Sallyport', daemon.pid, KINDS);
     const { grants } = await daemon.api('GET', '/v1/status');
     await daemon.end();
     await this.#gateway.mustRun('nft', ['delete table inet sallyport']);
@@ -95,28 +101,52 @@ class Noise {
     const directory = join(this.#wire.directory, 'knockd');
     mkdirSync(directory);
     const { folder } = this.#peers;
-    const knockd = new Knockd({ machine: this.#gateway, folder, directory, knocks: KNOCKS, port: PORT });
+    const knockd = Knockd.find({ machine: this.#gateway, folder, directory, knocks: KNOCKS, port: PORT });
+    if (knockd === undefined) return null;
     await knockd.start('nft add element');
-    const rounds = await this.#rounds('knockd', await pidIn(this.#gateway, 'knockd'));
+    const kinds = this.#quick ? KINDS.slice(0, 2) : KINDS;
+    const rounds = await this.#rounds('knockd', await pidIn(this.#gateway, 'knockd'), kinds);
     await knockd.stop();
     return rounds;
   }
 
+  /** The noise goes to the one port that it looks at; each of the honest has a packet of their own. */
+  async #underFwknopd() {
+    const directory = join(this.#wire.directory, 'fwknopd');
+    mkdirSync(directory);
+    const [gateway, laptop] = [this.#gateway, this.#laptop];
+    const fwknopd = Fwknopd.find({ gateway, laptop, folder: this.#peers.folder, directory, port: PORT });
+    if (fwknopd === undefined) return null;
+    await fwknopd.start();
+    const pid = await pidIn(gateway, 'fwknopd');
+    this.#progress.part('fwknopd: packets for the honest');
+    const rounds = [];
+    for (const kind of [undefined, { ...KINDS[0], ports: { first: SPA_PORT, count: 1 } }]) {
+      const first = this.#lastPerson + 1;
+      const payloads = [];
+      for (let n = 0; n < this.#people; n++) payloads.push(await fwknopd.packet(personAddress(first + n)));
+      this.#progress.part(kind === undefined ? 'fwknopd: honest packets alone' : 'fwknopd: noise on its port');
+      rounds.push(await this.#round(pid, { people: this.#people, kind, knocks: [SPA_PORT], payloads }));
+    }
+    await fwknopd.stop();
+    return { control: rounds[0], kinds: [{ kind: KINDS[0], ...rounds[1] }] };
+  }
+
   /** First the honest alone: what they cost is no noise. */
-  async #rounds(name, pid) {
+  async #rounds(name, pid, some) {
     this.#progress.part(`${name}: honest knocks alone`);
     // Code that runs for the first time is compiled first, which is no noise either.
-    await this.#round(pid, { people: 10 });
+    await this.#round(pid, this.#quick ? { ...WARM_UP, people: 20 } : WARM_UP);
     const control = await this.#round(pid, { people: this.#people });
     const kinds = [];
-    for (const kind of KINDS) {
+    for (const kind of some) {
       this.#progress.part(`${name}: noise ${kind.title}`);
       kinds.push({ kind, ...(await this.#round(pid, { people: this.#people, kind })) });
     }
     return { control, kinds };
   }
 
-  async #round(pid, { people, kind }) {
+  async #round(pid, { people, every = EVERY_MS, kind, knocks = KNOCKS, payloads }) {
     const before = { cpu: processorTime(pid), softirq: softirqTime(), packets: await packetsCome(this.#gateway) };
     const start = performance.now();
     const noise =
@@ -135,10 +165,11 @@ class Noise {
         .then(() => performance.now() - start);
     const knocking = this.#honest.ask({
       target: this.#gateway.address,
-      knocks: KNOCKS,
+      knocks,
+      payloads,
       port: PORT,
       sources: { first: this.#nextPeople(people), count: people },
-      every: EVERY_MS,
+      every: this.#quick ? every / 2 : every,
     });
     const [took, answers] = await Promise.all([noise, knocking]);
     const [cpu, come] = [processorTime(pid), await packetsCome(this.#gateway)];
@@ -158,24 +189,33 @@ class Noise {
   #nextPeople(count) {
     const first = this.#lastPerson + 1;
     this.#lastPerson += count;
-    return `10.78.${first >> 8}.${first & 255}`;
+    return personAddress(first);
   }
 }
 
-function result({ ours, theirs, packets, people }) {
+function personAddress(number) {
+  return `10.78.${number >> 8}.${number & 255}`;
+}
+
+function result({ ours, theirs, spa, packets, people }) {
   const millions = packets / 1_000_000;
   const costOf = ({ control, kinds }) => kinds.map(({ user }) => Math.max(0, user - control.user) / millions);
-  const [ourCost, theirCost] = [costOf(ours), theirs && costOf(theirs)];
+  const [ourCost, theirCost, spaCost] = [ours, theirs, spa].map((one) => one && costOf(one));
+  const compared = (n, tell) => {
+    const peers = [theirs && ['knockd', theirs, theirCost], spa && ['fwknopd', spa, spaCost]].filter(Boolean);
+    const told = peers.filter(([, { kinds }]) => kinds[n] !== undefined);
+    if (told.length === 0) return {};
+    return { compared: told.map(([name, { kinds }, cost]) => `${name}: ${tell(kinds[n], cost[n])}`).join(', ') };
+  };
   const figures = KINDS.flatMap(({ id, title }, n) => {
-    const [mine, peer] = [ours.kinds[n], theirs?.kinds[n]];
     return [
       {
         id: `noise-lost-${id}`,
         title: `Honest knocks lost, noise ${title}`,
-        value: mine.lost,
+        value: ours.kinds[n].lost,
         unit: `of ${people}`,
         goal: { most: 0 },
-        ...(peer && { compared: `knockd: ${peer.lost}` }),
+        ...compared(n, ({ lost }) => lost),
       },
       {
         id: `noise-cpu-${id}`,
@@ -183,7 +223,7 @@ function result({ ours, theirs, packets, people }) {
         value: round(ourCost[n]),
         unit: 's',
         goal: { most: 0.05 },
-        ...(peer && { compared: `knockd: ${theirCost[n].toFixed(2)} s` }),
+        ...compared(n, (_, cost) => `${cost.toFixed(2)} s`),
       },
     ];
   });
@@ -206,13 +246,13 @@ function result({ ours, theirs, packets, people }) {
   const labels = KINDS.map(({ title }) => title);
   const both = (mine, peers) => [
     { name: 'Sallyport', values: mine },
-    ...(theirs ? [{ name: 'knockd', values: peers }] : []),
+    ...(theirs?.kinds.length === KINDS.length ? [{ name: 'knockd', values: peers }] : []),
   ];
   const share = ({ kinds }) => kinds.map(({ lost }) => ((people - lost) / people) * 100);
   return {
     figures,
-    samples: { sallyport: ours, knockd: theirs },
-    notes: notes({ ours, theirs, people }),
+    samples: { sallyport: ours, knockd: theirs, fwknopd: spa },
+    notes: notes({ ours, theirs, spa, people }),
     plots: [
       {
         id: 'noise-answered',
@@ -234,14 +274,14 @@ function result({ ours, theirs, packets, people }) {
   };
 }
 
-function notes({ ours, theirs, people }) {
+function notes({ ours, theirs, spa, people }) {
   const sum = ({ kinds }, key) => kinds.reduce((total, one) => total + one[key], 0);
   const total = people * KINDS.length;
   const list = [
     `Each of the ${total} honest people knocked as the client does: up to three tries. ${sum(ours, 'retried')} needed more than one with Sallyport${theirs ? `, ${sum(theirs, 'retried')} with knockd` : ''}.`,
     `The CPU time is that of the process with all its threads, less the ${ours.control.user.toFixed(2)} s that the same honest knocks took without noise; the kernel counts it in hundredths of a second.`,
-    'No packet of the noise matched a second knock of its source, so that nobody of them could get in.',
   ];
+  if (spa) list.push('fwknopd looks at one port alone, so its noise went there, and the other kinds do not reach it.');
   const dropped = sum(ours, 'dropped');
   if (dropped > 0) list.push(`The host dropped ${dropped} packets before the gateway saw them.`);
   return list;
