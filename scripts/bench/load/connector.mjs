@@ -1,8 +1,8 @@
 /*
  * Runs in the machine that connects: how long a new connection takes, by blocking system calls. One JSON object a line on
- * standard input, `{target, tcp, udp, sources: [...], times}`, is so many of each kind to the two ports of the target,
- * from the sources by turns; the line that answers is `{"done": true, "tcp": [...], "udp": [...]}` in microseconds, null
- * for one that was not let in. TCP is the time of connect(2): SYN there, SYN-ACK back. UDP is a datagram from a port never
+ * standard input, `{targets: [{target, sources: [...]}], tcp, udp, times}`, is so many of each kind to the two ports of
+ * each target, by turns, so that what the host does meets them all; from the sources by turns. The line that answers is
+ * `{"done": true, "found": [{"tcp": [...], "udp": [...]}]}` in microseconds, null for one that was not let in. TCP is the time of connect(2): SYN there, SYN-ACK back. UDP is a datagram from a port never
  * used, there and back.
  */
 import { createInterface } from 'node:readline';
@@ -34,14 +34,18 @@ const RESET = new Int32Array([1, 0]);
 const bytes = new Uint8Array(8);
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { target, tcp, udp, sources, times } = JSON.parse(line);
-  const found = { tcp: [], udp: [] };
+  const { targets, tcp, udp, times } = JSON.parse(line);
+  const found = targets.map(() => ({ tcp: [], udp: [] }));
+  const order = [...targets.keys()];
   for (let n = 0; n < times; n++) {
-    const source = sources[n % sources.length];
-    found.tcp.push(timed(SOCK_STREAM, source, target, tcp));
-    found.udp.push(timed(SOCK_DGRAM, source, target, udp));
+    for (const index of n % 2 === 0 ? order : order.toReversed()) {
+      const { target, sources } = targets[index];
+      const source = sources[n % sources.length];
+      found[index].tcp.push(timed(SOCK_STREAM, source, target, tcp));
+      found[index].udp.push(timed(SOCK_DGRAM, source, target, udp));
+    }
   }
-  process.stdout.write(`${JSON.stringify({ done: true, ...found })}\n`);
+  process.stdout.write(`${JSON.stringify({ done: true, found })}\n`);
 }
 
 function timed(type, source, target, port) {

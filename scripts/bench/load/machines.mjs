@@ -22,10 +22,13 @@ export async function startEcho(machine, port) {
   await once(echo.stdout, 'data');
 }
 
-/** A service in a machine that takes TCP connections and hangs up, once it listens. */
-export async function startAcceptor(machine, port) {
-  const acceptor = machine.spawn(process.execPath, [script('./acceptor.mjs'), String(port)]);
-  await once(acceptor.stdout, 'data');
+/** A TCP port and an echo of UDP in each of the machines, once they are there; see services.mjs. */
+export async function startServices(machines, { tcp, udp }) {
+  const services = machines.map(({ namespace }) => ({ namespace, tcp, udp }));
+  const child = machines[0].spawn(process.execPath, [script('./services.mjs'), JSON.stringify({ services })], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child.stdout, 'data');
 }
 
 /** A program in a machine that takes JSON lines and gives JSON lines. */

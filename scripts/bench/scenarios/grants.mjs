@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Wire } from '../../lib/namespaces.mjs';
-import { giveSources, monotonic, startAcceptor, startEcho, Worker } from '../load/machines.mjs';
+import { giveSources, monotonic, startServices, Worker } from '../load/machines.mjs';
 import { memory } from '../load/processes.mjs';
 import { fill, grantChanges, meta, userChange } from '../load/seed.mjs';
 import { WatchedGateway } from '../load/watched-gateway.mjs';
@@ -20,6 +20,7 @@ const CROWD = { id: 1, sequenceId: 2, name: 'crowd', services: ['all'], maxAddre
 const KNOCK = 'udp/21234,udp/28111,udp/24711';
 /** Sources that connect, spread over all that are granted, so that no cache holds the whole set. */
 const CONNECTING = 500;
+const WARMING_UP = 100;
 const RESTART_GOAL_MS = 3000;
 
 export const scenario = {
@@ -44,8 +45,7 @@ class Grants {
   #progress;
   #sizes;
   #grants;
-  #blocks;
-  #perBlock;
+  #connections;
   #restarts;
   #connector;
   #lastTarget = 0;
@@ -60,7 +60,7 @@ class Grants {
     this.#foreign = join(wire.directory, 'foreign.nft');
     this.#sizes = quick ? [0, 20_000] : [0, 1000, 10_000, 100_000];
     this.#grants = quick ? 40 : 80;
-    [this.#blocks, this.#perBlock] = quick ? [6, 100] : [10, 200];
+    this.#connections = quick ? 500 : 2000;
     this.#restarts = quick ? 1 : 2;
   }
 
@@ -87,15 +87,11 @@ class Grants {
     this.#progress.part(`a foreign set of ${INTERVALS} intervals`);
     writeFileSync(this.#foreign, foreignTable());
     const gateways = [this.#full, this.#one];
-    await giveSources(
-      this.#laptop,
-      gateways.map(({ machine }) => machine),
-      GRANTED,
-    );
+    const machines = gateways.map(({ machine }) => machine);
+    await giveSources(this.#laptop, machines, GRANTED);
+    await startServices(machines, { tcp: TCP, udp: UDP });
     for (const { machine, daemon } of gateways) {
       await machine.mustRun('nft', ['-f', this.#foreign]);
-      await startAcceptor(machine, TCP);
-      await startEcho(machine, UDP);
       await fill(daemon.stateDirectory, [await userChange({ ...CROWD, knock: KNOCK }), ...meta(2)]);
     }
     await fill(this.#one.daemon.stateDirectory, grantsFrom(0, 1));
@@ -128,22 +124,10 @@ class Grants {
     }
     if (size === 0) return { from, grant };
     this.#progress.part(`${size} grants: new connections`);
-    const connect = { full: { tcp: [], udp: [] }, one: { tcp: [], udp: [] } };
     const spread = Array.from({ length: CONNECTING }, (_, n) => source(Math.floor((n * size) / CONNECTING)));
-    await this.#connect(this.#full, spread, 50);
-    await this.#connect(this.#one, [source(0)], 50);
-    for (let block = 0; block < this.#blocks; block++) {
-      const pair = [
-        ['full', this.#full, spread.slice((block * this.#perBlock) % CONNECTING)],
-        ['one', this.#one, [source(0)]],
-      ];
-      for (const [name, gateway, sources] of inTurn(block, pair)) {
-        const { tcp, udp } = await this.#connect(gateway, sources, this.#perBlock);
-        connect[name].tcp.push(...tcp);
-        connect[name].udp.push(...udp);
-      }
-      this.#progress.step(block + 1, this.#blocks);
-    }
+    // Code is compiled before anything counts.
+    await this.#connect(spread, WARMING_UP);
+    const connect = await this.#connect(spread, this.#connections);
     return { from, grant, connect };
   }
 
@@ -158,8 +142,13 @@ class Grants {
     return took;
   }
 
-  #connect({ machine }, sources, times) {
-    return this.#connector.ask({ target: machine.address, tcp: TCP, udp: UDP, sources, times });
+  async #connect(spread, times) {
+    const targets = [
+      { target: this.#full.machine.address, sources: spread },
+      { target: this.#one.machine.address, sources: [source(0)] },
+    ];
+    const { found } = await this.#connector.ask({ targets, tcp: TCP, udp: UDP, times });
+    return { full: found[0], one: found[1] };
   }
 
   /** While grants came and went, and while somebody asked for all of them. */
