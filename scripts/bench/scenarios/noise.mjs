@@ -19,7 +19,10 @@ const HONEST = '10.78.0.0/16';
 /** A little above what is asked for, so that the whole comes to no less. */
 const RATE = 102_000;
 const EVERY_MS = 400;
-const WARM_UP = { people: 60, every: 40 };
+/** Until its code is compiled as well as it gets: that goes on for some hundred knocks, and is no cost of noise. */
+const WARM_UP = { people: 250, every: 20 };
+/** Peers are not compiled while they run, and idle for nothing: their honest knocks alone may come faster. */
+const PEER_CONTROL_EVERY_MS = 100;
 const POOL = { first: 21_000, count: 9000 };
 const NOISE_FROM = '100.64.0.0';
 
@@ -91,7 +94,7 @@ class Noise {
     await daemon.api('POST', '/v1/users', { name: 'alice', knock, max_addresses: 1000 });
     await daemon.api('POST', '/v1/firewall/confirm');
     this.#progress.part('Sallyport: warming up');
-    await this.#round(daemon.pid, this.#quick ? { ...WARM_UP, people: 20 } : WARM_UP);
+    await this.#round(daemon.pid, this.#quick ? { ...WARM_UP, people: 60 } : WARM_UP);
     const kinds = await this.#kinds('Sallyport', daemon.pid, KINDS);
     // Last, when its code is compiled as well as it gets: what they cost is no noise, and must not be put too high.
     const control = await this.#control('Sallyport', daemon.pid);
@@ -111,7 +114,7 @@ class Noise {
     await knockd.start('nft add element');
     const pid = await pidIn(this.#gateway, 'knockd');
     // First: what it has not worked off yet of the noise is no cost of theirs.
-    const control = await this.#control('knockd', pid);
+    const control = await this.#control('knockd', pid, PEER_CONTROL_EVERY_MS);
     const kinds = await this.#kinds('knockd', pid, this.#quick ? KINDS.slice(0, 2) : KINDS);
     await knockd.stop();
     return { control, kinds };
@@ -133,15 +136,16 @@ class Noise {
       const payloads = [];
       for (let n = 0; n < this.#people; n++) payloads.push(await fwknopd.packet(personAddress(first + n)));
       this.#progress.part(kind === undefined ? 'fwknopd: honest packets alone' : 'fwknopd: noise on its port');
-      rounds.push(await this.#round(pid, { people: this.#people, kind, knocks: [SPA_PORT], payloads }));
+      const every = kind === undefined ? PEER_CONTROL_EVERY_MS : EVERY_MS;
+      rounds.push(await this.#round(pid, { people: this.#people, every, kind, knocks: [SPA_PORT], payloads }));
     }
     await fwknopd.stop();
     return { control: rounds[0], kinds: [{ kind: KINDS[0], ...rounds[1] }] };
   }
 
-  #control(name, pid) {
+  #control(name, pid, every = EVERY_MS) {
     this.#progress.part(`${name}: honest knocks alone`);
-    return this.#round(pid, { people: this.#people });
+    return this.#round(pid, { people: this.#people, every });
   }
 
   async #kinds(name, pid, some) {
