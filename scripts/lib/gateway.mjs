@@ -7,7 +7,7 @@ import { at } from './checkout.mjs';
 import { exitCode } from './namespaces.mjs';
 
 const MAIN = at('dist', 'main.js');
-const START_BOUND_MS = 20_000;
+const START_BOUND_MS = 60_000;
 const API_BOUND_MS = 10_000;
 
 export class GatewayProcess {
@@ -43,6 +43,7 @@ export class GatewayProcess {
     return this.#log;
   }
 
+  /** The process that runs, or ran last. */
   get pid() {
     return this.#child.pid;
   }
@@ -54,14 +55,16 @@ export class GatewayProcess {
   /**
    * Starts it and resolves when knocks are answered.
    * @param {string[]} [nodeOptions] options of Node itself
+   * @param {Record<string, string>} [env] added to its environment
    */
-  async start(nodeOptions = []) {
+  async start(nodeOptions = [], env = {}) {
     const args = [...nodeOptions, this.#main, 'serve', '--config', this.#configFile];
-    const child = this.#machine.spawn(process.execPath, args);
+    const child = this.#machine.spawn(process.execPath, args, { env });
     this.#child = child;
     this.#ended = exitCode(child);
     const from = this.#log.length;
     let bound;
+    let isReady = false;
     const ready = new Promise((resolve, reject) => {
       const fail = (how) => reject(new Error(`the gateway ${how}:\n${this.#log.slice(from)}`));
       bound = setTimeout(() => fail('was not ready in time'), START_BOUND_MS);
@@ -75,7 +78,10 @@ export class GatewayProcess {
         }
         stream.setEncoding('utf8').on('data', (piece) => {
           this.#log += piece;
-          if (this.#log.includes('"msg":"ready"', from)) resolve();
+          // The log of a busy gateway is long: it is searched no further than needed.
+          if (isReady || !this.#log.includes('"msg":"ready"', from)) return;
+          isReady = true;
+          resolve();
         });
       }
       this.#ended.then(() => fail('ended'), reject);

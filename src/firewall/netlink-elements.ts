@@ -18,6 +18,7 @@ import {
   targetKey,
 } from './keys.js';
 import { doneSet, FAMILIES, grantSet, ignoredSet, STEP_MAP, strikeSet } from './names.js';
+import { toKernelStep } from './repeats.js';
 import { setScopes } from './ruleset.js';
 
 /** No such file or directory: there is no such set (errno-base.h). */
@@ -79,7 +80,7 @@ export class NetlinkElements implements Elements {
     }
     const elements: NetlinkElement[] = [];
     for (const [key, to] of added) {
-      elements.push({ key: stepKeyBytes(key), data: stateBytes(to) });
+      elements.push({ key: stepKeyBytes(key), data: stateBytes(toKernelStep(key, to)) });
       if (elements.length % STEPS_AT_ONCE === 0) await breathe();
     }
     if (elements.length > 0) operations.push({ op: 'add', set: STEP_MAP, elements });

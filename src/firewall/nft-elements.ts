@@ -8,6 +8,7 @@ import { addElements, renderElement, renderHashTarget, renderStep, renderStepKey
 import type { Elements } from './elements.js';
 import { doneSet, FAMILIES, grantSet, ignoredSet, STEP_MAP, strikeSet, TABLE } from './names.js';
 import { nftList, nftLoad, type OnStarted } from './nft-program.js';
+import { fromKernelStep } from './repeats.js';
 import { setScopes } from './ruleset.js';
 
 /**
@@ -69,7 +70,8 @@ export class NftElements implements Elements {
       const [from, protocol, port] = concat(value);
       const isUdp = protocol === 'udp' || protocol === PROTOCOL_NUMBER.udp;
       const knock = { protocol: isUdp ? 'udp' : 'tcp', port: toPort(Number(port)) } as const;
-      steps.set(stepKey(Number(from) as State, knock), Number(data) as State);
+      const key = stepKey(Number(from) as State, knock);
+      steps.set(key, fromKernelStep(key, Number(data) as State));
     }
     return steps;
   }

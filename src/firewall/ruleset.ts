@@ -18,6 +18,7 @@ import {
   stateMap,
   strikeSet,
 } from './names.js';
+import { REPEAT } from './repeats.js';
 
 /*
  * How a packet goes:
@@ -104,9 +105,15 @@ function renderAutomaton(layout: GuardLayout): string[] {
       `    ${log}`,
       '    drop',
       '  }',
+      // It has its state, and gets its time anew.
+      `  chain repeat_${family} {`,
+      `    update @${state} { ${source} : meta mark }`,
+      '    drop',
+      '  }',
       // An update would refresh the timeout but keep the old state, hence delete and add.
       `  chain advance_${family} {`,
       `    meta mark & ${hex(FINAL_BIT)} != 0 goto complete_${family}`,
+      `    meta mark ${REPEAT} goto repeat_${family}`,
       `    delete @${state} { ${source} : meta mark }`,
       `    add @${state} { ${source} : meta mark }`,
       '    drop',

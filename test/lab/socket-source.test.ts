@@ -16,7 +16,7 @@ describe('knocks over sockets, with nftables', () => {
 
   beforeAll(async () => {
     lab = await Lab.create();
-    daemon = lab.daemon({ config: 'knock: {source: socket, socket_protocols: [udp, tcp]}' });
+    daemon = lab.daemon({ config: 'knock: {source: socket, socket_protocols: [udp, tcp], strikes: off}' });
     await daemon.start();
     await daemon.confirm();
     await daemon.addUser('alice', { knock: ALICE, services: ['ssh'] });

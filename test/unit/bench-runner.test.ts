@@ -37,7 +37,7 @@ beforeEach(() => {
   mkdirSync(temporary);
   cpSync(join(ROOT, 'scripts'), join(checkout, 'scripts'), {
     recursive: true,
-    filter: (path) => !path.includes('scenarios/'),
+    filter: (path) => !path.includes('bench/scenarios/'),
   });
   writeFileSync(join(checkout, 'run.mjs'), RUN);
 });
