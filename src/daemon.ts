@@ -19,7 +19,7 @@ import { Guard } from './gate/guard.js';
 import { Heartbeat } from './gate/heartbeat.js';
 import { People } from './gate/people.js';
 import { Recorder } from './gate/recorder.js';
-import { recover } from './gate/recovery.js';
+import { completed, recover } from './gate/recovery.js';
 import type { Culprit } from './gate/repair-rounds.js';
 import { UserDesk } from './gate/user-desk.js';
 import { bootId, ownAddresses } from './host/addresses.js';
@@ -98,7 +98,6 @@ export class Daemon {
     this.#onStop(() => store.close());
     const recorder = new Recorder({ store, log: this.#log });
     this.#onStop(() => recorder.stop());
-    const state = await store.load((clock.now() - HELD_FOR) as Instant);
 
     const kernel = new Kernel({
       table: TABLE,
@@ -126,6 +125,11 @@ export class Daemon {
       hasDoorbell: kernel.link !== null,
       onProblem: (error) => this.#log.error({ err: error }, 'the mailbox of knocks cannot be read; trying again'),
     });
+    // The two take longest of all, each on a thread of its own.
+    const [state, { found, elements: seen }] = await Promise.all([
+      store.load((clock.now() - HELD_FOR) as Instant),
+      lookAround(firewall),
+    ]);
 
     const people = new People({
       services: config.services,
@@ -152,7 +156,14 @@ export class Daemon {
       recorder,
       clock,
       log: this.#log,
-      contents: (): GuardContents => ({ steps: steps(), elements: doorkeeper.elements(), ranges: doorkeeper.ranges() }),
+      contents: (): GuardContents => ({
+        steps: steps(),
+        elements: doorkeeper.elements(),
+        get ranges() {
+          return doorkeeper.ranges();
+        },
+      }),
+      elementAt: (place) => doorkeeper.elementAt(place),
       steps,
       onLoaded: async () => {
         const peers = await inboundPeers((port) => takesTcpReplies(layout, port));
@@ -176,14 +187,13 @@ export class Daemon {
     });
 
     const boot = await bootId();
-    const found = await firewall.inspect();
-    const hasElements = found.table === 'intact' || found.table === 'foreign';
-    const elements = hasElements ? await firewall.readElements() : null;
-    recover({ state, elements, boot, maxTtl: config.grants.maxTtl, clock, ledger, held, recorder, log: this.#log });
+    const { ipv6Prefix, maxTtl } = config.grants;
+    const elements = seen && (await completed(seen, { firewall, state, ipv6Prefix, clock }));
+    const adoption = await recover({ state, elements, boot, maxTtl, clock, ledger, held, recorder, log: this.#log });
     await entries.start();
     if (state.meta.confirmed !== 'yes') await this.#letPeersIn(entries);
     if (found.table === 'foreign') await source.rescue();
-    await guard.start(found);
+    await guard.start(found, elements ?? undefined, adoption);
     this.#guard = guard;
     if (this.#changedEarly !== undefined) void guard.repair(this.#changedEarly);
     this.#onStop(() => guard.stop());
@@ -285,6 +295,14 @@ export class Daemon {
       }
     }
   }
+}
+
+/** What the kernel holds of us: the elements of grants as well as a quick look tells, null where there is no table. */
+async function lookAround(firewall: NftablesFirewall) {
+  const found = await firewall.inspect();
+  // What is overlooked is found later, unless the table is replaced now.
+  if (found.table === 'intact') return { found, elements: await firewall.readElements('quickly') };
+  return { found, elements: found.table === 'foreign' ? await firewall.readElements() : null };
 }
 
 /** Asks again only after some milliseconds. */

@@ -1,4 +1,4 @@
-import type { Completion, ElementChange, KernelElement, SetScope } from '../core/firewall.js';
+import type { Completion, ElementChange, ElementPlace, KernelElement, SetElement, SetScope } from '../core/firewall.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 
 /**
@@ -9,8 +9,15 @@ export interface Elements {
   /** One transaction, mailbox and all. Renews what is there and never fails on what is already gone. */
   change(change: ElementChange): Promise<void>;
   changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void>;
-  /** What the hash sets of these scopes hold. */
-  readElements(scopes: readonly SetScope[]): Promise<KernelElement[]>;
+  /** Puts elements into sets that have none of them, in as many transactions as it takes. */
+  fill(elements: Iterable<SetElement>): Promise<void>;
+  /**
+   * What the hash sets of these scopes hold.
+   * @param how `quickly`, some may be missing where many expire meanwhile
+   */
+  readElements(scopes: readonly SetScope[], how?: 'quickly'): Promise<KernelElement[]>;
+  /** Those of the elements that are there. */
+  findElements(places: Iterable<ElementPlace>): Promise<KernelElement[]>;
   readSteps(): Promise<Steps>;
   readMailbox(): Promise<Completion[]>;
 }

@@ -1,9 +1,25 @@
 import { familyOf, networkTarget, parseAddress } from '../core/address.js';
-import type { Completion, ElementChange, GuardLayout, KernelElement, SetScope } from '../core/firewall.js';
+import type {
+  Completion,
+  ElementChange,
+  ElementPlace,
+  GuardLayout,
+  KernelElement,
+  SetElement,
+  SetScope,
+} from '../core/firewall.js';
+import { ElementIndex } from '../core/grants/element-index.js';
 import { type State, type StepKey, type Steps, stepKey } from '../core/knock/automaton.js';
 import { PROTOCOL_NUMBER, toPort } from '../core/ports.js';
-import { type Clock, seconds } from '../core/time.js';
-import { addElements, renderElement, renderHashTarget, renderStep, renderStepKey } from './contents.js';
+import { after, type Clock, seconds } from '../core/time.js';
+import {
+  addElements,
+  renderElement,
+  renderElements,
+  renderHashTarget,
+  renderStep,
+  renderStepKey,
+} from './contents.js';
 import type { Elements } from './elements.js';
 import { doneSet, FAMILIES, grantSet, STEP_MAP, TABLE } from './names.js';
 import { nftList, nftLoad, type OnStarted } from './nft-program.js';
@@ -42,6 +58,10 @@ export class NftElements implements Elements {
     if (lines.length > 0) await nftLoad(lines, this.#onStarted);
   }
 
+  async fill(elements: Iterable<SetElement>): Promise<void> {
+    await nftLoad(renderElements(this.#layout, elements, this.#clock), this.#onStarted);
+  }
+
   async changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void> {
     const gone = removed.map((key) => `delete element inet ${TABLE} ${STEP_MAP} { ${renderStepKey(key)} }\n`);
     const lines = [...gone, ...addElements(STEP_MAP, added.map(renderStep))];
@@ -54,12 +74,20 @@ export class NftElements implements Elements {
       for (const family of FAMILIES) {
         for (const { value, expires, comment } of await readSet('set', grantSet(scope, family))) {
           const target = networkTarget(parseAddress(String(value)), family === 6 ? this.#layout.ipv6Prefix : 32);
-          const remaining = expires === undefined ? null : seconds(Math.max(expires, 0.001));
-          found.push({ scope, target, remaining, comment: comment ?? null });
+          const now = this.#clock.monotonic();
+          const until = expires === undefined ? null : after(now, seconds(Math.max(expires, 0.001)));
+          found.push({ scope, target, until, comment: comment ?? null });
         }
       }
     }
     return found;
+  }
+
+  async findElements(places: Iterable<ElementPlace>): Promise<KernelElement[]> {
+    const wanted = new ElementIndex<ElementPlace>();
+    for (const place of places) wanted.add(place);
+    const scopes = new Set([...wanted.all()].map(({ scope }) => scope));
+    return (await this.readElements([...scopes])).filter((element) => wanted.get(element) !== undefined);
   }
 
   async readSteps(): Promise<Steps> {

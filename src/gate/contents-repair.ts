@@ -1,22 +1,59 @@
-import type { Firewall, GuardContents, SetElement } from '../core/firewall.js';
-import { compareElements, type Drift, HELD_TOLERANCE, isDrift, rangesDiffer } from '../core/grants/drift.js';
+import type { ElementPlace, Firewall, GuardContents, KernelElement, SetElement } from '../core/firewall.js';
+import {
+  compareElements,
+  comparing,
+  type Drift,
+  HELD_TOLERANCE,
+  isDrift,
+  rangesDiffer,
+  TOLERANCE,
+} from '../core/grants/drift.js';
+import { ElementIndex } from '../core/grants/element-index.js';
 import { diffSteps, type Steps } from '../core/knock/automaton.js';
 import type { Clock } from '../core/time.js';
+import { newPace } from './pace.js';
 
 /** How many addresses are named in a sentence. */
 const NAMED = 5;
 
-/** Compares what fills the guard in the kernel with what should, and puts it right. */
+/** Takes in grants that only the kernel knows, so that they are not taken for something that was slipped in. */
+export interface Adoption {
+  /** Told of elements that nothing asks for; afterwards something may. */
+  take(elements: readonly KernelElement[]): void;
+  /** Nothing more will be found. */
+  end(): void;
+}
+
+/** So many differences are looked at and put right in one turn. */
+const PIECE = 500;
+
+export interface ContentsRepairOptions {
+  readonly firewall: Firewall;
+  readonly clock: Clock;
+  readonly contents: () => GuardContents;
+  /** The element that should be at a place, as things stand now. */
+  readonly elementAt: (place: ElementPlace) => SetElement | undefined;
+  readonly steps: () => Steps;
+}
+
+/**
+ * Compares what fills the guard in the kernel with what should, and puts it right. There may be hundreds of thousands of
+ * elements: the comparing rests now and then, and what it finds is only a suspicion. Each suspect is looked up again by
+ * itself, and what is still wrong then is put right in the same turn: what is opened or closed meanwhile comes before or
+ * after, and is not undone.
+ */
 export class ContentsRepair {
   readonly #firewall: Firewall;
   readonly #clock: Clock;
   readonly #contents: () => GuardContents;
+  readonly #elementAt: ContentsRepairOptions['elementAt'];
   readonly #steps: () => Steps;
 
-  constructor(options: { firewall: Firewall; clock: Clock; contents: () => GuardContents; steps: () => Steps }) {
+  constructor(options: ContentsRepairOptions) {
     this.#firewall = options.firewall;
     this.#clock = options.clock;
     this.#contents = options.contents;
+    this.#elementAt = options.elementAt;
     this.#steps = options.steps;
   }
 
@@ -26,7 +63,7 @@ export class ContentsRepair {
   }
 
   async #differs(): Promise<boolean> {
-    if (isDrift((await this.#grants())()) || isDrift((await this.#held())())) return true;
+    for (const held of [false, true]) if (isDrift(await this.#suspects(held, await this.#read(held)))) return true;
     const { removed, added } = diffSteps(await this.#firewall.readSteps(), this.#steps());
     return removed.length + added.length > 0 || (await this.#rangesDiffer());
   }
@@ -45,9 +82,12 @@ export class ContentsRepair {
     return [...(await this.correctOpen()), ...ranges, ...(await this.correctHeld())];
   }
 
-  /** Puts right who is let in, and by which sequences. */
-  async correctOpen(): Promise<string[]> {
-    const { missing, wrong, extra } = await this.#correctElements(() => this.#grants());
+  /**
+   * Puts right who is let in, and by which sequences.
+   * @param seen what was read of the kernel a moment ago
+   */
+  async correctOpen(seen?: readonly KernelElement[]): Promise<string[]> {
+    const { missing, wrong, extra } = await this.correctGrants(seen);
     const steps = await this.#correctSteps();
     await this.#firewall.setRanges(this.#contents().ranges);
     return [
@@ -60,8 +100,17 @@ export class ContentsRepair {
 
   /** Puts right who is held. */
   async correctHeld(): Promise<string[]> {
-    const { missing, wrong, extra } = await this.#correctElements(() => this.#held());
+    const { missing, wrong, extra } = await this.#correctElements(true, await this.#read(true));
     return tell('changed among the held', [...missing, ...wrong, ...extra]);
+  }
+
+  /**
+   * Puts right the elements of grants.
+   * @param seen what was read of the kernel a moment ago
+   * @param adoption told of elements that nothing asks for, before they are removed
+   */
+  async correctGrants(seen?: readonly KernelElement[], adoption?: Adoption): Promise<Drift> {
+    return await this.#correctElements(false, seen ?? (await this.#read(false)), adoption);
   }
 
   async #correctSteps(): Promise<string[]> {
@@ -71,32 +120,56 @@ export class ContentsRepair {
     return ['the sequences were changed'];
   }
 
-  /**
-   * Looks twice, so that a change under way is not taken for drift: only what was wrong both times is. Compared and acted on
-   * in one turn: what is opened or closed meanwhile comes before or after, and is not undone.
-   */
-  async #correctElements(look: () => Promise<() => Drift>): Promise<Drift> {
-    const first = (await look())();
+  async #correctElements(
+    areHeld: boolean,
+    seen: readonly KernelElement[],
+    adoption?: Adoption,
+  ): Promise<Drift> {
+    const first = await this.#suspects(areHeld, seen);
     if (!isDrift(first)) return first;
-    const compare = await look();
-    const drift = inBoth(first, compare());
-    const { missing, wrong, extra } = drift;
-    if (isDrift(drift)) {
-      await this.#firewall.change({ present: [...missing, ...wrong], absent: extra, answered: [] });
+    const places: ElementPlace[] = [...first.missing, ...first.wrong, ...first.extra];
+    await this.#settled();
+    const kernel = new ElementIndex<KernelElement>();
+    for (const element of await this.#firewall.findElements(places)) kernel.add(element);
+    const found: { [K in keyof Drift]: Drift[K][number][] } = { missing: [], wrong: [], extra: [] };
+    const pace = newPace(this.#clock);
+    const written: Promise<void>[] = [];
+    for (let start = 0; start < places.length; start += PIECE) {
+      const { missing, wrong, extra } = this.#compareAt(places.slice(start, start + PIECE), kernel, areHeld, adoption);
+      found.missing.push(...missing);
+      found.wrong.push(...wrong);
+      found.extra.push(...extra);
+      const work = this.#firewall.change({ present: [...missing, ...wrong], absent: extra, answered: [] });
+      work.catch(() => undefined);
+      written.push(work);
+      if (pace.isDue) await pace.rest();
     }
-    return drift;
+    await Promise.all(written);
+    return found;
   }
 
-  async #grants(): Promise<() => Drift> {
-    await this.#settled();
-    const elements = await this.#firewall.readElements();
-    return () => compareElements(this.#elements(false), elements, this.#clock);
+  /** Compares as things stand now, in one turn. */
+  #compareAt(
+    places: readonly ElementPlace[],
+    kernel: ElementIndex<KernelElement>,
+    areHeld: boolean,
+    adoption: Adoption | undefined,
+  ): Drift {
+    const elements = places.flatMap((place) => kernel.get(place) ?? []);
+    const isUnknown = (element: KernelElement) => this.#elementAt(element) === undefined;
+    adoption?.take(elements.filter(isUnknown));
+    const desired = places.flatMap((place) => this.#elementAt(place) ?? []);
+    return compareElements(desired, elements, this.#clock, areHeld ? HELD_TOLERANCE : TOLERANCE);
   }
 
-  async #held(): Promise<() => Drift> {
+  #suspects(areHeld: boolean, kernel: readonly KernelElement[]): Promise<Drift> {
+    const tolerance = areHeld ? HELD_TOLERANCE : TOLERANCE;
+    return newPace(this.#clock).finish(comparing(this.#elements(areHeld), kernel, this.#clock, tolerance));
+  }
+
+  async #read(areHeld: boolean): Promise<readonly KernelElement[]> {
     await this.#settled();
-    const elements = await this.#firewall.readHeld();
-    return () => compareElements(this.#elements(true), elements, this.#clock, HELD_TOLERANCE);
+    return await (areHeld ? this.#firewall.readHeld() : this.#firewall.readElements());
   }
 
   /** Whatever is being written is in the kernel when this resolves. */
@@ -109,15 +182,6 @@ export class ContentsRepair {
       if ((element.scope === 'held') === areHeld && this.#firewall.scopes.has(element.scope)) yield element;
     }
   }
-}
-
-/** What the second look found that the first had found, too. */
-function inBoth(first: Drift, second: Drift): Drift {
-  const key = ({ scope, target }: Drift['extra'][number]) => `${scope} ${target}`;
-  const before = new Set([...first.missing, ...first.wrong, ...first.extra].map(key));
-  const isStill = (one: Drift['extra'][number]) => before.has(key(one));
-  const { missing, wrong, extra } = second;
-  return { missing: missing.filter(isStill), wrong: wrong.filter(isStill), extra: extra.filter(isStill) };
 }
 
 function tell(what: string, items: readonly { readonly target: string }[]): string[] {

@@ -1,7 +1,7 @@
 import { type Address, familyOf, networkTarget, neverAllowed, type Target } from '../core/address.js';
 import type { Entry } from '../core/entry.js';
 import { SallyportError } from '../core/errors.js';
-import type { ElementChange, RangeContents, SetElement, SetScope } from '../core/firewall.js';
+import type { ElementChange, ElementPlace, RangeContents, SetElement, SetScope } from '../core/firewall.js';
 import { elementsOf, isHashTarget, rangesOf } from '../core/grants/elements.js';
 import type { EndReason, Grant, GrantRecord } from '../core/grants/grant.js';
 import type { HeldTargets } from '../core/grants/held.js';
@@ -9,10 +9,15 @@ import type { GrantLedger, Opened, OpenRequest } from '../core/grants/ledger.js'
 import type { JournalEvent } from '../core/journal.js';
 import type { CompletedKnock } from '../core/knock/source.js';
 import type { Change } from '../core/store.js';
-import { type Clock, type Duration, formatDuration, type Monotonic, wallTime } from '../core/time.js';
+import { type Clock, type Duration, formatDuration, type Monotonic, minutes, wallTime } from '../core/time.js';
 import type { Log } from './log.js';
 import type { People } from './people.js';
 import type { Recorder } from './recorder.js';
+
+/** So many grants that end together are told of in one turn of the event loop; the kernel has closed them all. */
+const LARGEST_EXPIRY = 100;
+/** How often what is no longer held is forgotten. */
+const PRUNE_EVERY = minutes(1);
 
 /** The part of the packet filter that grants go to. Does nothing while no rules of ours are in the kernel. */
 export interface Door {
@@ -45,6 +50,9 @@ export class Doorkeeper {
   readonly #o: DoorkeeperOptions;
   /** The scopes that the kernel has an element for. */
   readonly #written = new Map<Target, ReadonlySet<SetScope>>();
+  /** Few combinations of scopes serve all targets: each is kept once. */
+  readonly #scopes = new Map<string, ReadonlySet<SetScope>>();
+  #prunedAt: Monotonic | undefined;
   #expiryTimer: NodeJS.Timeout | undefined;
 
   constructor(options: DoorkeeperOptions) {
@@ -150,7 +158,7 @@ export class Doorkeeper {
     for (const target of ledger.targets()) {
       if (!isHashTarget(target, ipv6Prefix)) continue;
       const elements = elementsOf(target, ledger.atTarget(target));
-      this.#written.set(target, new Set(elements.map(({ scope }) => scope)));
+      this.#written.set(target, this.#scopesOf(elements));
       yield* elements;
     }
     for (const [target, until] of held.all()) {
@@ -158,12 +166,23 @@ export class Doorkeeper {
     }
   }
 
+  /** The element that a hash set should hold at a place, as the ledger stands. */
+  elementAt({ scope, target }: ElementPlace): SetElement | undefined {
+    const { ledger, held, ipv6Prefix } = this.#o;
+    if (!isHashTarget(target, ipv6Prefix)) return undefined;
+    if (scope !== 'held') return elementsOf(target, ledger.atTarget(target)).find((one) => one.scope === scope);
+    const until = held.until(target);
+    return until === undefined ? undefined : { scope, target, until, comment: null };
+  }
+
   /** What the interval sets should hold. */
   ranges(): RangeContents {
     const { ledger, held, ipv6Prefix, entries } = this.#o;
-    const isRange = ({ target }: { target: Target }) => !isHashTarget(target, ipv6Prefix);
-    const heldRanges = [...held.all()].map(([target, until]) => ({ target, until })).filter(isRange);
-    return rangesOf(entries(), [...ledger.all()].filter(isRange), heldRanges);
+    const grants: Grant[] = [];
+    const heldRanges: { target: Target; until: Monotonic }[] = [];
+    for (const grant of ledger.all()) if (!isHashTarget(grant.target, ipv6Prefix)) grants.push(grant);
+    for (const [target, until] of held.all()) if (!isHashTarget(target, ipv6Prefix)) heldRanges.push({ target, until });
+    return rangesOf(entries(), grants, heldRanges);
   }
 
   /** Sets the timer for the next expiry anew; called when grants were put into the ledger from outside. */
@@ -213,7 +232,7 @@ export class Doorkeeper {
         continue;
       }
       const elements = elementsOf(target, grants);
-      const scopes = new Set<SetScope>(elements.map(({ scope }) => scope));
+      const scopes = this.#scopesOf(elements);
       present.push(...elements);
       if (heldUntil !== undefined) present.push({ scope: 'held', target, until: heldUntil, comment: null });
       for (const scope of this.#written.get(target) ?? []) if (!scopes.has(scope)) absent.push({ scope, target });
@@ -226,6 +245,13 @@ export class Doorkeeper {
       writes.push(this.#o.door.change({ present, absent, answered }));
     if (rangesChanged) writes.push(this.#o.door.setRanges(this.ranges()));
     await Promise.all(writes);
+  }
+
+  #scopesOf(elements: readonly SetElement[]): ReadonlySet<SetScope> {
+    const key = elements.map(({ scope }) => scope).join();
+    const known = this.#scopes.get(key) ?? new Set(elements.map(({ scope }) => scope));
+    this.#scopes.set(key, known);
+    return known;
   }
 
   #hold(target: Target, grants: readonly Grant[]): Monotonic | undefined {
@@ -297,19 +323,26 @@ export class Doorkeeper {
 
   /** The kernel has closed by itself; what is left is to say so, and to shorten the comments of shared elements. */
   #expire(): void {
-    const ended = this.#o.ledger.expire();
+    const ended = this.#o.ledger.expire(LARGEST_EXPIRY);
     const stillOpen: Target[] = [];
     for (const grant of ended) {
       void this.#o.recorder.record(this.#endChanges(grant, 'expired', null));
       if (this.#o.ledger.atTarget(grant.target).length > 0) stillOpen.push(grant.target);
       else this.#written.delete(grant.target);
     }
-    this.#o.held.prune(this.#o.clock.monotonic());
+    this.#prune();
     this.#schedule();
     if (stillOpen.length > 0) {
       this.#write(stillOpen, []).catch((error) =>
         this.#o.log.warn({ err: error }, 'shared elements were not rewritten'),
       );
     }
+  }
+
+  #prune(): void {
+    const now = this.#o.clock.monotonic();
+    if (this.#prunedAt !== undefined && now - this.#prunedAt < PRUNE_EVERY) return;
+    this.#prunedAt = now;
+    this.#o.held.prune(now);
   }
 }

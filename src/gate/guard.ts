@@ -1,9 +1,19 @@
 import { SallyportError } from '../core/errors.js';
-import type { Arming, ElementChange, Firewall, GuardContents, GuardState, RangeContents } from '../core/firewall.js';
+import type {
+  Arming,
+  ElementChange,
+  ElementPlace,
+  Firewall,
+  GuardContents,
+  GuardState,
+  KernelElement,
+  RangeContents,
+  SetElement,
+} from '../core/firewall.js';
 import type { JournalEvent } from '../core/journal.js';
 import { diffSteps, type Steps } from '../core/knock/automaton.js';
 import { type Clock, type Duration, formatDuration, type Monotonic, seconds } from '../core/time.js';
-import { ContentsRepair } from './contents-repair.js';
+import { type Adoption, ContentsRepair } from './contents-repair.js';
 import type { Door } from './doorkeeper.js';
 import type { Log } from './log.js';
 import { isUntouched, Provision, sameArming } from './provision.js';
@@ -22,6 +32,8 @@ export interface GuardOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly contents: () => GuardContents;
+  /** The element that should be at a place, as things stand now. */
+  readonly elementAt: (place: ElementPlace) => SetElement | undefined;
   readonly steps: () => Steps;
   /**
    * Told when the guard was put up over connections that may be older. Conntrack may take whoever spoke first since then for
@@ -46,6 +58,7 @@ export class Guard implements Door {
   #steps: Steps = new Map();
   #confirming: Promise<void> | undefined;
   #hasTable = false;
+  #loading: Promise<void> | undefined;
   #detail: string | null = null;
 
   constructor(options: GuardOptions) {
@@ -73,8 +86,12 @@ export class Guard implements Door {
     return this.#provision.until;
   }
 
-  /** Brings the kernel to what it should be, from whatever state it was found in. */
-  async start(found: GuardState): Promise<void> {
+  /**
+   * Brings the kernel to what it should be, from whatever state it was found in.
+   * @param seen the elements of grants that were read a moment ago, some perhaps overlooked
+   * @param adoption for grants that were overlooked
+   */
+  async start(found: GuardState, seen?: readonly KernelElement[], adoption?: Adoption): Promise<void> {
     if (found.table === 'opened') {
       this.#mode = 'open';
       this.#o.log.warn(
@@ -86,11 +103,12 @@ export class Guard implements Door {
     const arming = this.#wantedArming(found);
     if (found.table === 'intact') {
       this.#hasTable = true;
-      await this.#contents.correctOpen();
+      await this.#contents.correctOpen(seen);
       this.#steps = this.#o.steps();
-      this.#correctHeld();
+      this.#lookAgain(adoption);
       if (!sameArming(found.arming, arming)) await this.#o.firewall.arm(arming);
     } else {
+      adoption?.end();
       await this.#load(arming);
     }
     this.#setArming(arming);
@@ -108,16 +126,16 @@ export class Guard implements Door {
   }
 
   async change(change: ElementChange): Promise<void> {
-    if (this.#hasTable) await this.#mended(this.#o.firewall.change(change));
+    if (this.#hasTable || (await this.#hasTableSoon())) await this.#mended(this.#o.firewall.change(change));
   }
 
   async setRanges(ranges: RangeContents): Promise<void> {
-    if (this.#hasTable) await this.#mended(this.#o.firewall.setRanges(ranges));
+    if (this.#hasTable || (await this.#hasTableSoon())) await this.#mended(this.#o.firewall.setRanges(ranges));
   }
 
   /** Brings the automaton in the kernel to the users there are. */
   async syncSteps(): Promise<void> {
-    if (!this.#hasTable) return;
+    if (!this.#hasTable && !(await this.#hasTableSoon())) return;
     const wanted = this.#o.steps();
     const { removed, added } = diffSteps(this.#steps, wanted);
     this.#steps = wanted;
@@ -240,21 +258,34 @@ export class Guard implements Door {
     this.#repaired(`${what} by ${who}; put right`);
   }
 
+  /** Whether there is a table of ours, or will be when what is being loaded has been. */
+  async #hasTableSoon(): Promise<boolean> {
+    await this.#loading?.catch(() => undefined);
+    return this.#hasTable;
+  }
+
   async #load(arming: Arming): Promise<void> {
     const steps = this.#o.steps();
-    await this.#o.firewall.load({ ...this.#o.contents(), steps }, arming);
-    this.#steps = steps;
-    this.#hasTable = true;
+    const { elements, ranges } = this.#o.contents();
+    this.#loading = this.#o.firewall.load({ elements, ranges, steps }, arming).then(() => {
+      this.#steps = steps;
+      this.#hasTable = true;
+    });
+    await this.#loading.finally(() => {
+      this.#loading = undefined;
+    });
     await this.#o
       .onLoaded()
       .catch((error) => this.#o.log.warn({ err: error }, 'older connections could not be looked at'));
   }
 
-  /** At the start nobody waits for it: it is a long list, and most likely right. */
-  #correctHeld(): void {
+  /** At the start nobody waits for it: these are long lists, and most likely right. */
+  #lookAgain(adoption?: Adoption): void {
     this.#contents
-      .correctHeld()
-      .catch((error) => this.#o.log.warn({ err: error }, 'the held addresses could not be looked at'));
+      .correctGrants(undefined, adoption)
+      .finally(() => adoption?.end())
+      .then(() => this.#contents.correctHeld())
+      .catch((error) => this.#o.log.warn({ err: error }, 'the kernel could not be looked at again'));
   }
 
   #wantedArming(found: GuardState): Arming {

@@ -11,13 +11,12 @@ import { decodeGenerationMark, elementId, encodeDumpRequest } from './elements.j
 import { EAGAIN, EBADMSG, EINTR, NetlinkError } from './errors.js';
 import type { Libc } from './libc.js';
 import { decodeErrno, decodeMessages, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from './message.js';
-import { decodePiece, type Pass } from './passes.js';
+import { decodePiece, monotonicNow, type Pass, type Piece, type Reading } from './passes.js';
 import { NetlinkSocket } from './socket.js';
 
-interface TimedPass {
-  readonly pieces: readonly Uint8Array<ArrayBuffer>[];
+interface OnePass {
+  readonly pieces: readonly Piece[];
   readonly generation: number | undefined;
-  readonly startedAt: number;
 }
 
 const ATTEMPTS = 10;
@@ -28,30 +27,37 @@ const PASSES = 5;
 
 /**
  * Reads a set, in several passes if it takes more than one piece, until a pass brings nothing new.
+ * @param most at most so many passes
  * @throws NetlinkError ENOENT where there is no such set, EINTR where transactions kept coming in between
  */
-export async function dump(libc: Libc, table: string, set: string): Promise<Pass[]> {
+export async function dump(libc: Libc, table: string, set: string, most = PASSES): Promise<Reading> {
   const request = encodeDumpRequest(table, set);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const passes = await readPasses(libc, request, attempt < PATIENT_ATTEMPTS);
-    if (passes !== undefined) return passes;
+    const passes = await readPasses(libc, request, attempt < PATIENT_ATTEMPTS, most);
+    if (passes !== undefined) return { passes, at: monotonicNow() };
     await breathe();
   }
   throw new NetlinkError(EINTR, `dumping ${set}`);
 }
 
 /** @returns undefined where a transaction came in between */
-async function readPasses(libc: Libc, request: Uint8Array, patient: boolean): Promise<Pass[] | undefined> {
-  const passes: TimedPass[] = [];
+async function readPasses(
+  libc: Libc,
+  request: Uint8Array,
+  patient: boolean,
+  most: number,
+): Promise<Pass[] | undefined> {
+  const passes: OnePass[] = [];
   const seen = new Set<string>();
-  for (let news = true; news && passes.length < PASSES; ) {
+  for (let news = true; news && passes.length < most; ) {
     const pass = await readOnce(libc, request, patient);
     if (pass === undefined || pass.generation !== (passes[0] ?? pass).generation) return undefined;
     passes.push(pass);
+    if (passes.length === most) break;
     const before = seen.size;
     let filled = 0;
     for (const piece of pass.pieces) {
-      const elements = decodePiece(piece);
+      const elements = decodePiece(piece.bytes);
       if (elements.length > 0) filled++;
       for (const element of elements) seen.add(elementId(element));
       if (patient) await breathe();
@@ -59,15 +65,13 @@ async function readPasses(libc: Libc, request: Uint8Array, patient: boolean): Pr
     // One piece is one walk, and needs no other.
     news = filled > 1 && seen.size > before;
   }
-  const now = performance.now();
-  return passes.map(({ pieces, startedAt }) => ({ pieces, age: now - startedAt }));
+  return passes.map(({ pieces }) => ({ pieces }));
 }
 
 /** Reads a set once, by a socket of its own. @returns undefined where a transaction came in between */
-async function readOnce(libc: Libc, request: Uint8Array, patient: boolean): Promise<TimedPass | undefined> {
-  const startedAt = performance.now();
+async function readOnce(libc: Libc, request: Uint8Array, patient: boolean): Promise<OnePass | undefined> {
   const socket = NetlinkSocket.open(libc);
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  const pieces: Piece[] = [];
   let generation: number | undefined;
   try {
     socket.send(request);
@@ -78,11 +82,11 @@ async function readOnce(libc: Libc, request: Uint8Array, patient: boolean): Prom
         const errno = type === NLMSG_ERROR || type === NLMSG_DONE ? decodeErrno(body) : 0;
         if (errno !== 0) throw new NetlinkError(errno ?? EBADMSG, 'dumping a set');
         if ((flags & NLM_F_DUMP_INTR) !== 0) return undefined;
-        if (type === NLMSG_DONE) return { pieces, generation, startedAt };
+        if (type === NLMSG_DONE) return { pieces, generation };
         generation ??= decodeGenerationMark(body);
         if (decodeGenerationMark(body) !== generation) return undefined;
       }
-      pieces.push(new Uint8Array(datagram));
+      pieces.push({ bytes: new Uint8Array(datagram), at: monotonicNow() });
       if (patient) await breathe();
     }
   } finally {

@@ -1,18 +1,29 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { type Batch, encodeBatch, type Operation, type SetElement } from './elements.js';
+import { Pace } from '../core/pace.js';
+import type { Monotonic } from '../core/time.js';
+import { type Batch, encodeBatch, encodeGetRequest, type Operation, type SetElement } from './elements.js';
 import { NetlinkError, toError, unavailable } from './errors.js';
 import type { Reply, Request } from './nftables-worker.js';
-import { mergePasses, type Pass } from './passes.js';
+import { mergePasses, monotonicNow, type Reading } from './passes.js';
 import { ended, firstMessage } from './worker-thread.js';
 
 export type { Operation, SetElement } from './elements.js';
 export { NetlinkError } from './errors.js';
 
-/** For so many milliseconds at most does encoding or decoding hold the event loop. */
-const SLICE = 4;
+/** So many elements are asked for at once: the answers must find room in the socket. */
+const KEYS = 1000;
+/** So many such requests are with the thread at once, so that it need not wait for the next. */
+const AHEAD = 3;
 
-type Answer = number | readonly Pass[] | undefined;
+/** The elements of a set, some hundred at a time. */
+export interface Found {
+  readonly elements: readonly SetElement[];
+  /** When what they have `remaining` was left, in milliseconds of CLOCK_MONOTONIC. */
+  readonly at: Monotonic;
+}
+
+type Answer = number | Reading | undefined;
 
 interface Waiting {
   readonly resolve: (value: Answer) => void;
@@ -83,19 +94,41 @@ export class NftablesLink {
    * @throws NetlinkError ENOENT where there is no such set, EINTR where transactions of others kept coming in between
    */
   async dump(set: string): Promise<SetElement[]> {
+    const elements: SetElement[] = [];
+    for await (const found of this.read(set)) for (const element of found.elements) elements.push(element);
+    return elements;
+  }
+
+  /**
+   * As `dump`, a piece at a time, others having their turn between.
+   * @param passes at most so many: one alone is quick, and may lack elements that live where others expired meanwhile
+   */
+  async *read(set: string, passes?: number): AsyncGenerator<Found> {
     this.#assertOpen();
     const failed = (errno: number) => new NetlinkError(errno, `dumping set ${set}`);
-    const passes = await this.#request((id) => ({ kind: 'dump', id, table: this.#table, set }), failed);
-    const elements: SetElement[] = [];
-    let since = performance.now();
-    for (const some of typeof passes === 'object' ? mergePasses(passes) : []) {
-      for (const element of some) elements.push(element);
-      if (performance.now() - since > SLICE) {
-        await breathe();
-        since = performance.now();
-      }
+    const how = passes === undefined ? {} : { passes };
+    yield* decode(await this.#request((id) => ({ kind: 'dump', id, table: this.#table, set, ...how }), failed));
+  }
+
+  /**
+   * Those of the elements with these keys that are there, a thousand at a time and in no order.
+   * @throws NetlinkError
+   */
+  async *get(set: string, keys: Iterable<Uint8Array>): AsyncGenerator<Found> {
+    this.#assertOpen();
+    const failed = (errno: number) => new NetlinkError(errno, `reading elements of set ${set}`);
+    const answers: Promise<Answer>[] = [];
+    const ask = (some: readonly Uint8Array[]) => {
+      const bytes = encodeGetRequest(this.#table, set, some);
+      const answer = this.#request((id) => ({ kind: 'get', id, bytes }), failed, [bytes.buffer]);
+      answer.catch(() => undefined);
+      answers.push(answer);
+    };
+    for (const some of inPieces(keys, KEYS)) {
+      ask(some);
+      if (answers.length >= AHEAD) yield* decode(await answers.shift());
     }
-    return elements;
+    for (const answer of answers) yield* decode(await answer);
   }
 
   /** The number of the last transaction on any table of this network namespace. @throws NetlinkError */
@@ -163,13 +196,31 @@ export class NftablesLink {
 /** Encodes a batch; a large one in slices. */
 async function encode(table: string, operations: readonly Operation[]): Promise<Batch> {
   const steps = encodeBatch(table, operations);
-  let since = performance.now();
+  const pace = new Pace(monotonicNow, breathe);
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
-    if (performance.now() - since > SLICE) {
-      await breathe();
-      since = performance.now();
-    }
+    if (pace.isDue) await pace.rest();
   }
+}
+
+/** @throws NetlinkError EBADMSG */
+async function* decode(reading: Answer): AsyncGenerator<Found> {
+  if (typeof reading !== 'object') return;
+  const pace = new Pace(monotonicNow, breathe);
+  for (const elements of mergePasses(reading)) {
+    yield { elements, at: reading.at };
+    if (pace.isDue) await pace.rest();
+  }
+}
+
+function* inPieces<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let piece: T[] = [];
+  for (const item of items) {
+    piece.push(item);
+    if (piece.length < size) continue;
+    yield piece;
+    piece = [];
+  }
+  if (piece.length > 0) yield piece;
 }

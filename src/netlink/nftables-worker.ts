@@ -3,21 +3,23 @@ import { parentPort } from 'node:worker_threads';
 import { dump } from './dump.js';
 import { decodeGeneration, encodeGenerationRequest, NFT_MSG_NEWGEN } from './elements.js';
 import { EBADMSG, type Failure, NetlinkError, unavailable } from './errors.js';
+import { getElements } from './get.js';
 import { type Libc, loadLibc } from './libc.js';
 import { decodeErrno, NLMSG_ERROR } from './message.js';
-import type { Pass } from './passes.js';
+import type { Reading } from './passes.js';
 import { NetlinkSocket } from './socket.js';
 
 export type Request =
   | { readonly kind: 'transact'; readonly id: number; readonly bytes: Uint8Array; readonly last: number }
   | { readonly kind: 'generation'; readonly id: number }
-  | { readonly kind: 'dump'; readonly id: number; readonly table: string; readonly set: string }
+  | { readonly kind: 'dump'; readonly id: number; readonly table: string; readonly set: string; readonly passes?: number }
+  | { readonly kind: 'get'; readonly id: number; readonly bytes: Uint8Array }
   | { readonly kind: 'close' };
 
 export type Reply =
   | { readonly kind: 'ready'; readonly portId: number }
   | { readonly kind: 'unavailable'; readonly failure: Failure }
-  | { readonly kind: 'done'; readonly id: number; readonly value?: number | readonly Pass[] }
+  | { readonly kind: 'done'; readonly id: number; readonly value?: number | Reading }
   | { readonly kind: 'refused'; readonly id: number; readonly errno: number; readonly sequence?: number };
 
 /** Answers to a batch with very many refused messages are the most that waits here. */
@@ -60,9 +62,11 @@ async function answer(libc: Libc, socket: NetlinkSocket, request: Exclude<Reques
     } else if (request.kind === 'generation') {
       reply({ kind: 'done', id, value: readGeneration(socket) });
     } else {
-      const passes = await dump(libc, request.table, request.set);
-      const buffers = passes.flatMap(({ pieces }) => pieces.map(({ buffer }) => buffer));
-      reply({ kind: 'done', id, value: passes }, buffers);
+      const isGet = request.kind === 'get';
+      const value = isGet
+        ? getElements(socket, request.bytes)
+        : await dump(libc, request.table, request.set, request.passes);
+      reply({ kind: 'done', id, value }, value.passes.flatMap(({ pieces }) => pieces.map(({ bytes }) => bytes.buffer)));
     }
   } catch (error) {
     reply({ kind: 'refused', id, errno: error instanceof NetlinkError ? error.errno : EBADMSG });

@@ -2,6 +2,7 @@ import type {
   Arming,
   Completion,
   ElementChange,
+  ElementPlace,
   Firewall,
   GuardContents,
   GuardState,
@@ -215,6 +216,11 @@ export class FakeFirewall implements Firewall {
     return this.#read(true);
   }
 
+  async findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]> {
+    const wanted = new Set([...places].map(({ scope, target }) => `${scope} ${target}`));
+    return [...this.#read(false), ...this.#read(true)].filter(({ scope, target }) => wanted.has(`${scope} ${target}`));
+  }
+
   async readRanges(): Promise<readonly KernelRange[]> {
     await this.onCall?.('readRanges');
     const now = this.#clock.monotonic();
@@ -260,7 +266,7 @@ export class FakeFirewall implements Firewall {
         scope,
         target,
         comment,
-        remaining: forever === true ? null : millis(until - now),
+        until: forever === true ? null : until,
       }));
   }
 

@@ -89,6 +89,7 @@ export function gateRig({ users = [ANNA, BEN], isConfirmed = true, ipv6Prefix = 
     clock,
     log,
     contents: () => ({ steps: people.steps(), elements: doorkeeper.elements(), ranges: doorkeeper.ranges() }),
+    elementAt: (place) => doorkeeper.elementAt(place),
     steps: () => people.steps(),
     onLoaded: async () => {
       loads++;

@@ -350,7 +350,7 @@ describe('several users behind one address', () => {
     expect(rig.firewall.open).toEqual([`ssh ${LAPTOP}`]);
     const [element] = await rig.firewall.readElements();
     expect(parseComment(element?.comment ?? '')).toMatchObject([{ userId: 1 }]);
-    expect(element?.remaining).toBe(minutes(50));
+    expect(element?.until).toBe(rig.clock.monotonic() + minutes(50));
     expect(rig.store.events.at(-1)).toMatchObject({ event: 'grant.expired', user: 'ben' });
   });
 });

@@ -1,9 +1,11 @@
-import type { AddressRange, Target } from '../address.js';
-import type { KernelElement, KernelRange, RangeContents, SetElement, SetScope } from '../firewall.js';
+import type { AddressRange } from '../address.js';
+import type { ElementPlace, KernelElement, KernelRange, RangeContents, SetElement, SetScope } from '../firewall.js';
+import { finishAtOnce } from '../pace.js';
 import { between, type Clock, hours, type Monotonic, millis } from '../time.js';
+import { ElementIndex } from './element-index.js';
 
 /** The kernel counts in its own ticks, and a listing may round to seconds. */
-const TOLERANCE = millis(2500);
+export const TOLERANCE = millis(2500);
 /** For held addresses: they are held for a day and more, which need not be exact (held.ts). */
 export const HELD_TOLERANCE = hours(2);
 
@@ -14,7 +16,7 @@ export interface Drift {
   /** There, with the wrong time or with none. */
   readonly wrong: readonly SetElement[];
   /** There, though nothing asks for it. */
-  readonly extra: readonly { readonly scope: SetScope; readonly target: Target }[];
+  readonly extra: readonly ElementPlace[];
 }
 
 /**
@@ -23,25 +25,41 @@ export interface Drift {
  */
 export function compareElements(
   desired: Iterable<SetElement>,
-  kernel: readonly KernelElement[],
+  kernel: Iterable<KernelElement>,
   clock: Clock,
   tolerance = TOLERANCE,
 ): Drift {
-  const found = new Map(kernel.map((element) => [`${element.scope} ${element.target}`, element]));
+  return finishAtOnce(comparing(desired, kernel, clock, tolerance));
+}
+
+/** As `compareElements`, step by step: what changes between two steps may be taken either way. */
+export function* comparing(
+  desired: Iterable<SetElement>,
+  kernel: Iterable<KernelElement>,
+  clock: Clock,
+  tolerance = TOLERANCE,
+): Generator<void, Drift> {
+  const found = new ElementIndex<KernelElement>();
+  for (const element of kernel) {
+    found.add(element);
+    yield;
+  }
   const missing: SetElement[] = [];
   const wrong: SetElement[] = [];
-  const now = clock.monotonic();
   for (const element of desired) {
-    const key = `${element.scope} ${element.target}`;
-    const seen = found.get(key);
-    found.delete(key);
-    const left = between(now, element.until);
+    const seen = found.get(element);
+    found.delete(element);
     if (seen === undefined) {
-      if (left > TOLERANCE) missing.push(element);
-    } else if (seen.remaining === null || Math.abs(seen.remaining - left) > tolerance) wrong.push(element);
+      if (between(clock.monotonic(), element.until) > TOLERANCE) missing.push(element);
+    } else if (seen.until === null || Math.abs(between(element.until, seen.until)) > tolerance) wrong.push(element);
+    yield;
   }
-  const extra = [...found.values()].filter(({ remaining }) => remaining === null || remaining > TOLERANCE);
-  return { missing, wrong, extra: extra.map(({ scope, target }) => ({ scope, target })) };
+  const extra: ElementPlace[] = [];
+  for (const { scope, target, until } of found.all()) {
+    if (until === null || between(clock.monotonic(), until) > TOLERANCE) extra.push({ scope, target });
+    yield;
+  }
+  return { missing, wrong, extra };
 }
 
 export function isDrift({ missing, wrong, extra }: Drift): boolean {
