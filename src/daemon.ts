@@ -25,6 +25,7 @@ import { UserDesk } from './gate/user-desk.js';
 import { bootId, ownAddresses } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
 import { inboundPeers } from './host/listeners.js';
+import { LoopWatch } from './host/loop.js';
 import { ServiceManager } from './host/notify.js';
 import { sshPeers } from './host/ssh-peers.js';
 import { Kernel } from './kernel.js';
@@ -92,6 +93,9 @@ export class Daemon {
     const layout = await guardLayout(config);
     checkPool(layout);
     await this.#manager.start();
+    const loop = new LoopWatch();
+    loop.start();
+    this.#onStop(() => loop.stop());
 
     const store = new SqliteStore({ directory: config.state.directory, onFailed: this.#onFailed });
     await store.open();
@@ -244,6 +248,7 @@ export class Daemon {
       recorder,
       store,
       knockHealth: () => source.health(),
+      vitals: () => ({ rss: process.memoryUsage.rss(), longestHold: loop.longest }),
     });
     const control = new ControlServer({ socket: config.control.socket, gateway, version: VERSION, log: this.#log });
     await control.start();

@@ -48,10 +48,6 @@ export interface DoorkeeperOptions {
  */
 export class Doorkeeper {
   readonly #o: DoorkeeperOptions;
-  /** The scopes that the kernel has an element for. */
-  readonly #written = new Map<Target, ReadonlySet<SetScope>>();
-  /** Few combinations of scopes serve all targets: each is kept once. */
-  readonly #scopes = new Map<string, ReadonlySet<SetScope>>();
   #prunedAt: Monotonic | undefined;
   #expiryTimer: NodeJS.Timeout | undefined;
 
@@ -118,7 +114,7 @@ export class Doorkeeper {
   async open(request: OpenRequest): Promise<Grant> {
     const opened = this.#o.ledger.open(request);
     try {
-      await this.#write([opened.grant.target, ...opened.evicted.map(({ target }) => target)], []);
+      await this.#write(touchedBy(opened), []);
     } catch (error) {
       this.#undo([opened]);
       throw new SallyportError('SP_FIREWALL_FAILED', { problem: 'it is being put right; try again' }, error);
@@ -131,10 +127,7 @@ export class Doorkeeper {
   async end(grants: readonly Grant[], reason: EndReason, detail: string | null = null): Promise<void> {
     const ended = grants.flatMap(({ id }) => this.#o.ledger.end(id) ?? []);
     const recorded = ended.map((grant) => this.#o.recorder.record(this.#endChanges(grant, reason, detail)));
-    await this.#write(
-      ended.map(({ target }) => target),
-      [],
-    );
+    await this.#write(ended, []);
     await Promise.all(recorded).catch(() => undefined);
   }
 
@@ -157,9 +150,7 @@ export class Doorkeeper {
     const { ledger, held, ipv6Prefix } = this.#o;
     for (const target of ledger.targets()) {
       if (!isHashTarget(target, ipv6Prefix)) continue;
-      const elements = elementsOf(target, ledger.atTarget(target));
-      this.#written.set(target, this.#scopesOf(elements));
-      yield* elements;
+      yield* elementsOf(target, ledger.atTarget(target));
     }
     for (const [target, until] of held.all()) {
       if (isHashTarget(target, ipv6Prefix)) yield { scope: 'held', target, until, comment: null };
@@ -192,9 +183,8 @@ export class Doorkeeper {
 
   async #carryOut(opened: readonly Opened[], answered: ElementChange['answered']): Promise<boolean> {
     const news = opened.filter(({ outcome }) => outcome !== 'repeated');
-    const targets = news.flatMap(({ grant, evicted }) => [grant.target, ...evicted.map(({ target }) => target)]);
     try {
-      await this.#write(targets, answered);
+      await this.#write(news.flatMap(touchedBy), answered);
     } catch (error) {
       this.#o.log.error({ err: error }, 'the packet filter did not take a knock');
       this.#undo(news);
@@ -220,24 +210,32 @@ export class Doorkeeper {
     this.#schedule();
   }
 
-  async #write(targets: readonly Target[], answered: ElementChange['answered']): Promise<void> {
+  /**
+   * Brings the kernel to what the ledger says of the targets of these grants.
+   * @param grants as they are, and as they were: the kernel may have elements for their services
+   */
+  async #write(grants: readonly Grant[], answered: ElementChange['answered']): Promise<void> {
+    const services = new Map<Target, Set<SetScope>>();
+    for (const grant of grants) {
+      const known = services.get(grant.target) ?? new Set();
+      services.set(grant.target, known);
+      for (const service of grant.services) known.add(service);
+    }
     const present: SetElement[] = [];
     const absent: { scope: SetScope; target: Target }[] = [];
     let rangesChanged = false;
-    for (const target of new Set(targets)) {
-      const grants = this.#o.ledger.atTarget(target);
-      const heldUntil = this.#hold(target, grants);
+    for (const [target, scopes] of services) {
+      const open = this.#o.ledger.atTarget(target);
+      const heldUntil = this.#hold(target, open);
       if (!isHashTarget(target, this.#o.ipv6Prefix)) {
         rangesChanged = true;
         continue;
       }
-      const elements = elementsOf(target, grants);
-      const scopes = this.#scopesOf(elements);
+      const elements = elementsOf(target, open);
       present.push(...elements);
       if (heldUntil !== undefined) present.push({ scope: 'held', target, until: heldUntil, comment: null });
-      for (const scope of this.#written.get(target) ?? []) if (!scopes.has(scope)) absent.push({ scope, target });
-      if (scopes.size > 0) this.#written.set(target, scopes);
-      else this.#written.delete(target);
+      for (const { scope } of elements) scopes.delete(scope);
+      for (const scope of scopes) absent.push({ scope, target });
     }
     this.#schedule();
     const writes: Promise<void>[] = [];
@@ -245,13 +243,6 @@ export class Doorkeeper {
       writes.push(this.#o.door.change({ present, absent, answered }));
     if (rangesChanged) writes.push(this.#o.door.setRanges(this.ranges()));
     await Promise.all(writes);
-  }
-
-  #scopesOf(elements: readonly SetElement[]): ReadonlySet<SetScope> {
-    const key = elements.map(({ scope }) => scope).join();
-    const known = this.#scopes.get(key) ?? new Set(elements.map(({ scope }) => scope));
-    this.#scopes.set(key, known);
-    return known;
   }
 
   #hold(target: Target, grants: readonly Grant[]): Monotonic | undefined {
@@ -324,16 +315,15 @@ export class Doorkeeper {
   /** The kernel has closed by itself; what is left is to say so, and to shorten the comments of shared elements. */
   #expire(): void {
     const ended = this.#o.ledger.expire(LARGEST_EXPIRY);
-    const stillOpen: Target[] = [];
+    const shared: Grant[] = [];
     for (const grant of ended) {
       void this.#o.recorder.record(this.#endChanges(grant, 'expired', null));
-      if (this.#o.ledger.atTarget(grant.target).length > 0) stillOpen.push(grant.target);
-      else this.#written.delete(grant.target);
+      if (this.#o.ledger.atTarget(grant.target).length > 0) shared.push(grant);
     }
     this.#prune();
     this.#schedule();
-    if (stillOpen.length > 0) {
-      this.#write(stillOpen, []).catch((error) =>
+    if (shared.length > 0) {
+      this.#write(shared, []).catch((error) =>
         this.#o.log.warn({ err: error }, 'shared elements were not rewritten'),
       );
     }
@@ -345,4 +335,9 @@ export class Doorkeeper {
     this.#prunedAt = now;
     this.#o.held.prune(now);
   }
+}
+
+/** The grants that an opening has changed, as they were and as they are. */
+function touchedBy({ grant, before, evicted }: Opened): Grant[] {
+  return [grant, ...(before === null ? [] : [before]), ...evicted];
 }

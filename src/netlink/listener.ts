@@ -4,7 +4,7 @@ import { toError, unavailable } from './errors.js';
 import type { ListenerData, Report, Source } from './listener-worker.js';
 import type { LoggedPacket } from './nflog.js';
 import type { TableChange } from './transactions.js';
-import { ended, firstMessage } from './worker-thread.js';
+import { ended, firstMessage, SMALL_YOUNG } from './worker-thread.js';
 
 export type { LoggedPacket } from './nflog.js';
 export type { TableChange } from './transactions.js';
@@ -64,6 +64,7 @@ export class NetlinkListener {
     this.#state = 'starting';
     const worker = new Worker(new URL('./listener-worker.js', import.meta.url), {
       name: 'netlink-listener',
+      resourceLimits: SMALL_YOUNG,
       workerData: this.#data,
     });
     this.#worker = worker;

@@ -6,7 +6,7 @@ import { type Batch, encodeBatch, encodeGetRequest, type Operation, type SetElem
 import { NetlinkError, toError, unavailable } from './errors.js';
 import type { Reply, Request } from './nftables-worker.js';
 import { mergePasses, monotonicNow, type Reading } from './passes.js';
-import { ended, firstMessage } from './worker-thread.js';
+import { ended, firstMessage, SMALL_YOUNG } from './worker-thread.js';
 
 export type { Operation, SetElement } from './elements.js';
 export { NetlinkError } from './errors.js';
@@ -49,7 +49,10 @@ export class NftablesLink {
    * @throws SP_NETLINK_UNAVAILABLE where koffi cannot be loaded, or without CAP_NET_ADMIN, or without nf_tables
    */
   static async open({ table }: { readonly table: string }): Promise<NftablesLink> {
-    const worker = new Worker(new URL('./nftables-worker.js', import.meta.url), { name: 'nftables' });
+    const worker = new Worker(new URL('./nftables-worker.js', import.meta.url), {
+      name: 'nftables',
+      resourceLimits: SMALL_YOUNG,
+    });
     try {
       const first = await firstMessage<Reply>(worker);
       if (first.kind === 'unavailable') throw toError(first.failure);
