@@ -20,11 +20,7 @@ export function* renderContents(layout: GuardLayout, contents: GuardContents, cl
 }
 
 /** Elements of the hash sets, all of them looked at before the first piece is made. */
-export function* renderElements(
-  layout: GuardLayout,
-  elements: Iterable<SetElement>,
-  clock: Clock,
-): Generator<string> {
+export function* renderElements(layout: GuardLayout, elements: Iterable<SetElement>, clock: Clock): Generator<string> {
   const known = new Set<SetScope>(setScopes(layout).all);
   const bySet = new Map<string, SetElement[]>();
   for (const element of elements) {

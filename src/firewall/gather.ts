@@ -17,7 +17,8 @@ export class Gatherer {
   readonly #serialize: Serialize;
   readonly #write: (change: ElementChange) => Promise<void>;
   #pending = new Map<string, Pending>();
-  #answered: Completion[] = [];
+  /** Each once: what is deleted twice in one transaction fails it. */
+  #answered = new Map<string, Completion>();
   #turn: Promise<void> | undefined;
 
   constructor(serialize: Serialize, write: (change: ElementChange) => Promise<void>) {
@@ -29,16 +30,16 @@ export class Gatherer {
   add({ present, absent, answered }: ElementChange): Promise<void> {
     for (const element of present) this.#pending.set(`${element.scope} ${element.target}`, { element });
     for (const one of absent) this.#pending.set(`${one.scope} ${one.target}`, { absent: one });
-    this.#answered.push(...answered);
+    for (const one of answered) this.#answered.set(`${one.state} ${one.source}`, one);
     this.#turn ??= this.#serialize(() => this.#flush());
     return this.#turn;
   }
 
   async #flush(): Promise<void> {
     const pending = [...this.#pending.values()];
-    const answered = this.#answered;
+    const answered = [...this.#answered.values()];
     this.#pending = new Map();
-    this.#answered = [];
+    this.#answered = new Map();
     this.#turn = undefined;
     const longest = Math.max(pending.length, answered.length);
     for (let start = 0; start < longest; start += LARGEST) {

@@ -12,14 +12,7 @@ import { ElementIndex } from '../core/grants/element-index.js';
 import { type State, type StepKey, type Steps, stepKey } from '../core/knock/automaton.js';
 import { PROTOCOL_NUMBER, toPort } from '../core/ports.js';
 import { after, type Clock, seconds } from '../core/time.js';
-import {
-  addElements,
-  renderElement,
-  renderElements,
-  renderHashTarget,
-  renderStep,
-  renderStepKey,
-} from './contents.js';
+import { addElements, renderElement, renderElements, renderHashTarget, renderStep, renderStepKey } from './contents.js';
 import type { Elements } from './elements.js';
 import { doneSet, FAMILIES, grantSet, STEP_MAP, TABLE } from './names.js';
 import { nftList, nftLoad, type OnStarted } from './nft-program.js';

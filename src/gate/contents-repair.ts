@@ -120,11 +120,7 @@ export class ContentsRepair {
     return ['the sequences were changed'];
   }
 
-  async #correctElements(
-    areHeld: boolean,
-    seen: readonly KernelElement[],
-    adoption?: Adoption,
-  ): Promise<Drift> {
+  async #correctElements(areHeld: boolean, seen: readonly KernelElement[], adoption?: Adoption): Promise<Drift> {
     const first = await this.#suspects(areHeld, seen);
     if (!isDrift(first)) return first;
     const places: ElementPlace[] = [...first.missing, ...first.wrong, ...first.extra];

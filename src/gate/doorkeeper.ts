@@ -323,9 +323,7 @@ export class Doorkeeper {
     this.#prune();
     this.#schedule();
     if (shared.length > 0) {
-      this.#write(shared, []).catch((error) =>
-        this.#o.log.warn({ err: error }, 'shared elements were not rewritten'),
-      );
+      this.#write(shared, []).catch((error) => this.#o.log.warn({ err: error }, 'shared elements were not rewritten'));
     }
   }
 

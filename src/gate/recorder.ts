@@ -6,7 +6,7 @@ import type { Log } from './log.js';
 
 const RETRY_MS = 1000;
 /** So many changes go to the store at once: to make them JSON holds the event loop for some milliseconds. */
-const LARGEST_WRITE = 1000;
+const LARGEST_WRITE = 4000;
 /** Followers are told of so many events in one turn of the event loop. */
 const TOLD_AT_ONCE = 100;
 const LONGEST_QUEUE = 200_000;

@@ -34,7 +34,12 @@ export interface RecoveryOptions {
  */
 export async function completed(
   elements: readonly KernelElement[],
-  { firewall, state, ipv6Prefix, clock }: { firewall: Firewall; state: StoredState; ipv6Prefix: 64 | 128; clock: Clock },
+  {
+    firewall,
+    state,
+    ipv6Prefix,
+    clock,
+  }: { firewall: Firewall; state: StoredState; ipv6Prefix: 64 | 128; clock: Clock },
 ): Promise<readonly KernelElement[]> {
   const pace = newPace(clock);
   const seen = new Map<string, Set<string>>();

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { EBADMSG, EBUSY, EINTR, EPERM, type Failure, isLoss, NetlinkError, unavailable } from './errors.js';
 import { type Libc, loadLibc } from './libc.js';
+import { IS_OVER, MOST_ROUNDS_AHEAD, ROUNDS_AHEAD, WAKE_FD } from './listener-shared.js';
 import { decodeErrno, NLMSG_ERROR } from './message.js';
 import { decodePackets, encodeNflogBind, type LoggedPacket } from './nflog.js';
 import { NetlinkSocket, NFNLGRP_NFTABLES } from './socket.js';
@@ -12,8 +13,8 @@ export interface ListenerData {
   readonly table: string;
   readonly ownPortIds: readonly number[];
   readonly receiveBuffer: number;
-  /** One number: the eventfd that wakes this thread, once there is one. The main thread writes to it and closes it. */
-  readonly wake: Int32Array;
+  /** Numbers shared with the main thread: see listener-shared.ts. */
+  readonly shared: Int32Array;
 }
 
 export type Source = 'nflog' | 'events';
@@ -35,7 +36,10 @@ const BACKSTOP = 1000;
 /** Enough for the IP header with its options, and the transport's. */
 const COPY_BYTES = 128;
 /** Datagrams read of one socket before what they held is reported and the other has its turn. */
-const ROUND = 256;
+const ROUND = 100;
+
+/** For so many milliseconds at most is it kept back that packets were lost, while others still wait to be read. */
+const KEEP_BACK = 5000;
 
 /** The NFLOG group belongs to another. */
 class GroupTaken extends Error {}
@@ -73,7 +77,7 @@ try {
   const libc = await loadLibc();
   const wake = libc.eventfd(0, EFD_CLOEXEC);
   if (wake < 0) throw new NetlinkError(libc.errno(), 'making an eventfd');
-  Atomics.store(data.wake, 0, wake);
+  Atomics.store(data.shared, WAKE_FD, wake);
   // Joining the events' group needs the same rights as NFLOG: from here on, EPERM means that the group is taken.
   const events = NetlinkSocket.open(libc, { group: NFNLGRP_NFTABLES, receiveBuffer: data.receiveBuffer });
   sockets.push(events);
@@ -102,44 +106,62 @@ function bindGroup(nflog: NetlinkSocket): void {
 
 function listen(libc: Libc, wake: number, nflog: NetlinkSocket, events: NetlinkSocket): void {
   const watch = new TransactionWatch(data.table, data.ownPortIds);
-  const waiting = new PollSet([wake, nflog.fd, events.fd]);
-  for (;;) {
-    if (libc.poll(waiting.fds, waiting.count, BACKSTOP) < 0) {
+  const everything = new PollSet([wake, nflog.fd, events.fd]);
+  const onlyWake = new PollSet([wake]);
+  const count = new Uint8Array(8);
+  /** When packets were lost that nobody was told of yet. */
+  let lostAt: number | undefined;
+  while (Atomics.load(data.shared, IS_OVER) === 0) {
+    const isAhead = Atomics.load(data.shared, ROUNDS_AHEAD) >= MOST_ROUNDS_AHEAD;
+    const waiting = isAhead ? onlyWake : everything;
+    const patience = lostAt === undefined || isAhead ? BACKSTOP : 0;
+    if (libc.poll(waiting.fds, waiting.count, patience) < 0) {
       const errno = libc.errno();
       if (errno !== EINTR) throw new NetlinkError(errno, 'poll');
       continue;
     }
-    if (waiting.isReady(0)) return;
+    if (waiting.isReady(0)) libc.read(wake, count, count.length);
+    if (isAhead || waiting.isReady(0)) continue;
     const packets: LoggedPacket[] = [];
     const changes: TableChange[] = [];
     const overruns: Source[] = [];
-    if (waiting.isReady(1)) {
-      const whole = drain(nflog, (datagram) => packets.push(...decodePackets(datagram)));
-      if (!whole) overruns.push('nflog');
+    if (waiting.isReady(1) || lostAt !== undefined) {
+      const { isWhole, isEmpty } = drain(nflog, (datagram) => packets.push(...decodePackets(datagram)));
+      if (!isWhole) lostAt ??= performance.now();
+      // Whoever hears of it looks for what nobody was told of: that should not be what still waits here.
+      if (lostAt !== undefined && (isEmpty || performance.now() - lostAt > KEEP_BACK)) {
+        lostAt = undefined;
+        overruns.push('nflog');
+      }
     }
     if (waiting.isReady(2)) {
-      const whole = drain(events, (datagram) => changes.push(...watch.feed(datagram)));
-      if (!whole) {
+      const { isWhole } = drain(events, (datagram) => changes.push(...watch.feed(datagram)));
+      if (!isWhole) {
         overruns.push('events');
         watch.reset();
       }
     }
-    if (packets.length + changes.length + overruns.length > 0) report({ kind: 'round', packets, changes, overruns });
+    if (packets.length + changes.length + overruns.length === 0) continue;
+    Atomics.add(data.shared, ROUNDS_AHEAD, 1);
+    report({ kind: 'round', packets, changes, overruns });
   }
 }
 
-/** Hands over what waits, up to a round's worth. @returns whether nothing was lost */
-function drain(socket: NetlinkSocket, take: (datagram: Uint8Array) => void): boolean {
-  let whole = true;
+/** Hands over what waits, up to a round's worth; tells whether nothing was lost, and whether nothing more waits. */
+function drain(
+  socket: NetlinkSocket,
+  take: (datagram: Uint8Array) => void,
+): { readonly isWhole: boolean; readonly isEmpty: boolean } {
+  let isWhole = true;
   for (let n = 0; n < ROUND; n++) {
     try {
       const datagram = socket.receive();
-      if (datagram === undefined) break;
+      if (datagram === undefined) return { isWhole, isEmpty: true };
       take(datagram);
     } catch (error) {
       if (!isLoss(error)) throw error;
-      whole = false;
+      isWhole = false;
     }
   }
-  return whole;
+  return { isWhole, isEmpty: false };
 }

@@ -1,6 +1,7 @@
 import { closeSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { toError, unavailable } from './errors.js';
+import { IS_OVER, MOST_ROUNDS_AHEAD, ROUNDS_AHEAD, SHARED_NUMBERS, WAKE_FD } from './listener-shared.js';
 import type { ListenerData, Report, Source } from './listener-worker.js';
 import type { LoggedPacket } from './nflog.js';
 import type { TableChange } from './transactions.js';
@@ -40,7 +41,7 @@ export class NetlinkListener {
   readonly #data: ListenerData;
   readonly #events: NetlinkListenerEvents;
   readonly #expected = new Map<number, number>();
-  readonly #wakeNow = () => this.#wake();
+  readonly #endNow = () => this.#end();
   #worker: Worker | undefined;
   #state: 'new' | 'starting' | 'listening' | 'ended' = 'new';
 
@@ -50,7 +51,7 @@ export class NetlinkListener {
       table: options.table,
       ownPortIds: options.ownPortIds,
       receiveBuffer: options.receiveBuffer ?? RECEIVE_BUFFER,
-      wake: new Int32Array(new SharedArrayBuffer(4)),
+      shared: new Int32Array(new SharedArrayBuffer(4 * SHARED_NUMBERS)),
     };
     this.#events = events;
   }
@@ -69,7 +70,7 @@ export class NetlinkListener {
     });
     this.#worker = worker;
     // A process that exits waits for its threads.
-    process.on('exit', this.#wakeNow);
+    process.on('exit', this.#endNow);
     worker.once('exit', () => this.#release());
     worker.on('message', (report: Report) => this.#tell(report));
     worker.on('error', (error) => this.#fail(toError(unavailable(error))));
@@ -99,13 +100,15 @@ export class NetlinkListener {
   async stop(): Promise<void> {
     this.#state = 'ended';
     if (this.#worker === undefined) return;
-    this.#wake();
+    this.#end();
     await ended(this.#worker);
   }
 
   #tell(report: Report): void {
     if (report.kind === 'failed') this.#fail(toError(report.failure));
     if (report.kind !== 'round' || this.#state === 'ended') return;
+    // What one round gives to do takes some milliseconds: others have their turn before the next.
+    setImmediate(() => this.#taken());
     if (report.packets.length > 0) this.#events.onPackets(report.packets);
     for (const change of report.changes) if (!this.#isExpected(change)) this.#events.onTableChanged(change);
     for (const which of report.overruns) this.#events.onOverrun(which);
@@ -122,8 +125,18 @@ export class NetlinkListener {
     this.#events.onFailed(error);
   }
 
+  #taken(): void {
+    const ahead = Atomics.sub(this.#data.shared, ROUNDS_AHEAD, 1);
+    if (ahead >= MOST_ROUNDS_AHEAD) this.#wake();
+  }
+
+  #end(): void {
+    Atomics.store(this.#data.shared, IS_OVER, 1);
+    this.#wake();
+  }
+
   #wake(): void {
-    const fd = Atomics.load(this.#data.wake, 0);
+    const fd = Atomics.load(this.#data.shared, WAKE_FD);
     if (fd === 0) return;
     const one = new BigUint64Array([1n]);
     writeSync(fd, new Uint8Array(one.buffer));
@@ -131,8 +144,8 @@ export class NetlinkListener {
 
   /** Only after the thread has ended: a number that it still polls could by then be another file's. */
   #release(): void {
-    process.off('exit', this.#wakeNow);
-    const fd = Atomics.exchange(this.#data.wake, 0, 0);
+    process.off('exit', this.#endNow);
+    const fd = Atomics.exchange(this.#data.shared, WAKE_FD, 0);
     if (fd !== 0) closeSync(fd);
   }
 }

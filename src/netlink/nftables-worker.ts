@@ -12,7 +12,13 @@ import { NetlinkSocket } from './socket.js';
 export type Request =
   | { readonly kind: 'transact'; readonly id: number; readonly bytes: Uint8Array; readonly last: number }
   | { readonly kind: 'generation'; readonly id: number }
-  | { readonly kind: 'dump'; readonly id: number; readonly table: string; readonly set: string; readonly passes?: number }
+  | {
+      readonly kind: 'dump';
+      readonly id: number;
+      readonly table: string;
+      readonly set: string;
+      readonly passes?: number;
+    }
   | { readonly kind: 'get'; readonly id: number; readonly bytes: Uint8Array }
   | { readonly kind: 'close' };
 
@@ -66,7 +72,10 @@ async function answer(libc: Libc, socket: NetlinkSocket, request: Exclude<Reques
       const value = isGet
         ? getElements(socket, request.bytes)
         : await dump(libc, request.table, request.set, request.passes);
-      reply({ kind: 'done', id, value }, value.passes.flatMap(({ pieces }) => pieces.map(({ bytes }) => bytes.buffer)));
+      reply(
+        { kind: 'done', id, value },
+        value.passes.flatMap(({ pieces }) => pieces.map(({ bytes }) => bytes.buffer)),
+      );
     }
   } catch (error) {
     reply({ kind: 'refused', id, errno: error instanceof NetlinkError ? error.errno : EBADMSG });

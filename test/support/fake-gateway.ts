@@ -109,7 +109,9 @@ export function statusView(changes: Partial<StatusView> = {}): StatusView {
     grants: [grantView()],
     entries: 1,
     users: 1,
-    parts: { firewall: { state: 'guarding' }, knock: { state: 'listening' },
+    parts: {
+      firewall: { state: 'guarding' },
+      knock: { state: 'listening' },
       store: { state: 'ok' },
       daemon: { state: 'running', rss_mb: 120, loop_max_ms: 3 },
     },

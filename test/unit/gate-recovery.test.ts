@@ -89,7 +89,13 @@ describe('at the start', () => {
       grants: [record(old)],
       meta: { boot_id: 'boot-1', last_alive: String(EIGHT) },
     };
-    await recover({ ...rig, state, elements: [...inKernel(old), ...inKernel(young)], boot: 'boot-1', maxTtl: hours(12) });
+    await recover({
+      ...rig,
+      state,
+      elements: [...inKernel(old), ...inKernel(young)],
+      boot: 'boot-1',
+      maxTtl: hours(12),
+    });
     await rig.settle();
     expect([...rig.ledger.all()].map((one) => one.target)).toEqual([PHONE]);
     expect(rig.store.kept).toContainEqual(
