@@ -19,7 +19,7 @@ import { Guard } from './gate/guard.js';
 import { Heartbeat } from './gate/heartbeat.js';
 import { People } from './gate/people.js';
 import { Recorder } from './gate/recorder.js';
-import { completed, recover } from './gate/recovery.js';
+import { complete, recover } from './gate/recovery.js';
 import type { Culprit } from './gate/repair-rounds.js';
 import { UserDesk } from './gate/user-desk.js';
 import { bootId, ownAddresses } from './host/addresses.js';
@@ -167,6 +167,7 @@ export class Daemon {
           return doorkeeper.ranges();
         },
       }),
+      wanted: (which) => doorkeeper.wanted(which),
       elementAt: (place) => doorkeeper.elementAt(place),
       steps,
       onLoaded: async () => {
@@ -192,12 +193,22 @@ export class Daemon {
 
     const boot = await bootId();
     const { ipv6Prefix, maxTtl } = config.grants;
-    const elements = seen && (await completed(seen, { firewall, state, ipv6Prefix, clock }));
-    const adoption = await recover({ state, elements, boot, maxTtl, clock, ledger, held, recorder, log: this.#log });
+    if (seen !== null) await complete(seen, { firewall, state, ipv6Prefix, clock });
+    const adoption = await recover({
+      state,
+      elements: seen,
+      boot,
+      maxTtl,
+      clock,
+      ledger,
+      held,
+      recorder,
+      log: this.#log,
+    });
     await entries.start();
     if (state.meta.confirmed !== 'yes') await this.#letPeersIn(entries);
     if (found.table === 'foreign') await source.rescue();
-    await guard.start(found, elements ?? undefined, adoption);
+    await guard.start(found, seen ?? undefined, adoption);
     this.#guard = guard;
     if (this.#changedEarly !== undefined) void guard.repair(this.#changedEarly);
     this.#onStop(() => guard.stop());

@@ -1,4 +1,5 @@
 import type { Address, AddressRange, Target } from './address.js';
+import type { ElementIndex } from './grants/element-index.js';
 import type { State, StepKey, Steps } from './knock/automaton.js';
 import type { IgnoredSource, StrikeLimit } from './knock/strikes.js';
 import type { PortRange, PortSpan } from './ports.js';
@@ -128,9 +129,9 @@ export interface Firewall {
    * All elements of the hash sets but `held`.
    * @param how `quickly`, some may be missing where many expire meanwhile
    */
-  readElements(how?: 'quickly'): Promise<readonly KernelElement[]>;
+  readElements(how?: 'quickly'): Promise<ElementIndex<KernelElement>>;
   /** The elements of the hash sets of `held`. */
-  readHeld(): Promise<readonly KernelElement[]>;
+  readHeld(): Promise<ElementIndex<KernelElement>>;
   /** Those of the elements that are in the kernel, each looked up by itself, so that none is missed. */
   findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]>;
   /** All ranges of the interval sets. Slow: a process for each set. */

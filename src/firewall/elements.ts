@@ -1,4 +1,5 @@
 import type { Completion, ElementChange, ElementPlace, KernelElement, SetElement, SetScope } from '../core/firewall.js';
+import type { ElementIndex } from '../core/grants/element-index.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 
 /**
@@ -15,7 +16,7 @@ export interface Elements {
    * What the hash sets of these scopes hold.
    * @param how `quickly`, some may be missing where many expire meanwhile
    */
-  readElements(scopes: readonly SetScope[], how?: 'quickly'): Promise<KernelElement[]>;
+  readElements(scopes: readonly SetScope[], how?: 'quickly'): Promise<ElementIndex<KernelElement>>;
   /** Those of the elements that are there. */
   findElements(places: Iterable<ElementPlace>): Promise<KernelElement[]>;
   readSteps(): Promise<Steps>;

@@ -9,6 +9,7 @@ import type {
   SetElement,
   SetScope,
 } from '../core/firewall.js';
+import { ElementIndex } from '../core/grants/element-index.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import { Pace } from '../core/pace.js';
 import { after, type Clock, millis } from '../core/time.js';
@@ -34,6 +35,8 @@ const ENOENT = 2;
 const PIECE = 1000;
 /** So many of those are under way at once, so that the kernel need not wait for us. */
 const AHEAD = 3;
+/** What others go on adding is no reason to read for ever. */
+const MOST_PASSES = 5;
 /** Long enough not to end inside the transaction that takes the element away again. */
 const SHORT = millis(1000);
 
@@ -118,20 +121,39 @@ export class NetlinkElements implements Elements {
     if (operations.length > 0) await this.#link.transact(operations);
   }
 
-  async readElements(scopes: readonly SetScope[], how?: 'quickly'): Promise<KernelElement[]> {
-    const found: KernelElement[] = [];
+  async readElements(scopes: readonly SetScope[], how?: 'quickly'): Promise<ElementIndex<KernelElement>> {
+    const found = new ElementIndex<KernelElement>();
     for (const scope of scopes) {
-      for (const family of FAMILIES) {
-        try {
-          const pieces = this.#link.read(grantSet(scope, family), how === 'quickly' ? 1 : undefined);
-          for await (const piece of pieces) this.#collect(scope, piece, found);
-        } catch (error) {
-          // A table of another layout may lack a set that ours has.
-          if (!(error instanceof NetlinkError && error.errno === ENOENT)) throw error;
-        }
-      }
+      for (const family of FAMILIES) await this.#readSet(scope, grantSet(scope, family), how, found);
     }
     return found;
+  }
+
+  /**
+   * The kernel loses elements of a large set while others expire, come or go, and does not tell: it is read again until
+   * that brings nothing new.
+   */
+  async #readSet(
+    scope: SetScope,
+    set: string,
+    how: 'quickly' | undefined,
+    into: ElementIndex<KernelElement>,
+  ): Promise<void> {
+    try {
+      for (let pass = 0; pass < (how === 'quickly' ? 1 : MOST_PASSES); pass++) {
+        const before = into.size;
+        let pieces = 0;
+        for await (const piece of this.#link.scan(set)) {
+          pieces += piece.elements.length > 0 ? 1 : 0;
+          for (const element of this.#toOurs(scope, piece)) into.add(element);
+        }
+        // One piece is one walk, and needs no other.
+        if (pieces <= 1 || into.size === before) return;
+      }
+    } catch (error) {
+      // A table of another layout may lack a set that ours has.
+      if (!(error instanceof NetlinkError && error.errno === ENOENT)) throw error;
+    }
   }
 
   async findElements(places: Iterable<ElementPlace>): Promise<KernelElement[]> {
@@ -146,16 +168,17 @@ export class NetlinkElements implements Elements {
     }
     const found: KernelElement[] = [];
     for (const [set, { scope, keys }] of bySet) {
-      for await (const piece of this.#link.get(set, keys)) this.#collect(scope, piece, found);
+      for await (const piece of this.#link.get(set, keys))
+        for (const one of this.#toOurs(scope, piece)) found.push(one);
     }
     return found;
   }
 
-  #collect(scope: SetScope, { elements, at }: Found, into: KernelElement[]): void {
+  *#toOurs(scope: SetScope, { elements, at }: Found): Generator<KernelElement> {
     for (const { key, remaining, comment } of elements) {
       const target = keyTarget(key, this.#layout.ipv6Prefix);
       const until = remaining === undefined ? null : after(at, remaining);
-      if (target !== undefined) into.push({ scope, target, until, comment: comment ?? null });
+      if (target !== undefined) yield { scope, target, until, comment: comment ?? null };
     }
   }
 

@@ -61,15 +61,15 @@ export class NftElements implements Elements {
     if (lines.length > 0) await nftLoad(lines, this.#onStarted);
   }
 
-  async readElements(scopes: readonly SetScope[]): Promise<KernelElement[]> {
-    const found: KernelElement[] = [];
+  async readElements(scopes: readonly SetScope[]): Promise<ElementIndex<KernelElement>> {
+    const found = new ElementIndex<KernelElement>();
     for (const scope of scopes) {
       for (const family of FAMILIES) {
         for (const { value, expires, comment } of await readSet('set', grantSet(scope, family))) {
           const target = networkTarget(parseAddress(String(value)), family === 6 ? this.#layout.ipv6Prefix : 32);
           const now = this.#clock.monotonic();
           const until = expires === undefined ? null : after(now, seconds(Math.max(expires, 0.001)));
-          found.push({ scope, target, until, comment: comment ?? null });
+          found.add({ scope, target, until, comment: comment ?? null });
         }
       }
     }
@@ -77,10 +77,10 @@ export class NftElements implements Elements {
   }
 
   async findElements(places: Iterable<ElementPlace>): Promise<KernelElement[]> {
-    const wanted = new ElementIndex<ElementPlace>();
-    for (const place of places) wanted.add(place);
-    const scopes = new Set([...wanted.all()].map(({ scope }) => scope));
-    return (await this.readElements([...scopes])).filter((element) => wanted.get(element) !== undefined);
+    const wanted = ElementIndex.of(places);
+    const scopes = new Set([...wanted].map(({ scope }) => scope));
+    const found = await this.readElements([...scopes]);
+    return [...found].filter(({ scope, target }) => wanted.get(scope, target) !== undefined);
   }
 
   async readSteps(): Promise<Steps> {

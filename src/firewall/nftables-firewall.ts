@@ -13,6 +13,7 @@ import type {
   SetElement,
   SetScope,
 } from '../core/firewall.js';
+import type { ElementIndex } from '../core/grants/element-index.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import { type Clock, type Duration, millis } from '../core/time.js';
@@ -128,11 +129,11 @@ export class NftablesFirewall implements Firewall {
     return this.#serialize(() => nftLoad(renderRanges(this.#layout, ranges, this.#clock), this.#onStarted));
   }
 
-  readElements(how?: 'quickly'): Promise<readonly KernelElement[]> {
+  readElements(how?: 'quickly'): Promise<ElementIndex<KernelElement>> {
     return this.#elements.readElements(setScopes(this.#layout).services, how);
   }
 
-  readHeld(): Promise<readonly KernelElement[]> {
+  readHeld(): Promise<ElementIndex<KernelElement>> {
     return this.#elements.readElements(['held']);
   }
 

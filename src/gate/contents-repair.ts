@@ -7,6 +7,7 @@ import {
   isDrift,
   rangesDiffer,
   TOLERANCE,
+  type Wanted,
 } from '../core/grants/drift.js';
 import { ElementIndex } from '../core/grants/element-index.js';
 import { diffSteps, type Steps } from '../core/knock/automaton.js';
@@ -31,6 +32,8 @@ export interface ContentsRepairOptions {
   readonly firewall: Firewall;
   readonly clock: Clock;
   readonly contents: () => GuardContents;
+  /** What should be in the hash sets, of grants or of what is held. */
+  readonly wanted: (which: 'open' | 'held') => Iterable<Wanted>;
   /** The element that should be at a place, as things stand now. */
   readonly elementAt: (place: ElementPlace) => SetElement | undefined;
   readonly steps: () => Steps;
@@ -46,6 +49,7 @@ export class ContentsRepair {
   readonly #firewall: Firewall;
   readonly #clock: Clock;
   readonly #contents: () => GuardContents;
+  readonly #wanted: ContentsRepairOptions['wanted'];
   readonly #elementAt: ContentsRepairOptions['elementAt'];
   readonly #steps: () => Steps;
 
@@ -53,6 +57,7 @@ export class ContentsRepair {
     this.#firewall = options.firewall;
     this.#clock = options.clock;
     this.#contents = options.contents;
+    this.#wanted = options.wanted;
     this.#elementAt = options.elementAt;
     this.#steps = options.steps;
   }
@@ -63,7 +68,9 @@ export class ContentsRepair {
   }
 
   async #differs(): Promise<boolean> {
-    for (const held of [false, true]) if (isDrift(await this.#suspects(held, await this.#read(held)))) return true;
+    for (const which of ['open', 'held'] as const) {
+      if (isDrift(await this.#suspects(which, await this.#read(which)))) return true;
+    }
     const { removed, added } = diffSteps(await this.#firewall.readSteps(), this.#steps());
     return removed.length + added.length > 0 || (await this.#rangesDiffer());
   }
@@ -84,9 +91,9 @@ export class ContentsRepair {
 
   /**
    * Puts right who is let in, and by which sequences.
-   * @param seen what was read of the kernel a moment ago
+   * @param seen what was read of the kernel a moment ago; used up
    */
-  async correctOpen(seen?: readonly KernelElement[]): Promise<string[]> {
+  async correctOpen(seen?: ElementIndex<KernelElement>): Promise<string[]> {
     const { missing, wrong, extra } = await this.correctGrants(seen);
     const steps = await this.#correctSteps();
     await this.#firewall.setRanges(this.#contents().ranges);
@@ -100,17 +107,17 @@ export class ContentsRepair {
 
   /** Puts right who is held. */
   async correctHeld(): Promise<string[]> {
-    const { missing, wrong, extra } = await this.#correctElements(true, await this.#read(true));
+    const { missing, wrong, extra } = await this.#correctElements('held', await this.#read('held'));
     return tell('changed among the held', [...missing, ...wrong, ...extra]);
   }
 
   /**
    * Puts right the elements of grants.
-   * @param seen what was read of the kernel a moment ago
+   * @param seen what was read of the kernel a moment ago; used up
    * @param adoption told of elements that nothing asks for, before they are removed
    */
-  async correctGrants(seen?: readonly KernelElement[], adoption?: Adoption): Promise<Drift> {
-    return await this.#correctElements(false, seen ?? (await this.#read(false)), adoption);
+  async correctGrants(seen?: ElementIndex<KernelElement>, adoption?: Adoption): Promise<Drift> {
+    return await this.#correctElements('open', seen ?? (await this.#read('open')), adoption);
   }
 
   async #correctSteps(): Promise<string[]> {
@@ -120,18 +127,21 @@ export class ContentsRepair {
     return ['the sequences were changed'];
   }
 
-  async #correctElements(areHeld: boolean, seen: readonly KernelElement[], adoption?: Adoption): Promise<Drift> {
-    const first = await this.#suspects(areHeld, seen);
-    if (!isDrift(first)) return first;
+  async #correctElements(
+    which: 'open' | 'held',
+    seen: ElementIndex<KernelElement>,
+    adoption?: Adoption,
+  ): Promise<Drift> {
+    const first = await this.#suspects(which, seen);
+    if (!isDrift(first)) return { missing: [], wrong: [], extra: [] };
     const places: ElementPlace[] = [...first.missing, ...first.wrong, ...first.extra];
     await this.#settled();
-    const kernel = new ElementIndex<KernelElement>();
-    for (const element of await this.#firewall.findElements(places)) kernel.add(element);
+    const kernel = ElementIndex.of(await this.#firewall.findElements(places));
     const found: { [K in keyof Drift]: Drift[K][number][] } = { missing: [], wrong: [], extra: [] };
     const pace = newPace(this.#clock);
     const written: Promise<void>[] = [];
     for (let start = 0; start < places.length; start += PIECE) {
-      const { missing, wrong, extra } = this.#compareAt(places.slice(start, start + PIECE), kernel, areHeld, adoption);
+      const { missing, wrong, extra } = this.#compareAt(places.slice(start, start + PIECE), kernel, which, adoption);
       found.missing.push(...missing);
       found.wrong.push(...wrong);
       found.extra.push(...extra);
@@ -148,24 +158,24 @@ export class ContentsRepair {
   #compareAt(
     places: readonly ElementPlace[],
     kernel: ElementIndex<KernelElement>,
-    areHeld: boolean,
+    which: 'open' | 'held',
     adoption: Adoption | undefined,
   ): Drift {
-    const elements = places.flatMap((place) => kernel.get(place) ?? []);
+    const elements = places.flatMap(({ scope, target }) => kernel.get(scope, target) ?? []);
     const isUnknown = (element: KernelElement) => this.#elementAt(element) === undefined;
     adoption?.take(elements.filter(isUnknown));
     const desired = places.flatMap((place) => this.#elementAt(place) ?? []);
-    return compareElements(desired, elements, this.#clock, areHeld ? HELD_TOLERANCE : TOLERANCE);
+    return compareElements(desired, elements, this.#clock, which === 'held' ? HELD_TOLERANCE : TOLERANCE);
   }
 
-  #suspects(areHeld: boolean, kernel: readonly KernelElement[]): Promise<Drift> {
-    const tolerance = areHeld ? HELD_TOLERANCE : TOLERANCE;
-    return newPace(this.#clock).finish(comparing(this.#elements(areHeld), kernel, this.#clock, tolerance));
+  #suspects(which: 'open' | 'held', kernel: ElementIndex<KernelElement>): Promise<Drift<Wanted>> {
+    const tolerance = which === 'held' ? HELD_TOLERANCE : TOLERANCE;
+    return newPace(this.#clock).finish(comparing(this.#guarded(which), kernel, this.#clock, tolerance));
   }
 
-  async #read(areHeld: boolean): Promise<readonly KernelElement[]> {
+  async #read(which: 'open' | 'held'): Promise<ElementIndex<KernelElement>> {
     await this.#settled();
-    return await (areHeld ? this.#firewall.readHeld() : this.#firewall.readElements());
+    return await (which === 'held' ? this.#firewall.readHeld() : this.#firewall.readElements());
   }
 
   /** Whatever is being written is in the kernel when this resolves. */
@@ -173,10 +183,8 @@ export class ContentsRepair {
     await this.#firewall.change({ present: [], absent: [], answered: [] });
   }
 
-  *#elements(areHeld: boolean): Generator<SetElement> {
-    for (const element of this.#contents().elements) {
-      if ((element.scope === 'held') === areHeld && this.#firewall.scopes.has(element.scope)) yield element;
-    }
+  *#guarded(which: 'open' | 'held'): Generator<Wanted> {
+    for (const element of this.#wanted(which)) if (this.#firewall.scopes.has(element.scope)) yield element;
   }
 }
 

@@ -2,6 +2,7 @@ import { type Address, familyOf, networkTarget, neverAllowed, type Target } from
 import type { Entry } from '../core/entry.js';
 import { SallyportError } from '../core/errors.js';
 import type { ElementChange, ElementPlace, RangeContents, SetElement, SetScope } from '../core/firewall.js';
+import type { Wanted } from '../core/grants/drift.js';
 import { elementsOf, isHashTarget, rangesOf } from '../core/grants/elements.js';
 import type { EndReason, Grant, GrantRecord } from '../core/grants/grant.js';
 import type { HeldTargets } from '../core/grants/held.js';
@@ -154,6 +155,24 @@ export class Doorkeeper {
     }
     for (const [target, until] of held.all()) {
       if (isHashTarget(target, ipv6Prefix)) yield { scope: 'held', target, until, comment: null };
+    }
+  }
+
+  /** What the hash sets should hold, in outline. */
+  *wanted(which: 'open' | 'held'): Generator<Wanted> {
+    const { ledger, held, ipv6Prefix } = this.#o;
+    if (which === 'held') {
+      for (const [target, until] of held.all()) {
+        if (isHashTarget(target, ipv6Prefix)) yield { scope: 'held', target, until };
+      }
+      return;
+    }
+    for (const target of ledger.targets()) {
+      if (!isHashTarget(target, ipv6Prefix)) continue;
+      const grants = ledger.atTarget(target);
+      const [first] = grants;
+      if (first === undefined || grants.length > 1) yield* elementsOf(target, grants);
+      else for (const scope of first.services) yield { scope, target, until: first.expires };
     }
   }
 

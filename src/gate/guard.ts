@@ -10,6 +10,8 @@ import type {
   RangeContents,
   SetElement,
 } from '../core/firewall.js';
+import type { Wanted } from '../core/grants/drift.js';
+import type { ElementIndex } from '../core/grants/element-index.js';
 import type { JournalEvent } from '../core/journal.js';
 import { diffSteps, type Steps } from '../core/knock/automaton.js';
 import { type Clock, type Duration, formatDuration, type Monotonic, seconds } from '../core/time.js';
@@ -32,6 +34,8 @@ export interface GuardOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly contents: () => GuardContents;
+  /** What should be in the hash sets, of grants or of what is held. */
+  readonly wanted: (which: 'open' | 'held') => Iterable<Wanted>;
   /** The element that should be at a place, as things stand now. */
   readonly elementAt: (place: ElementPlace) => SetElement | undefined;
   readonly steps: () => Steps;
@@ -88,10 +92,10 @@ export class Guard implements Door {
 
   /**
    * Brings the kernel to what it should be, from whatever state it was found in.
-   * @param seen the elements of grants that were read a moment ago, some perhaps overlooked
+   * @param seen the elements of grants that were read a moment ago, some perhaps overlooked; used up
    * @param adoption for grants that were overlooked
    */
-  async start(found: GuardState, seen?: readonly KernelElement[], adoption?: Adoption): Promise<void> {
+  async start(found: GuardState, seen?: ElementIndex<KernelElement>, adoption?: Adoption): Promise<void> {
     if (found.table === 'opened') {
       this.#mode = 'open';
       this.#o.log.warn(

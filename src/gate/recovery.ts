@@ -1,4 +1,5 @@
 import type { ElementPlace, Firewall, KernelElement } from '../core/firewall.js';
+import type { ElementIndex } from '../core/grants/element-index.js';
 import { isHashTarget } from '../core/grants/elements.js';
 import type { Grant, GrantId } from '../core/grants/grant.js';
 import type { HeldTargets } from '../core/grants/held.js';
@@ -18,7 +19,7 @@ const SMALL = millis(1000);
 export interface RecoveryOptions {
   readonly state: StoredState;
   /** Null where the kernel has no table of ours. */
-  readonly elements: readonly KernelElement[] | null;
+  readonly elements: Iterable<KernelElement> | null;
   readonly boot: string | undefined;
   readonly maxTtl: Duration;
   readonly clock: Clock;
@@ -28,37 +29,28 @@ export interface RecoveryOptions {
   readonly log: Log;
 }
 
-/**
- * What a quick reading of the kernel has missed: the elements of recorded grants, each looked up by itself.
- * @returns all elements that are known of
- */
-export async function completed(
-  elements: readonly KernelElement[],
+/** Adds what a quick reading of the kernel has missed: the elements of recorded grants, each looked up by itself. */
+export async function complete(
+  elements: ElementIndex<KernelElement>,
   {
     firewall,
     state,
     ipv6Prefix,
     clock,
   }: { firewall: Firewall; state: StoredState; ipv6Prefix: 64 | 128; clock: Clock },
-): Promise<readonly KernelElement[]> {
+): Promise<void> {
   const pace = newPace(clock);
-  const seen = new Map<string, Set<string>>();
-  for (const { scope, target } of elements) {
-    const targets = seen.get(scope);
-    if (targets === undefined) seen.set(scope, new Set([target]));
-    else targets.add(target);
-    if (pace.isDue) await pace.rest();
-  }
   const missed: ElementPlace[] = [];
   for (const { grant, ended } of state.grants) {
     if (ended !== null || !isHashTarget(grant.target, ipv6Prefix)) continue;
     for (const scope of grant.services) {
-      const isSeen = seen.get(scope)?.has(grant.target) === true;
+      const isSeen = elements.get(scope, grant.target) !== undefined;
       if (!isSeen && firewall.scopes.has(scope)) missed.push({ scope, target: grant.target });
     }
     if (pace.isDue) await pace.rest();
   }
-  return missed.length === 0 ? elements : [...elements, ...(await firewall.findElements(missed))];
+  if (missed.length === 0) return;
+  for (const element of await firewall.findElements(missed)) elements.add(element);
 }
 
 /**

@@ -27,13 +27,12 @@ const PASSES = 5;
 
 /**
  * Reads a set, in several passes if it takes more than one piece, until a pass brings nothing new.
- * @param most at most so many passes
  * @throws NetlinkError ENOENT where there is no such set, EINTR where transactions kept coming in between
  */
-export async function dump(libc: Libc, table: string, set: string, most = PASSES): Promise<Reading> {
+export async function dump(libc: Libc, table: string, set: string): Promise<Reading> {
   const request = encodeDumpRequest(table, set);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const passes = await readPasses(libc, request, attempt < PATIENT_ATTEMPTS, most);
+    const passes = await readPasses(libc, request, attempt < PATIENT_ATTEMPTS);
     if (passes !== undefined) return { passes, at: monotonicNow() };
     await breathe();
   }
@@ -41,19 +40,13 @@ export async function dump(libc: Libc, table: string, set: string, most = PASSES
 }
 
 /** @returns undefined where a transaction came in between */
-async function readPasses(
-  libc: Libc,
-  request: Uint8Array,
-  patient: boolean,
-  most: number,
-): Promise<Pass[] | undefined> {
+async function readPasses(libc: Libc, request: Uint8Array, patient: boolean): Promise<Pass[] | undefined> {
   const passes: OnePass[] = [];
   const seen = new Set<string>();
-  for (let news = true; news && passes.length < most; ) {
+  for (let news = true; news && passes.length < PASSES; ) {
     const pass = await readOnce(libc, request, patient);
     if (pass === undefined || pass.generation !== (passes[0] ?? pass).generation) return undefined;
     passes.push(pass);
-    if (passes.length === most) break;
     const before = seen.size;
     let filled = 0;
     for (const piece of pass.pieces) {
@@ -68,25 +61,49 @@ async function readPasses(
   return passes.map(({ pieces }) => ({ pieces }));
 }
 
-/** Reads a set once, by a socket of its own. @returns undefined where a transaction came in between */
+/**
+ * Reads a set once and gives each piece at once, whatever comes in between: elements may be left out, or come twice.
+ * @throws NetlinkError ENOENT where there is no such set
+ */
+export async function scan(libc: Libc, table: string, set: string, give: (piece: Piece) => void): Promise<void> {
+  for await (const datagram of receiveDump(libc, encodeDumpRequest(table, set), true)) {
+    give({ bytes: new Uint8Array(datagram), at: monotonicNow() });
+  }
+}
+
+/** Reads a set once. @returns undefined where a transaction came in between */
 async function readOnce(libc: Libc, request: Uint8Array, patient: boolean): Promise<OnePass | undefined> {
-  const socket = NetlinkSocket.open(libc);
   const pieces: Piece[] = [];
   let generation: number | undefined;
+  for await (const datagram of receiveDump(libc, request, patient)) {
+    for (const { type, flags, body } of decodeMessages(datagram)) {
+      if (isLastWord(type)) break;
+      generation ??= decodeGenerationMark(body);
+      if ((flags & NLM_F_DUMP_INTR) !== 0 || decodeGenerationMark(body) !== generation) return undefined;
+    }
+    pieces.push({ bytes: new Uint8Array(datagram), at: monotonicNow() });
+  }
+  return { pieces, generation };
+}
+
+function isLastWord(type: number): boolean {
+  return type === NLMSG_DONE || type === NLMSG_ERROR;
+}
+
+/** What a dump answers, by a socket of its own. Each datagram holds until the next is asked for. */
+async function* receiveDump(libc: Libc, request: Uint8Array, patient: boolean): AsyncGenerator<Uint8Array> {
+  const socket = NetlinkSocket.open(libc);
   try {
     socket.send(request);
     for (;;) {
       const datagram = socket.receive();
       if (datagram === undefined) throw new NetlinkError(EAGAIN, 'a dump without an end');
-      for (const { type, flags, body } of decodeMessages(datagram)) {
-        const errno = type === NLMSG_ERROR || type === NLMSG_DONE ? decodeErrno(body) : 0;
-        if (errno !== 0) throw new NetlinkError(errno ?? EBADMSG, 'dumping a set');
-        if ((flags & NLM_F_DUMP_INTR) !== 0) return undefined;
-        if (type === NLMSG_DONE) return { pieces, generation };
-        generation ??= decodeGenerationMark(body);
-        if (decodeGenerationMark(body) !== generation) return undefined;
-      }
-      pieces.push({ bytes: new Uint8Array(datagram), at: monotonicNow() });
+      const last = decodeMessages(datagram).find(({ type }) => isLastWord(type));
+      const errno = last === undefined ? 0 : decodeErrno(last.body);
+      if (errno !== 0) throw new NetlinkError(errno ?? EBADMSG, 'dumping a set');
+      // The last word may come by itself, or after elements.
+      yield datagram;
+      if (last !== undefined) return;
       if (patient) await breathe();
     }
   } finally {

@@ -5,7 +5,7 @@ import type { Monotonic } from '../core/time.js';
 import { type Batch, encodeBatch, encodeGetRequest, type Operation, type SetElement } from './elements.js';
 import { NetlinkError, toError, unavailable } from './errors.js';
 import type { Reply, Request } from './nftables-worker.js';
-import { mergePasses, monotonicNow, type Reading } from './passes.js';
+import { decodePiece, mergePasses, monotonicNow, type Piece, type Reading } from './passes.js';
 import { ended, firstMessage, SMALL_YOUNG } from './worker-thread.js';
 
 export type { Operation, SetElement } from './elements.js';
@@ -29,6 +29,7 @@ interface Waiting {
   readonly resolve: (value: Answer) => void;
   readonly reject: (error: Error) => void;
   readonly refusal: (errno: number, sequence: number | undefined) => NetlinkError;
+  readonly onPiece: ((piece: Piece) => void) | undefined;
 }
 
 /** The elements of the sets of one table of family inet, read and written over netlink by a thread of its own. */
@@ -97,20 +98,47 @@ export class NftablesLink {
    * @throws NetlinkError ENOENT where there is no such set, EINTR where transactions of others kept coming in between
    */
   async dump(set: string): Promise<SetElement[]> {
+    this.#assertOpen();
+    const failed = (errno: number) => new NetlinkError(errno, `dumping set ${set}`);
+    const reading = await this.#request((id) => ({ kind: 'dump', id, table: this.#table, set }), failed);
     const elements: SetElement[] = [];
-    for await (const found of this.read(set)) for (const element of found.elements) elements.push(element);
+    for await (const found of decode(reading)) for (const element of found.elements) elements.push(element);
     return elements;
   }
 
   /**
-   * As `dump`, a piece at a time, others having their turn between.
-   * @param passes at most so many: one alone is quick, and may lack elements that live where others expired meanwhile
+   * Reads a set once, a piece at a time while the kernel still gives others. Elements may be left out where others expire,
+   * come or go meanwhile, and some come twice, the later word being the newer: for whoever looks again.
+   * @throws NetlinkError ENOENT where there is no such set
    */
-  async *read(set: string, passes?: number): AsyncGenerator<Found> {
+  async *scan(set: string): AsyncGenerator<Found> {
     this.#assertOpen();
     const failed = (errno: number) => new NetlinkError(errno, `dumping set ${set}`);
-    const how = passes === undefined ? {} : { passes };
-    yield* decode(await this.#request((id) => ({ kind: 'dump', id, table: this.#table, set, ...how }), failed));
+    const pieces: Piece[] = [];
+    let wakeUp = () => {};
+    let isOver = false;
+    const onPiece = (piece: Piece) => {
+      pieces.push(piece);
+      wakeUp();
+    };
+    const request = (id: number): Request => ({ kind: 'scan', id, table: this.#table, set });
+    const done = this.#request(request, failed, [], onPiece).finally(() => {
+      isOver = true;
+      wakeUp();
+    });
+    done.catch(() => undefined);
+    const pace = new Pace(monotonicNow, breathe);
+    while (pieces.length > 0 || !isOver) {
+      const piece = pieces.shift();
+      if (piece !== undefined) yield { elements: decodePiece(piece.bytes), at: piece.at };
+      else {
+        await new Promise<void>((resolve) => {
+          wakeUp = resolve;
+        });
+      }
+      if (pace.isDue) await pace.rest();
+    }
+    await done;
   }
 
   /**
@@ -164,19 +192,25 @@ export class NftablesLink {
     );
   }
 
-  #request(build: (id: number) => Request, refusal: Waiting['refusal'], transfer: ArrayBuffer[] = []): Promise<Answer> {
+  #request(
+    build: (id: number) => Request,
+    refusal: Waiting['refusal'],
+    transfer: ArrayBuffer[] = [],
+    onPiece?: (piece: Piece) => void,
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) {
         reject(this.#failure);
         return;
       }
       const id = ++this.#lastId;
-      this.#waiting.set(id, { resolve, reject, refusal });
+      this.#waiting.set(id, { resolve, reject, refusal, onPiece });
       this.#worker.postMessage(build(id), transfer);
     });
   }
 
   #settle(reply: Reply): void {
+    if (reply.kind === 'piece') this.#waiting.get(reply.id)?.onPiece?.(reply.piece);
     if (reply.kind !== 'done' && reply.kind !== 'refused') return;
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);

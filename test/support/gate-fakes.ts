@@ -12,6 +12,7 @@ import type {
   SetElement,
   SetScope,
 } from '../../src/core/firewall.ts';
+import { ElementIndex } from '../../src/core/grants/element-index.ts';
 import type { JournalEvent } from '../../src/core/journal.ts';
 import type { State, StepKey, Steps } from '../../src/core/knock/automaton.ts';
 import type { IgnoredSource } from '../../src/core/knock/strikes.ts';
@@ -206,14 +207,14 @@ export class FakeFirewall implements Firewall {
     });
   }
 
-  async readElements(): Promise<readonly KernelElement[]> {
+  async readElements(): Promise<ElementIndex<KernelElement>> {
     await this.onCall?.('readElements');
-    return this.#read(false);
+    return ElementIndex.of(this.#read(false));
   }
 
-  async readHeld(): Promise<readonly KernelElement[]> {
+  async readHeld(): Promise<ElementIndex<KernelElement>> {
     await this.onCall?.('readHeld');
-    return this.#read(true);
+    return ElementIndex.of(this.#read(true));
   }
 
   async findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]> {

@@ -9,12 +9,15 @@ export const TOLERANCE = millis(2500);
 /** For held addresses: they are held for a day and more, which need not be exact (held.ts). */
 export const HELD_TOLERANCE = hours(2);
 
+/** What an element should be: where, and until when. */
+export type Wanted = Pick<SetElement, 'scope' | 'target' | 'until'>;
+
 /** In what the kernel differs from what should be. */
-export interface Drift {
+export interface Drift<T extends Wanted = SetElement> {
   /** Not there, though it should be. */
-  readonly missing: readonly SetElement[];
+  readonly missing: readonly T[];
   /** There, with the wrong time or with none. */
-  readonly wrong: readonly SetElement[];
+  readonly wrong: readonly T[];
   /** There, though nothing asks for it. */
   readonly extra: readonly ElementPlace[];
 }
@@ -23,46 +26,46 @@ export interface Drift {
  * Compares the elements of the kernel with those that the ledger asks for.
  * @param tolerance by how much the time left may differ
  */
-export function compareElements(
-  desired: Iterable<SetElement>,
+export function compareElements<T extends Wanted>(
+  desired: Iterable<T>,
   kernel: Iterable<KernelElement>,
   clock: Clock,
   tolerance = TOLERANCE,
-): Drift {
-  return finishAtOnce(comparing(desired, kernel, clock, tolerance));
+): Drift<T> {
+  return finishAtOnce(comparing(desired, ElementIndex.of(kernel), clock, tolerance));
 }
 
-/** As `compareElements`, step by step: what changes between two steps may be taken either way. */
-export function* comparing(
-  desired: Iterable<SetElement>,
-  kernel: Iterable<KernelElement>,
+/**
+ * As `compareElements`, step by step: what changes between two steps may be taken either way.
+ * @param kernel used up
+ */
+export function* comparing<T extends Wanted>(
+  desired: Iterable<T>,
+  kernel: ElementIndex<KernelElement>,
   clock: Clock,
   tolerance = TOLERANCE,
-): Generator<void, Drift> {
-  const found = new ElementIndex<KernelElement>();
-  for (const element of kernel) {
-    found.add(element);
-    yield;
-  }
-  const missing: SetElement[] = [];
-  const wrong: SetElement[] = [];
+): Generator<void, Drift<T>> {
+  const missing: T[] = [];
+  const wrong: T[] = [];
   for (const element of desired) {
-    const seen = found.get(element);
-    found.delete(element);
+    const seen = kernel.get(element.scope, element.target);
     if (seen === undefined) {
       if (between(clock.monotonic(), element.until) > TOLERANCE) missing.push(element);
-    } else if (seen.until === null || Math.abs(between(element.until, seen.until)) > tolerance) wrong.push(element);
+    } else {
+      kernel.delete(element);
+      if (seen.until === null || Math.abs(between(element.until, seen.until)) > tolerance) wrong.push(element);
+    }
     yield;
   }
   const extra: ElementPlace[] = [];
-  for (const { scope, target, until } of found.all()) {
+  for (const { scope, target, until } of kernel) {
     if (until === null || between(clock.monotonic(), until) > TOLERANCE) extra.push({ scope, target });
     yield;
   }
   return { missing, wrong, extra };
 }
 
-export function isDrift({ missing, wrong, extra }: Drift): boolean {
+export function isDrift({ missing, wrong, extra }: Drift<Wanted>): boolean {
   return missing.length + wrong.length + extra.length > 0;
 }
 

@@ -7,6 +7,7 @@ import { after, between, type Clock, type Duration, type Instant, type Monotonic
 import type { User } from '../user.js';
 import { type CommentedGrant, parseComment } from './comment.js';
 import { parseDeparted } from './departed.js';
+import { ElementIndex } from './element-index.js';
 import type { Grant, GrantId, GrantRecord } from './grant.js';
 import type { HeldTargets } from './held.js';
 
@@ -14,7 +15,7 @@ import type { HeldTargets } from './held.js';
 export interface Remains {
   readonly records: readonly GrantRecord[];
   /** Null where the kernel has no table of ours. */
-  readonly elements: readonly KernelElement[] | null;
+  readonly elements: Iterable<KernelElement> | null;
   /** Whether the records were written since the machine was booted, so that their monotonic times hold. */
   readonly isSameBoot: boolean;
   /** The wall clock when the daemon was last known to run. */
@@ -42,11 +43,23 @@ export function restoreGrants(remains: Remains, clock: Clock): Restored {
 
 /** As `restoreGrants`, step by step. */
 export function* restoring(remains: Remains, clock: Clock): Generator<void, Restored> {
+  const elements = remains.elements ?? [];
+  const kernel =
+    elements instanceof ElementIndex ? (elements as ElementIndex<KernelElement>) : ElementIndex.of(elements);
   const recorded = new Set<GrantId>();
   for (const { grant } of remains.records) recorded.add(grant.id);
+  // Most elements name the grant of their record and no other: those need not be read word by word.
+  const plain = new Set<KernelElement>();
+  for (const { grant } of remains.records) {
+    for (const scope of grant.services) {
+      const element = kernel.get(scope, grant.target);
+      if (element !== undefined && namesAlone(element, grant.id)) plain.add(element);
+    }
+    yield;
+  }
   const named = new Named(recorded);
-  for (const element of remains.elements ?? []) {
-    named.add(element);
+  for (const element of kernel) {
+    if (!plain.has(element)) named.add(element);
     yield;
   }
   const live: Grant[] = [];
@@ -54,7 +67,7 @@ export function* restoring(remains: Remains, clock: Clock): Generator<void, Rest
   for (const record of remains.records) {
     if (record.ended !== null) continue;
     const now = clock.monotonic();
-    const until = named.aloneUntil(record.grant.id) ?? after(now, timeLeft(record, remains, clock));
+    const until = aloneUntil(record.grant, kernel, named) ?? after(now, timeLeft(record, remains, clock));
     const expires = Math.min(until, after(now, remains.maxTtl)) as Monotonic;
     const grant = { ...record.grant, expires };
     if (expires > now) live.push(grant);
@@ -63,6 +76,25 @@ export function* restoring(remains: Remains, clock: Clock): Generator<void, Rest
   }
   const adopted = named.strangers().map((one) => adopt(one, remains, clock));
   return { live: [...live, ...adopted], adopted, ended };
+}
+
+/** When the kernel ends a recorded grant, where all elements that name it name it alone. */
+function aloneUntil(
+  { id, target, services }: Grant,
+  kernel: ElementIndex<KernelElement>,
+  named: Named,
+): Monotonic | undefined {
+  if (named.isShared(id)) return undefined;
+  for (const scope of services) {
+    const element = kernel.get(scope, target);
+    if (element !== undefined && element.until !== null && namesAlone(element, id)) return element.until;
+  }
+  return named.aloneUntil(id);
+}
+
+/** The tag, the id, what is told of it, and nothing more. */
+function namesAlone({ comment }: KernelElement, id: GrantId): boolean {
+  return comment?.startsWith(`sp1 ${id}.`) === true && comment.indexOf(' ', 4) < 0;
 }
 
 /** A grant that only the kernel knows. */
@@ -98,6 +130,10 @@ class Named {
       if (known !== undefined) known.scopes.push(scope as ServiceName);
       else this.#strangers.set(id, { commented, target, until, scopes: [scope as ServiceName] });
     }
+  }
+
+  isShared(id: GrantId): boolean {
+    return this.#alone.get(id) === null;
   }
 
   /** When the kernel ends a grant; undefined where it does not tell. */
