@@ -3,7 +3,7 @@ import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
-import type { GuardContents } from './core/firewall.js';
+import type { Firewall, GuardContents } from './core/firewall.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import { takesTcpReplies } from './core/port-classes.js';
@@ -16,13 +16,14 @@ import { Guard } from './gate/guard.js';
 import { Heartbeat } from './gate/heartbeat.js';
 import { People } from './gate/people.js';
 import { Recorder } from './gate/recorder.js';
-import { recover } from './gate/recovery.js';
+import { complete, recover } from './gate/recovery.js';
 import type { Culprit } from './gate/repair-rounds.js';
 import { Strikes } from './gate/strikes.js';
 import { UserDesk } from './gate/user-desk.js';
 import { bootId, ownAddresses } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
 import { inboundPeers } from './host/listeners.js';
+import { LoopWatch } from './host/loop.js';
 import { ServiceManager } from './host/notify.js';
 import { sshPeers } from './host/ssh-peers.js';
 import { checkPool, configuredEntries, guardLayout, heardProtocols } from './layout.js';
@@ -93,13 +94,15 @@ export class Daemon {
     // Loads while the threads of the store and of netlink come up.
     const loading = import('./control/server.js');
     loading.catch(() => undefined);
+    const loop = new LoopWatch();
+    loop.start();
+    this.#onStop(() => loop.stop());
 
     const store = new SqliteStore({ directory: config.state.directory, onFailed: this.#onFailed });
     await store.open();
     this.#onStop(() => store.close());
     const recorder = new Recorder({ store, log: this.#log });
     this.#onStop(() => recorder.stop());
-    const state = await store.load((clock.now() - HELD_FOR) as Instant);
 
     const sources = await openSources({
       config,
@@ -114,6 +117,11 @@ export class Daemon {
     const { firewall, source } = sources;
 
     const strikes = new Strikes({ limit: config.knock.strikes, source, recorder, store, clock, log: this.#log });
+    // The two take longest of all, each on a thread of its own.
+    const [state, { found, elements: seen }] = await Promise.all([
+      store.load((clock.now() - HELD_FOR) as Instant),
+      lookAround(firewall),
+    ]);
 
     const people = new People({
       services: config.services,
@@ -141,7 +149,15 @@ export class Daemon {
       recorder,
       clock,
       log: this.#log,
-      contents: (): GuardContents => ({ steps: steps(), elements: doorkeeper.elements(), ranges: doorkeeper.ranges() }),
+      contents: (): GuardContents => ({
+        steps: steps(),
+        elements: doorkeeper.elements(),
+        get ranges() {
+          return doorkeeper.ranges();
+        },
+      }),
+      wanted: (which) => doorkeeper.wanted(which),
+      elementAt: (place) => doorkeeper.elementAt(place),
       steps,
       onLoaded: async () => {
         const peers = await inboundPeers((port) => takesTcpReplies(layout, port));
@@ -166,14 +182,23 @@ export class Daemon {
     });
 
     const boot = await bootId();
-    const found = await firewall.inspect();
-    const hasElements = found.table === 'intact' || found.table === 'foreign';
-    const elements = hasElements ? await firewall.readElements() : null;
-    recover({ state, elements, boot, maxTtl: config.grants.maxTtl, clock, ledger, held, recorder, log: this.#log });
+    const { ipv6Prefix, maxTtl } = config.grants;
+    if (seen !== null) await complete(seen, { firewall, state, ipv6Prefix, clock });
+    const adoption = await recover({
+      state,
+      elements: seen,
+      boot,
+      maxTtl,
+      clock,
+      ledger,
+      held,
+      recorder,
+      log: this.#log,
+    });
     await entries.start();
     if (state.meta.confirmed !== 'yes' && found.table !== 'none') await this.#letPeersIn(entries);
     if (found.table === 'foreign') await sources.rescue();
-    await guard.start(found);
+    await guard.start(found, seen ?? undefined, adoption);
     this.#guard = guard;
     if (this.#changedEarly !== undefined) void guard.repair(this.#changedEarly);
     this.#onStop(() => guard.stop());
@@ -229,6 +254,7 @@ export class Daemon {
       store,
       strikes,
       knockHealth: () => source.health(),
+      vitals: () => ({ rss: process.memoryUsage.rss(), longestHold: loop.longest }),
     });
     const { ControlServer } = await loading;
     const control = new ControlServer({ socket: config.control.socket, gateway, version: VERSION, log: this.#log });
@@ -281,6 +307,14 @@ export class Daemon {
       }
     }
   }
+}
+
+/** What the kernel holds of us: the elements of grants as well as a quick look tells, null where there is no table. */
+async function lookAround(firewall: Firewall) {
+  const found = await firewall.inspect();
+  // What is overlooked is found later, unless the table is replaced now.
+  if (found.table === 'intact') return { found, elements: await firewall.readElements('quickly') };
+  return { found, elements: found.table === 'foreign' ? await firewall.readElements() : null };
 }
 
 /** Asks again only after some milliseconds. */

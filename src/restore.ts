@@ -10,11 +10,13 @@ import { restoreGrants, restoreHeld } from './core/grants/restore.js';
 import { compileSteps } from './core/knock/automaton.js';
 import type { StoredState } from './core/store.js';
 import type { Instant } from './core/time.js';
+import { TABLE } from './firewall/names.js';
 import { NftablesFirewall } from './firewall/nftables-firewall.js';
 import { loadSavedGuard } from './firewall/saved-guard.js';
 import { bootId } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
 import { checkPool, configuredEntries, guardLayout } from './layout.js';
+import { NftablesLink } from './netlink/nftables-link.js';
 import { withStateDirectory } from './serve.js';
 import { SqliteStore } from './store/sqlite-store.js';
 
@@ -52,13 +54,19 @@ export async function restore(options: {
   if (state !== undefined && state.meta.confirmed !== 'yes') {
     return say(options.json, 'open', 'The guard was never confirmed, so none is put up.', problems);
   }
-  const firewall = new NftablesFirewall({ layout, clock, directory, link: null, onUnsaved: note });
-  const found = await firewall.inspect();
-  if (found.table === 'intact' && found.arming?.kind === 'permanent') {
-    return say(options.json, 'guarding', 'The guard is up already.', problems);
+  // Without netlink everything goes through nft, which takes longer where there are many grants, and does as well.
+  const link = await NftablesLink.open({ table: TABLE }).catch(() => null);
+  try {
+    const firewall = new NftablesFirewall({ layout, clock, directory, link, onUnsaved: note });
+    const found = await firewall.inspect();
+    if (found.table === 'intact' && found.arming?.kind === 'permanent') {
+      return say(options.json, 'guarding', 'The guard is up already.', problems);
+    }
+    const contents = contentsOf(readable, state, layout, clock, await bootId());
+    await firewall.load(contents, { kind: 'permanent' });
+  } finally {
+    await link?.close();
   }
-  const contents = contentsOf(readable, state, layout, clock, await bootId());
-  await firewall.load(contents, { kind: 'permanent' });
   return say(options.json, 'guarding', 'The guard is up.', problems);
 }
 

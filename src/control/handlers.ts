@@ -1,8 +1,10 @@
 import { parseAddress } from '../core/address.js';
-import type { GatewayApi } from './contract/gateway.js';
+import type { GatewayApi, LongLists } from './contract/gateway.js';
 import type { RouteAnswer, RouteInput, RouteName } from './contract/routes.js';
 
-export type Handlers = { readonly [Name in RouteName]: (input: RouteInput<Name>) => Promise<RouteAnswer<Name>> };
+export type Handlers = {
+  readonly [Name in RouteName]: (input: RouteInput<Name>) => Promise<RouteAnswer<Name> | LongLists<RouteAnswer<Name>>>;
+};
 
 /** Which call of the gateway answers which route. */
 export function handlersFor(gateway: GatewayApi): Handlers {

@@ -1,17 +1,21 @@
 import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 
-/** Longer lists are written in slices: 500 grants take about a millisecond, 100,000 at once would hold up every knock. */
-const SLICE = 500;
+/** Longer lists are written in slices: 250 grants take about a millisecond, 100,000 at once would hold up every knock. */
+const SLICE = 250;
 
-/** True where an answer holds a list too long to be written in one go. */
+/** True where an answer holds a list too long to be written in one go, or one that is still to be made. */
 export function isLong(answer: unknown): boolean {
-  if (Array.isArray(answer)) return answer.length > SLICE;
-  return (
-    typeof answer === 'object' &&
-    answer !== null &&
-    Object.values(answer).some((value) => Array.isArray(value) && value.length > SLICE)
-  );
+  if (isLongList(answer)) return true;
+  return typeof answer === 'object' && answer !== null && Object.values(answer).some(isLongList);
+}
+
+function isLongList(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > SLICE : isIterable(value);
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
 }
 
 /**
@@ -20,11 +24,12 @@ export function isLong(answer: unknown): boolean {
  * @throws ZodError where the answer does not fit
  */
 export async function* jsonSlices(schema: z.ZodType, answer: unknown): AsyncGenerator<string> {
-  if (schema instanceof z.ZodArray && Array.isArray(answer)) {
+  if (schema instanceof z.ZodArray && isIterable(answer)) {
+    let separator = '';
     yield '[';
-    for (let start = 0; start < answer.length; start += SLICE) {
-      const part = z.encode(schema, answer.slice(start, start + SLICE));
-      yield `${start === 0 ? '' : ','}${JSON.stringify(part).slice(1, -1)}`;
+    for (const items of inSlices(answer)) {
+      yield `${separator}${JSON.stringify(z.encode(schema, items)).slice(1, -1)}`;
+      separator = ',';
       await setImmediate();
     }
     yield ']';
@@ -37,8 +42,26 @@ export async function* jsonSlices(schema: z.ZodType, answer: unknown): AsyncGene
       yield* jsonSlices(field, value);
       separator = ',';
     }
+    const { catchall } = schema.def;
+    for (const [key, value] of catchall === undefined ? [] : Object.entries(answer)) {
+      if (Object.hasOwn(schema.shape, key) || value === undefined) continue;
+      yield `${separator}${JSON.stringify(key)}:`;
+      yield* jsonSlices(catchall as z.ZodType, value);
+      separator = ',';
+    }
     yield separator === '{' ? '{}' : '}';
   } else {
     yield JSON.stringify(z.encode(schema, answer));
   }
+}
+
+function* inSlices(items: Iterable<unknown>): Generator<unknown[]> {
+  let slice: unknown[] = [];
+  for (const item of items) {
+    slice.push(item);
+    if (slice.length < SLICE) continue;
+    yield slice;
+    slice = [];
+  }
+  if (slice.length > 0) yield slice;
 }

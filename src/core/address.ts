@@ -1,3 +1,4 @@
+import { embeddedIPv4, formatGroups, ipv4ToNumber, ipv6Groups, isMapped } from './address-text.js';
 import type { Brand } from './brand.js';
 import { SallyportError } from './errors.js';
 
@@ -20,19 +21,21 @@ export interface AddressRange {
 }
 
 const BITS = { 4: 32, 6: 128 } as const;
-const MAPPED_PREFIX = 0xffffn;
 
 /**
  * Reads one address. Strict on purpose: no leading zeros, no short forms such as 127.1, no zone, no IPv4-mapped IPv6.
  * @throws SP_ADDRESS_INVALID, SP_ADDRESS_MAPPED
  */
 export function parseAddress(text: string): Address {
-  const value = toNumber(text);
-  if (value === undefined) throw new SallyportError('SP_ADDRESS_INVALID', { value: text });
-  if (value.family === 6 && value.bits >> 32n === MAPPED_PREFIX) {
-    throw new SallyportError('SP_ADDRESS_MAPPED', { value: text, ipv4: formatIPv4(value.bits & 0xffffffffn) });
+  if (!text.includes(':')) {
+    // Read so strictly, the text is canonical.
+    if (ipv4ToNumber(text) === undefined) throw new SallyportError('SP_ADDRESS_INVALID', { value: text });
+    return text as Address;
   }
-  return formatAddress(value.family, value.bits);
+  const groups = ipv6Groups(text);
+  if (groups === undefined) throw new SallyportError('SP_ADDRESS_INVALID', { value: text });
+  if (isMapped(groups)) throw new SallyportError('SP_ADDRESS_MAPPED', { value: text, ipv4: embeddedIPv4(groups) });
+  return formatGroups(groups) as Address;
 }
 
 /**
@@ -52,13 +55,14 @@ export function parseTarget(text: string): Target {
       problem: `the length goes from 0 to ${BITS[family]}`,
     });
   }
-  const bits = addressBits(address);
-  const network = networkOf(bits, family, length);
-  if (network !== bits) {
-    const meant = formatPrefix(family, network, length);
-    throw new SallyportError('SP_PREFIX_INVALID', { value: text, problem: `it has host bits; did you mean ${meant}?` });
+  const network = networkTarget(address, length);
+  if (networkAddress(network) !== address) {
+    throw new SallyportError('SP_PREFIX_INVALID', {
+      value: text,
+      problem: `it has host bits; did you mean ${network}?`,
+    });
   }
-  return formatPrefix(family, network, length);
+  return network;
 }
 
 export function familyOf(target: Target): Family {
@@ -78,8 +82,7 @@ export function prefixLength(target: Target): number {
 /** The first and last address of a target. */
 export function rangeOf(target: Target): AddressRange {
   const family = familyOf(target);
-  const slash = target.indexOf('/');
-  const first = addressBits((slash < 0 ? target : target.slice(0, slash)) as Address);
+  const first = addressBits(networkAddress(target));
   const hostBits = BigInt(BITS[family] - prefixLength(target));
   return { family, first, last: first | ((1n << hostBits) - 1n) };
 }
@@ -91,8 +94,24 @@ export function covers(outer: Target, inner: Target): boolean {
 
 /** The network of `length` bits that an address lies in, as a target. */
 export function networkTarget(address: Address, length: number): Target {
-  const family = familyOf(address);
-  return formatPrefix(family, networkOf(addressBits(address), family, length), length);
+  const bytes = addressBytes(address);
+  const size = bytes.length * 8;
+  if (length === size) return address;
+  const whole = length >> 3;
+  bytes[whole] = (bytes[whole] ?? 0) & (0xff00 >> (length & 7));
+  bytes.fill(0, whole + 1);
+  return `${formatBytes(bytes)}/${length}` as Target;
+}
+
+/** Every target that an address lies in: the networks of all lengths, and the address itself as the last. */
+export function coveringTargets(address: Address): Target[] {
+  return Array.from({ length: BITS[familyOf(address)] + 1 }, (_, length) => networkTarget(address, length));
+}
+
+/** The address itself, or the first of a network. */
+export function networkAddress(target: Target): Address {
+  const slash = target.indexOf('/');
+  return (slash < 0 ? target : target.slice(0, slash)) as Address;
 }
 
 /** The /64 of an IPv6 address: what `networkTarget` gives, from the text alone and so many times quicker. */
@@ -114,33 +133,43 @@ export function network64(address: Address): Target {
 
 /** The address as a number, most significant bit first. */
 export function addressBits(address: Address): bigint {
-  const value = toNumber(address);
-  if (value === undefined) throw new SallyportError('SP_ADDRESS_INVALID', { value: address });
-  return value.bits;
+  let bits = 0n;
+  for (const byte of addressBytes(address)) bits = (bits << 8n) | BigInt(byte);
+  return bits;
 }
 
 /** The address in network byte order: 4 or 16 bytes. */
-export function addressBytes(address: Address): Uint8Array {
-  const size = BITS[familyOf(address)] / 8;
-  const bytes = new Uint8Array(size);
-  let bits = addressBits(address);
-  for (let i = size - 1; i >= 0; i--) {
-    bytes[i] = Number(bits & 0xffn);
-    bits >>= 8n;
+export function addressBytes(address: Address): Uint8Array<ArrayBuffer> {
+  if (!address.includes(':')) {
+    const bits = ipv4ToNumber(address);
+    if (bits === undefined) throw new SallyportError('SP_ADDRESS_INVALID', { value: address });
+    return new Uint8Array([bits >>> 24, bits >>> 16, bits >>> 8, bits]);
+  }
+  const groups = ipv6Groups(address);
+  if (groups === undefined) throw new SallyportError('SP_ADDRESS_INVALID', { value: address });
+  const bytes = new Uint8Array(16);
+  for (let i = 0; i < 8; i++) {
+    const group = groups[i] ?? 0;
+    bytes[2 * i] = group >> 8;
+    bytes[2 * i + 1] = group;
   }
   return bytes;
 }
 
 /** The address that 4 or 16 bytes in network byte order spell; undefined for any other length. */
 export function addressFromBytes(bytes: Uint8Array): Address | undefined {
-  if (bytes.length !== 4 && bytes.length !== 16) return undefined;
-  let bits = 0n;
-  for (const byte of bytes) bits = (bits << 8n) | BigInt(byte);
-  return formatAddress(bytes.length === 4 ? 4 : 6, bits);
+  return bytes.length === 4 || bytes.length === 16 ? formatBytes(bytes) : undefined;
 }
 
 export function formatAddress(family: Family, bits: bigint): Address {
-  return (family === 4 ? formatIPv4(bits) : formatIPv6(bits)) as Address;
+  const size = BITS[family] / 8;
+  const bytes = new Uint8Array(size);
+  let rest = bits;
+  for (let i = size - 1; i >= 0; i--) {
+    bytes[i] = Number(rest & 0xffn);
+    rest >>= 8n;
+  }
+  return formatBytes(bytes);
 }
 
 /**
@@ -178,83 +207,9 @@ const FORBIDDEN: readonly (readonly [string, AddressRange])[] = [
   MAPPED,
 ];
 
-function networkOf(bits: bigint, family: Family, length: number): bigint {
-  const hostBits = BigInt(BITS[family] - length);
-  return (bits >> hostBits) << hostBits;
-}
-
-function formatPrefix(family: Family, network: bigint, length: number): Target {
-  const address = formatAddress(family, network);
-  return length === BITS[family] ? address : (`${address}/${length}` as Target);
-}
-
-function toNumber(text: string): { family: Family; bits: bigint } | undefined {
-  if (text.length > 45) return undefined;
-  if (text.includes(':')) {
-    const bits = ipv6ToNumber(text);
-    return bits === undefined ? undefined : { family: 6, bits };
-  }
-  const bits = ipv4ToNumber(text);
-  return bits === undefined ? undefined : { family: 4, bits };
-}
-
-function ipv4ToNumber(text: string): bigint | undefined {
-  const parts = text.split('.');
-  if (parts.length !== 4) return undefined;
-  let bits = 0n;
-  for (const part of parts) {
-    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
-    bits = (bits << 8n) | BigInt(part);
-  }
-  return bits;
-}
-
-/** RFC 4291, section 2.2: eight groups, one `::` for a run of zeros, the last 32 bits perhaps in dotted form. */
-function ipv6ToNumber(text: string): bigint | undefined {
-  const halves = text.split('::');
-  if (halves.length > 2) return undefined;
-  const head = groups(halves[0] ?? '', halves.length === 1);
-  const tail = halves.length === 2 ? groups(halves[1] ?? '', true) : [];
-  if (head === undefined || tail === undefined) return undefined;
-  const missing = 8 - head.length - tail.length;
-  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
-  let bits = 0n;
-  for (const group of [...head, ...new Array<number>(missing).fill(0), ...tail]) bits = (bits << 16n) | BigInt(group);
-  return bits;
-}
-
-function groups(text: string, mayEndInIPv4: boolean): number[] | undefined {
-  if (text === '') return [];
-  const result: number[] = [];
-  const parts = text.split(':');
-  for (const [index, part] of parts.entries()) {
-    if (mayEndInIPv4 && index === parts.length - 1 && part.includes('.')) {
-      const low = ipv4ToNumber(part);
-      if (low === undefined) return undefined;
-      result.push(Number(low >> 16n), Number(low & 0xffffn));
-    } else if (/^[0-9a-fA-F]{1,4}$/.test(part)) {
-      result.push(Number.parseInt(part, 16));
-    } else {
-      return undefined;
-    }
-  }
-  return result;
-}
-
-function formatIPv4(bits: bigint): string {
-  return [24n, 16n, 8n, 0n].map((shift) => (bits >> shift) & 0xffn).join('.');
-}
-
-/** RFC 5952: lower case, no leading zeros, `::` for the longest run (the first of equals) of two groups or more. */
-function formatIPv6(bits: bigint): string {
-  const parts = Array.from({ length: 8 }, (_, i) => Number((bits >> BigInt(112 - 16 * i)) & 0xffffn));
-  let best = { start: -1, length: 1 };
-  for (let start = 0; start < 8; start++) {
-    let length = 0;
-    while (start + length < 8 && parts[start + length] === 0) length++;
-    if (length > best.length) best = { start, length };
-  }
-  const hex = parts.map((part) => part.toString(16));
-  if (best.start < 0) return hex.join(':');
-  return `${hex.slice(0, best.start).join(':')}::${hex.slice(best.start + best.length).join(':')}`;
+function formatBytes(bytes: Uint8Array): Address {
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` as Address;
+  const groups: number[] = [];
+  for (let i = 0; i < 16; i += 2) groups.push(((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0));
+  return formatGroups(groups) as Address;
 }

@@ -1,4 +1,5 @@
 import type { Address, AddressRange, Target } from './address.js';
+import type { ElementIndex } from './grants/element-index.js';
 import type { State, StepKey, Steps } from './knock/automaton.js';
 import type { IgnoredSource, StrikeLimit } from './knock/strikes.js';
 import type { PortRange, PortSpan } from './ports.js';
@@ -41,11 +42,11 @@ export interface SetElement {
   readonly comment: string | null;
 }
 
-/** An element as the kernel has it. `remaining` is null where it would never end. */
+/** An element as the kernel has it. `until` is null where it would never end. */
 export interface KernelElement {
   readonly scope: SetScope;
   readonly target: Target;
-  readonly remaining: Duration | null;
+  readonly until: Monotonic | null;
   readonly comment: string | null;
 }
 
@@ -75,10 +76,16 @@ export interface GuardContents {
 /** Which rules hold: ours for good, ours until a time, or none. */
 export type Arming = { readonly kind: 'permanent' } | { readonly kind: 'provisional'; readonly remaining: Duration };
 
+/** What tells one element of the hash sets from all others. */
+export interface ElementPlace {
+  readonly scope: SetScope;
+  readonly target: Target;
+}
+
 /** A change of elements in the hash sets, done at once or not at all. */
 export interface ElementChange {
   readonly present: readonly SetElement[];
-  readonly absent: readonly { readonly scope: SetScope; readonly target: Target }[];
+  readonly absent: readonly ElementPlace[];
   /** Completed knocks that this change answers: taken out of the mailbox along with it. */
   readonly answered: readonly Completion[];
 }
@@ -118,10 +125,15 @@ export interface Firewall {
   change(change: ElementChange): Promise<void>;
   changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void>;
   setRanges(ranges: RangeContents): Promise<void>;
-  /** All elements of the hash sets but `held`. */
-  readElements(): Promise<readonly KernelElement[]>;
+  /**
+   * All elements of the hash sets but `held`.
+   * @param how `quickly`, some may be missing where many expire meanwhile
+   */
+  readElements(how?: 'quickly'): Promise<ElementIndex<KernelElement>>;
   /** The elements of the hash sets of `held`. */
-  readHeld(): Promise<readonly KernelElement[]>;
+  readHeld(): Promise<ElementIndex<KernelElement>>;
+  /** Those of the elements that are in the kernel, each looked up by itself, so that none is missed. */
+  findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]>;
   /** All ranges of the interval sets. Slow: a process for each set. */
   readRanges(): Promise<readonly KernelRange[]>;
   readSteps(): Promise<Steps>;

@@ -1,64 +1,73 @@
 /** A binary min-heap of values with a number for their order. */
 export class MinHeap<T> {
-  #items: { order: number; value: T }[] = [];
+  /** Apart, so that the numbers lie in memory as they are: sixteen bytes an item instead of sixty. */
+  #orders: number[] = [];
+  #values: T[] = [];
 
   get size(): number {
-    return this.#items.length;
+    return this.#values.length;
   }
 
   peek(): { order: number; value: T } | undefined {
-    return this.#items[0];
+    return this.#at(0);
   }
 
   push(order: number, value: T): void {
-    const items = this.#items;
-    const item = { order, value };
-    let at = items.length;
-    items.push(item);
+    const [orders, values] = [this.#orders, this.#values];
+    let at = orders.length;
+    orders.push(order);
+    values.push(value);
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      const above = items[parent];
-      if (above === undefined || above.order <= order) break;
-      items[at] = above;
+      const above = orders[parent] as number;
+      if (above <= order) break;
+      orders[at] = above;
+      values[at] = values[parent] as T;
       at = parent;
     }
-    items[at] = item;
+    orders[at] = order;
+    values[at] = value;
   }
 
   pop(): { order: number; value: T } | undefined {
-    const items = this.#items;
-    const top = items[0];
-    const last = items.pop();
-    if (top === undefined || last === undefined || items.length === 0) return top;
-    this.#sink(0, last);
+    const top = this.#at(0);
+    const order = this.#orders.pop();
+    const value = this.#values.pop() as T;
+    if (order !== undefined && this.#orders.length > 0) this.#sink(0, order, value);
     return top;
   }
 
   /** Puts these in place of all that is there: linear, other than one push after the other. */
-  refill(items: { order: number; value: T }[]): void {
-    this.#items = items;
+  refill(items: readonly { order: number; value: T }[]): void {
+    this.#orders = items.map(({ order }) => order);
+    this.#values = items.map(({ value }) => value);
     for (let at = (items.length >> 1) - 1; at >= 0; at--) {
-      const item = items[at];
-      if (item !== undefined) this.#sink(at, item);
+      this.#sink(at, this.#orders[at] as number, this.#values[at] as T);
     }
   }
 
   /** Brings an item from a free place down to where it belongs. */
-  #sink(from: number, item: { order: number; value: T }): void {
-    const items = this.#items;
+  #sink(from: number, order: number, value: T): void {
+    const [orders, values] = [this.#orders, this.#values];
+    const size = orders.length;
     let at = from;
     for (;;) {
       const left = 2 * at + 1;
       const right = left + 1;
-      const leftItem = items[left];
-      if (leftItem === undefined) break;
-      const rightItem = items[right];
-      const isRight = rightItem !== undefined && rightItem.order < leftItem.order;
-      const child = isRight ? rightItem : leftItem;
-      if (child.order >= item.order) break;
-      items[at] = child;
-      at = isRight ? right : left;
+      if (left >= size) break;
+      const child = right < size && (orders[right] as number) < (orders[left] as number) ? right : left;
+      const below = orders[child] as number;
+      if (below >= order) break;
+      orders[at] = below;
+      values[at] = values[child] as T;
+      at = child;
     }
-    items[at] = item;
+    orders[at] = order;
+    values[at] = value;
+  }
+
+  #at(index: number): { order: number; value: T } | undefined {
+    const order = this.#orders[index];
+    return order === undefined ? undefined : { order, value: this.#values[index] as T };
   }
 }

@@ -16,21 +16,26 @@ const PIECE = 2000;
 /** All contents, in pieces that are cheap to make one by one. */
 export function* renderContents(layout: GuardLayout, contents: GuardContents, clock: Clock): Generator<string> {
   if (layout.knocks === 'kernel') yield* addElements(STEP_MAP, map(contents.steps, renderStep));
+  yield* renderElements(layout, contents.elements, clock);
+  yield* renderRanges(layout, contents.ranges, clock);
+}
+
+/** Elements of the hash sets, all of them looked at before the first piece is made. */
+export function* renderElements(layout: GuardLayout, elements: Iterable<SetElement>, clock: Clock): Generator<string> {
   const known = new Set<SetScope>(setScopes(layout).all);
   const bySet = new Map<string, SetElement[]>();
-  for (const element of contents.elements) {
+  for (const element of elements) {
     if (!known.has(element.scope)) continue;
     const name = grantSet(element.scope, familyOf(element.target));
     const list = bySet.get(name);
     if (list === undefined) bySet.set(name, [element]);
     else list.push(element);
   }
-  for (const [name, elements] of bySet)
+  for (const [name, some] of bySet)
     yield* addElements(
       name,
-      map(elements, (one) => renderElement(one, clock)),
+      map(some, (one) => renderElement(one, clock)),
     );
-  yield* renderRanges(layout, contents.ranges, clock);
 }
 
 /** The interval sets, emptied and filled anew. */

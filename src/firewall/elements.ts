@@ -1,5 +1,6 @@
 import type { Target } from '../core/address.js';
-import type { Completion, ElementChange, KernelElement, SetScope } from '../core/firewall.js';
+import type { Completion, ElementChange, ElementPlace, KernelElement, SetElement, SetScope } from '../core/firewall.js';
+import type { ElementIndex } from '../core/grants/element-index.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 
@@ -11,8 +12,15 @@ export interface Elements {
   /** One transaction, mailbox and all. Renews what is there and never fails on what is already gone. */
   change(change: ElementChange): Promise<void>;
   changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void>;
-  /** What the hash sets of these scopes hold. */
-  readElements(scopes: readonly SetScope[]): Promise<KernelElement[]>;
+  /** Puts elements into sets that have none of them, in as many transactions as it takes. */
+  fill(elements: Iterable<SetElement>): Promise<void>;
+  /**
+   * What the hash sets of these scopes hold.
+   * @param how `quickly`, some may be missing where many expire meanwhile
+   */
+  readElements(scopes: readonly SetScope[], how?: 'quickly'): Promise<ElementIndex<KernelElement>>;
+  /** Those of the elements that are there. */
+  findElements(places: Iterable<ElementPlace>): Promise<KernelElement[]>;
   readSteps(): Promise<Steps>;
   readMailbox(): Promise<Completion[]>;
   /** Empty where the table has no sets for it. */

@@ -1,10 +1,10 @@
-import type { Target } from '../core/address.js';
-import type { Completion, ElementChange, SetElement, SetScope } from '../core/firewall.js';
+import { setImmediate } from 'node:timers/promises';
+import type { Completion, ElementChange, ElementPlace, SetElement } from '../core/firewall.js';
 
 /** More than this at once is written in several transactions, so that nobody waits long for the kernel. */
-const LARGEST = 4000;
+const LARGEST = 1000;
 
-type Pending = { element: SetElement } | { absent: { scope: SetScope; target: Target } };
+type Pending = { element: SetElement } | { absent: ElementPlace };
 
 /** Runs a task when all that were given before it are done. */
 export type Serialize = (task: () => Promise<void>) => Promise<void>;
@@ -44,6 +44,7 @@ export class Gatherer {
     const longest = Math.max(pending.length, answered.length);
     for (let start = 0; start < longest; start += LARGEST) {
       const piece = pending.slice(start, start + LARGEST);
+      if (start > 0) await setImmediate();
       await this.#write({
         present: piece.flatMap((one) => ('element' in one ? [one.element] : [])),
         absent: piece.flatMap((one) => ('absent' in one ? [one.absent] : [])),

@@ -1,11 +1,21 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { familyOf, type Target } from '../core/address.js';
-import type { Completion, ElementChange, GuardLayout, KernelElement, SetScope } from '../core/firewall.js';
+import type {
+  Completion,
+  ElementChange,
+  ElementPlace,
+  GuardLayout,
+  KernelElement,
+  SetElement,
+  SetScope,
+} from '../core/firewall.js';
+import { ElementIndex } from '../core/grants/element-index.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
-import { type Clock, millis } from '../core/time.js';
+import { Pace } from '../core/pace.js';
+import { after, type Clock, millis } from '../core/time.js';
 import type { SetElement as NetlinkElement } from '../netlink/elements.js';
-import { NetlinkError, type NftablesLink, type Operation } from '../netlink/nftables-link.js';
+import { type Found, NetlinkError, type NftablesLink, type Operation } from '../netlink/nftables-link.js';
 import { timeLeft } from './contents.js';
 import type { Elements } from './elements.js';
 import {
@@ -23,6 +33,12 @@ import { setScopes } from './ruleset.js';
 
 /** No such file or directory: there is no such set (errno-base.h). */
 const ENOENT = 2;
+/** So many elements a transaction fills in: a knock meanwhile waits for one of them. */
+const PIECE = 1000;
+/** So many of those are under way at once, so that the kernel need not wait for us. */
+const AHEAD = 3;
+/** What others go on adding is no reason to read for ever. */
+const MOST_PASSES = 5;
 /** Long enough not to end inside the transaction that takes the element away again. */
 const SHORT = millis(1000);
 
@@ -73,6 +89,33 @@ export class NetlinkElements implements Elements {
     if (operations.length > 0) await this.#link.transact(operations);
   }
 
+  async fill(elements: Iterable<SetElement>): Promise<void> {
+    const known = new Set<SetScope>(setScopes(this.#layout).all);
+    const pace = new Pace(() => this.#clock.monotonic(), breathe);
+    const written: Promise<void>[] = [];
+    let bySet = new Map<string, NetlinkElement[]>();
+    let count = 0;
+    const write = () => {
+      const operations = [...bySet].map(([set, some]): Operation => ({ op: 'add', set, elements: some }));
+      const writing = this.#link.transact(operations);
+      writing.catch(() => undefined);
+      written.push(writing);
+      bySet = new Map();
+      count = 0;
+    };
+    for (const { scope, target, until, comment } of elements) {
+      const timeout = timeLeft(this.#clock, until);
+      if (timeout === undefined || !known.has(scope)) continue;
+      const element = { key: targetKey(target), timeout, ...(comment === null ? {} : { comment }) };
+      push(bySet, grantSet(scope, familyOf(target)), element);
+      if (++count >= PIECE) write();
+      if (written.length > AHEAD) await written.shift();
+      if (pace.isDue) await pace.rest();
+    }
+    if (count > 0) write();
+    await Promise.all(written);
+  }
+
   async changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void> {
     const operations: Operation[] = [];
     if (removed.length > 0) {
@@ -87,18 +130,65 @@ export class NetlinkElements implements Elements {
     if (operations.length > 0) await this.#link.transact(operations);
   }
 
-  async readElements(scopes: readonly SetScope[]): Promise<KernelElement[]> {
-    const found: KernelElement[] = [];
+  async readElements(scopes: readonly SetScope[], how?: 'quickly'): Promise<ElementIndex<KernelElement>> {
+    const found = new ElementIndex<KernelElement>();
     for (const scope of scopes) {
-      for (const family of FAMILIES) {
-        for (const { key, remaining, comment } of await this.#dumpIfThere(grantSet(scope, family))) {
-          const target = keyTarget(key, this.#layout.ipv6Prefix);
-          if (target !== undefined)
-            found.push({ scope, target, remaining: remaining ?? null, comment: comment ?? null });
-        }
-      }
+      for (const family of FAMILIES) await this.#readSet(scope, grantSet(scope, family), how, found);
     }
     return found;
+  }
+
+  /**
+   * The kernel loses elements of a large set while others expire, come or go, and does not tell: it is read again until
+   * that brings nothing new.
+   */
+  async #readSet(
+    scope: SetScope,
+    set: string,
+    how: 'quickly' | undefined,
+    into: ElementIndex<KernelElement>,
+  ): Promise<void> {
+    try {
+      for (let pass = 0; pass < (how === 'quickly' ? 1 : MOST_PASSES); pass++) {
+        const before = into.size;
+        let pieces = 0;
+        for await (const piece of this.#link.scan(set)) {
+          pieces += piece.elements.length > 0 ? 1 : 0;
+          for (const element of this.#toOurs(scope, piece)) into.add(element);
+        }
+        // One piece is one walk, and needs no other.
+        if (pieces <= 1 || into.size === before) return;
+      }
+    } catch (error) {
+      // A table of another layout may lack a set that ours has.
+      if (!(error instanceof NetlinkError && error.errno === ENOENT)) throw error;
+    }
+  }
+
+  async findElements(places: Iterable<ElementPlace>): Promise<KernelElement[]> {
+    const bySet = new Map<string, { scope: SetScope; keys: Uint8Array[] }>();
+    const pace = new Pace(() => this.#clock.monotonic(), breathe);
+    for (const { scope, target } of places) {
+      const set = grantSet(scope, familyOf(target));
+      const wanted = bySet.get(set) ?? { scope, keys: [] };
+      bySet.set(set, wanted);
+      wanted.keys.push(targetKey(target));
+      if (pace.isDue) await pace.rest();
+    }
+    const found: KernelElement[] = [];
+    for (const [set, { scope, keys }] of bySet) {
+      for await (const piece of this.#link.get(set, keys))
+        for (const one of this.#toOurs(scope, piece)) found.push(one);
+    }
+    return found;
+  }
+
+  *#toOurs(scope: SetScope, { elements, at }: Found): Generator<KernelElement> {
+    for (const { key, remaining, comment } of elements) {
+      const target = keyTarget(key, this.#layout.ipv6Prefix);
+      const until = remaining === undefined ? null : after(at, remaining);
+      if (target !== undefined) yield { scope, target, until, comment: comment ?? null };
+    }
   }
 
   /** A table of another layout may lack a set that ours has. */

@@ -1,10 +1,19 @@
 import { familyOf, networkTarget, parseAddress, type Target } from '../core/address.js';
-import type { Completion, ElementChange, GuardLayout, KernelElement, SetScope } from '../core/firewall.js';
+import type {
+  Completion,
+  ElementChange,
+  ElementPlace,
+  GuardLayout,
+  KernelElement,
+  SetElement,
+  SetScope,
+} from '../core/firewall.js';
+import { ElementIndex } from '../core/grants/element-index.js';
 import { type State, type StepKey, type Steps, stepKey } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import { PROTOCOL_NUMBER, toPort } from '../core/ports.js';
-import { type Clock, seconds } from '../core/time.js';
-import { addElements, renderElement, renderHashTarget, renderStep, renderStepKey } from './contents.js';
+import { after, type Clock, seconds } from '../core/time.js';
+import { addElements, renderElement, renderElements, renderHashTarget, renderStep, renderStepKey } from './contents.js';
 import type { Elements } from './elements.js';
 import { doneSet, FAMILIES, grantSet, ignoredSet, STEP_MAP, strikeSet, TABLE } from './names.js';
 import { nftList, nftLoad, type OnStarted } from './nft-program.js';
@@ -44,24 +53,36 @@ export class NftElements implements Elements {
     if (lines.length > 0) await nftLoad(lines, this.#onStarted);
   }
 
+  async fill(elements: Iterable<SetElement>): Promise<void> {
+    await nftLoad(renderElements(this.#layout, elements, this.#clock), this.#onStarted);
+  }
+
   async changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void> {
     const gone = removed.map((key) => `delete element inet ${TABLE} ${STEP_MAP} { ${renderStepKey(key)} }\n`);
     const lines = [...gone, ...addElements(STEP_MAP, added.map(renderStep))];
     if (lines.length > 0) await nftLoad(lines, this.#onStarted);
   }
 
-  async readElements(scopes: readonly SetScope[]): Promise<KernelElement[]> {
-    const found: KernelElement[] = [];
+  async readElements(scopes: readonly SetScope[]): Promise<ElementIndex<KernelElement>> {
+    const found = new ElementIndex<KernelElement>();
     for (const scope of scopes) {
       for (const family of FAMILIES) {
         for (const { value, expires, comment } of await readSet('set', grantSet(scope, family))) {
           const target = networkTarget(parseAddress(String(value)), family === 6 ? this.#layout.ipv6Prefix : 32);
-          const remaining = expires === undefined ? null : seconds(Math.max(expires, 0.001));
-          found.push({ scope, target, remaining, comment: comment ?? null });
+          const now = this.#clock.monotonic();
+          const until = expires === undefined ? null : after(now, seconds(Math.max(expires, 0.001)));
+          found.add({ scope, target, until, comment: comment ?? null });
         }
       }
     }
     return found;
+  }
+
+  async findElements(places: Iterable<ElementPlace>): Promise<KernelElement[]> {
+    const wanted = ElementIndex.of(places);
+    const scopes = new Set([...wanted].map(({ scope }) => scope));
+    const found = await this.readElements([...scopes]);
+    return [...found].filter(({ scope, target }) => wanted.get(scope, target) !== undefined);
   }
 
   async readSteps(): Promise<Steps> {

@@ -7,6 +7,7 @@ import type {
   KernelRange,
   SetScope,
 } from '../core/firewall.js';
+import { ElementIndex } from '../core/grants/element-index.js';
 import type { Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import { PANIC_COMMENT, TABLE } from './names.js';
@@ -39,11 +40,15 @@ export class NoFirewall implements Firewall {
   async setRanges(): Promise<void> {}
   async forgive(): Promise<void> {}
 
-  async readElements(): Promise<readonly KernelElement[]> {
-    return [];
+  async readElements(): Promise<ElementIndex<KernelElement>> {
+    return new ElementIndex();
   }
 
-  async readHeld(): Promise<readonly KernelElement[]> {
+  async readHeld(): Promise<ElementIndex<KernelElement>> {
+    return new ElementIndex();
+  }
+
+  async findElements(): Promise<readonly KernelElement[]> {
     return [];
   }
 

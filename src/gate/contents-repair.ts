@@ -1,8 +1,19 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import type { Firewall, GuardContents, SetElement } from '../core/firewall.js';
-import { compareElements, type Drift, HELD_TOLERANCE, isDrift, rangesDiffer } from '../core/grants/drift.js';
+import type { ElementPlace, Firewall, GuardContents, KernelElement, SetElement } from '../core/firewall.js';
+import {
+  compareElements,
+  comparing,
+  type Drift,
+  HELD_TOLERANCE,
+  isDrift,
+  rangesDiffer,
+  TOLERANCE,
+  type Wanted,
+} from '../core/grants/drift.js';
+import { ElementIndex } from '../core/grants/element-index.js';
 import type { State, StepKey, Steps, StepsChange } from '../core/knock/automaton.js';
 import type { Clock } from '../core/time.js';
+import { newPace } from './pace.js';
 
 /** How many addresses are named in a sentence. */
 const NAMED = 5;
@@ -10,19 +21,50 @@ const NAMED = 5;
 /** For so many steps at most does comparing hold the event loop: a few milliseconds. */
 const STEPS_AT_ONCE = 5000;
 
-/** Compares what fills the guard in the kernel with what should, and puts it right. */
+/** Takes in grants that only the kernel knows, so that they are not taken for something that was slipped in. */
+export interface Adoption {
+  /** Told of elements that nothing asks for; afterwards something may. */
+  take(elements: readonly KernelElement[]): void;
+  /** Nothing more will be found. */
+  end(): void;
+}
+
+/** So many differences are looked at and put right in one turn. */
+const PIECE = 500;
+
+export interface ContentsRepairOptions {
+  readonly firewall: Firewall;
+  readonly clock: Clock;
+  readonly contents: () => GuardContents;
+  /** What should be in the hash sets, of grants or of what is held. */
+  readonly wanted: (which: 'open' | 'held') => Iterable<Wanted>;
+  /** The element that should be at a place, as things stand now. */
+  readonly elementAt: (place: ElementPlace) => SetElement | undefined;
+  readonly steps: () => Steps;
+}
+
+/**
+ * Compares what fills the guard in the kernel with what should, and puts it right. There may be hundreds of thousands of
+ * elements: the comparing rests now and then, and what it finds is only a suspicion. Each suspect is looked up again by
+ * itself, and what is still wrong then is put right in the same turn: what is opened or closed meanwhile comes before or
+ * after, and is not undone.
+ */
 export class ContentsRepair {
   readonly #firewall: Firewall;
   readonly #clock: Clock;
   readonly #contents: () => GuardContents;
+  readonly #wanted: ContentsRepairOptions['wanted'];
+  readonly #elementAt: ContentsRepairOptions['elementAt'];
   readonly #steps: () => Steps;
   /** For each look under way, the steps that we have changed since it began. */
   readonly #looks = new Set<Set<StepKey>>();
 
-  constructor(options: { firewall: Firewall; clock: Clock; contents: () => GuardContents; steps: () => Steps }) {
+  constructor(options: ContentsRepairOptions) {
     this.#firewall = options.firewall;
     this.#clock = options.clock;
     this.#contents = options.contents;
+    this.#wanted = options.wanted;
+    this.#elementAt = options.elementAt;
     this.#steps = options.steps;
   }
 
@@ -32,7 +74,9 @@ export class ContentsRepair {
   }
 
   async #differs(): Promise<boolean> {
-    if (isDrift((await this.#grants())()) || isDrift((await this.#held())())) return true;
+    for (const which of ['open', 'held'] as const) {
+      if (isDrift(await this.#suspects(which, await this.#read(which)))) return true;
+    }
     return (await this.#stepsDrift({ correct: false })) || (await this.#rangesDiffer());
   }
 
@@ -51,9 +95,12 @@ export class ContentsRepair {
     return [...open, ...(await this.correctSteps()), ...ranges, ...(await this.correctHeld())];
   }
 
-  /** Puts right who is let in. */
-  async correctOpen(): Promise<string[]> {
-    const { missing, wrong, extra } = await this.#correctElements(() => this.#grants());
+  /**
+   * Puts right who is let in.
+   * @param seen what was read of the kernel a moment ago; used up
+   */
+  async correctOpen(seen?: ElementIndex<KernelElement>): Promise<string[]> {
+    const { missing, wrong, extra } = await this.correctGrants(seen);
     await this.#firewall.setRanges(this.#contents().ranges);
     return [...tell('deleted', missing), ...tell('given another time', wrong), ...tell('let in past us', extra)];
   }
@@ -65,7 +112,7 @@ export class ContentsRepair {
 
   /** Puts right who is held. */
   async correctHeld(): Promise<string[]> {
-    const { missing, wrong, extra } = await this.#correctElements(() => this.#held());
+    const { missing, wrong, extra } = await this.#correctElements('held', await this.#read('held'));
     return tell('changed among the held', [...missing, ...wrong, ...extra]);
   }
 
@@ -111,31 +158,63 @@ export class ContentsRepair {
   }
 
   /**
-   * Looks twice, so that a change under way is not taken for drift: only what was wrong both times is. Compared and acted on
-   * in one turn: what is opened or closed meanwhile comes before or after, and is not undone.
+   * Puts right the elements of grants.
+   * @param seen what was read of the kernel a moment ago; used up
+   * @param adoption told of elements that nothing asks for, before they are removed
    */
-  async #correctElements(look: () => Promise<() => Drift>): Promise<Drift> {
-    const first = (await look())();
-    if (!isDrift(first)) return first;
-    const compare = await look();
-    const drift = inBoth(first, compare());
-    const { missing, wrong, extra } = drift;
-    if (isDrift(drift)) {
-      await this.#firewall.change({ present: [...missing, ...wrong], absent: extra, answered: [] });
+  async correctGrants(seen?: ElementIndex<KernelElement>, adoption?: Adoption): Promise<Drift> {
+    return await this.#correctElements('open', seen ?? (await this.#read('open')), adoption);
+  }
+
+  async #correctElements(
+    which: 'open' | 'held',
+    seen: ElementIndex<KernelElement>,
+    adoption?: Adoption,
+  ): Promise<Drift> {
+    const first = await this.#suspects(which, seen);
+    if (!isDrift(first)) return { missing: [], wrong: [], extra: [] };
+    const places: ElementPlace[] = [...first.missing, ...first.wrong, ...first.extra];
+    await this.#settled();
+    const kernel = ElementIndex.of(await this.#firewall.findElements(places));
+    const found: { [K in keyof Drift]: Drift[K][number][] } = { missing: [], wrong: [], extra: [] };
+    const pace = newPace(this.#clock);
+    const written: Promise<void>[] = [];
+    for (let start = 0; start < places.length; start += PIECE) {
+      const { missing, wrong, extra } = this.#compareAt(places.slice(start, start + PIECE), kernel, which, adoption);
+      found.missing.push(...missing);
+      found.wrong.push(...wrong);
+      found.extra.push(...extra);
+      const work = this.#firewall.change({ present: [...missing, ...wrong], absent: extra, answered: [] });
+      work.catch(() => undefined);
+      written.push(work);
+      if (pace.isDue) await pace.rest();
     }
-    return drift;
+    await Promise.all(written);
+    return found;
   }
 
-  async #grants(): Promise<() => Drift> {
-    await this.#settled();
-    const elements = await this.#firewall.readElements();
-    return () => compareElements(this.#elements(false), elements, this.#clock);
+  /** Compares as things stand now, in one turn. */
+  #compareAt(
+    places: readonly ElementPlace[],
+    kernel: ElementIndex<KernelElement>,
+    which: 'open' | 'held',
+    adoption: Adoption | undefined,
+  ): Drift {
+    const elements = places.flatMap(({ scope, target }) => kernel.get(scope, target) ?? []);
+    const isUnknown = (element: KernelElement) => this.#elementAt(element) === undefined;
+    adoption?.take(elements.filter(isUnknown));
+    const desired = places.flatMap((place) => this.#elementAt(place) ?? []);
+    return compareElements(desired, elements, this.#clock, which === 'held' ? HELD_TOLERANCE : TOLERANCE);
   }
 
-  async #held(): Promise<() => Drift> {
+  #suspects(which: 'open' | 'held', kernel: ElementIndex<KernelElement>): Promise<Drift<Wanted>> {
+    const tolerance = which === 'held' ? HELD_TOLERANCE : TOLERANCE;
+    return newPace(this.#clock).finish(comparing(this.#guarded(which), kernel, this.#clock, tolerance));
+  }
+
+  async #read(which: 'open' | 'held'): Promise<ElementIndex<KernelElement>> {
     await this.#settled();
-    const elements = await this.#firewall.readHeld();
-    return () => compareElements(this.#elements(true), elements, this.#clock, HELD_TOLERANCE);
+    return await (which === 'held' ? this.#firewall.readHeld() : this.#firewall.readElements());
   }
 
   /** Whatever is being written is in the kernel when this resolves. */
@@ -143,20 +222,9 @@ export class ContentsRepair {
     await this.#firewall.change({ present: [], absent: [], answered: [] });
   }
 
-  *#elements(areHeld: boolean): Generator<SetElement> {
-    for (const element of this.#contents().elements) {
-      if ((element.scope === 'held') === areHeld && this.#firewall.scopes.has(element.scope)) yield element;
-    }
+  *#guarded(which: 'open' | 'held'): Generator<Wanted> {
+    for (const element of this.#wanted(which)) if (this.#firewall.scopes.has(element.scope)) yield element;
   }
-}
-
-/** What the second look found that the first had found, too. */
-function inBoth(first: Drift, second: Drift): Drift {
-  const key = ({ scope, target }: Drift['extra'][number]) => `${scope} ${target}`;
-  const before = new Set([...first.missing, ...first.wrong, ...first.extra].map(key));
-  const isStill = (one: Drift['extra'][number]) => before.has(key(one));
-  const { missing, wrong, extra } = second;
-  return { missing: missing.filter(isStill), wrong: wrong.filter(isStill), extra: extra.filter(isStill) };
 }
 
 function tell(what: string, items: readonly { readonly target: string }[]): string[] {

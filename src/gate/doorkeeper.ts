@@ -1,18 +1,24 @@
 import { type Address, familyOf, networkTarget, neverAllowed, type Target } from '../core/address.js';
 import type { Entry } from '../core/entry.js';
 import { SallyportError } from '../core/errors.js';
-import type { ElementChange, RangeContents, SetElement, SetScope } from '../core/firewall.js';
+import type { ElementChange, ElementPlace, RangeContents, SetElement, SetScope } from '../core/firewall.js';
+import type { Wanted } from '../core/grants/drift.js';
 import { elementsOf, isHashTarget, rangesOf } from '../core/grants/elements.js';
 import type { EndReason, Grant, GrantRecord } from '../core/grants/grant.js';
 import type { HeldTargets } from '../core/grants/held.js';
 import type { GrantLedger, Opened, OpenRequest } from '../core/grants/ledger.js';
 import type { JournalEvent } from '../core/journal.js';
-import type { CompletedKnock, EarlyGrant } from '../core/knock/source.js';
+import type { CompletedKnock } from '../core/knock/source.js';
 import type { Change } from '../core/store.js';
-import { type Clock, type Duration, formatDuration, type Monotonic, wallTime } from '../core/time.js';
+import { type Clock, type Duration, formatDuration, type Monotonic, minutes, wallTime } from '../core/time.js';
 import type { Log } from './log.js';
 import type { People } from './people.js';
 import type { Recorder } from './recorder.js';
+
+/** So many grants that end together are told of in one turn of the event loop; the kernel has closed them all. */
+const LARGEST_EXPIRY = 100;
+/** How often what is no longer held is forgotten. */
+const PRUNE_EVERY = minutes(1);
 
 /** The part of the packet filter that grants go to. Does nothing while no rules of ours are in the kernel. */
 export interface Door {
@@ -45,8 +51,7 @@ export interface DoorkeeperOptions {
  */
 export class Doorkeeper {
   readonly #o: DoorkeeperOptions;
-  /** The scopes that the kernel has an element for. */
-  readonly #written = new Map<Target, ReadonlySet<SetScope>>();
+  #prunedAt: Monotonic | undefined;
   #expiryTimer: NodeJS.Timeout | undefined;
 
   constructor(options: DoorkeeperOptions) {
@@ -76,7 +81,9 @@ export class Doorkeeper {
   /** Answers completed knocks: one transaction for all of them. */
   async knocks(knocks: readonly CompletedKnock[]): Promise<void> {
     const opened: Opened[] = [];
-    const early = knocks.flatMap((knock) => (knock.early === null ? [] : [this.#noteEarly(knock.source, knock.early)]));
+    const early = knocks.flatMap(({ source, early }) =>
+      early === null ? [] : [{ target: this.widen(source), services: early.services }],
+    );
     for (const knock of knocks) {
       const user = this.#o.people.ofSequence(knock.sequenceId);
       if (user === undefined) continue;
@@ -115,7 +122,7 @@ export class Doorkeeper {
   async open(request: OpenRequest): Promise<Grant> {
     const opened = this.#o.ledger.open(request);
     try {
-      await this.#write([opened.grant.target, ...opened.evicted.map(({ target }) => target)], []);
+      await this.#write(touchedBy(opened), []);
     } catch (error) {
       this.#undo([opened]);
       throw new SallyportError('SP_FIREWALL_FAILED', { problem: 'it is being put right; try again' }, error);
@@ -129,10 +136,7 @@ export class Doorkeeper {
     const ended = grants.flatMap(({ id }) => this.#o.ledger.end(id) ?? []);
     for (const grant of ended) this.#logEnd(grant, reason);
     const recorded = ended.map((grant) => this.#o.recorder.record(this.#endChanges(grant, reason, detail)));
-    await this.#write(
-      ended.map(({ target }) => target),
-      [],
-    );
+    await this.#write(ended, []);
     await Promise.all(recorded).catch(() => undefined);
   }
 
@@ -147,16 +151,15 @@ export class Doorkeeper {
   ): Promise<void> {
     // Out of the ledger first: what runs out or is renewed meanwhile would be recorded twice.
     const ended = grants.flatMap(({ id }) => this.#o.ledger.end(id) ?? []);
-    const targets = ended.map(({ target }) => target);
     try {
       await record(ended.flatMap((grant) => this.#endChanges(grant, reason, detail)));
     } catch (error) {
       for (const grant of ended) this.#takeBack(grant, reason, detail);
-      await this.#write(targets, []);
+      await this.#write(ended, []);
       throw error;
     }
     for (const grant of ended) this.#logEnd(grant, reason);
-    await this.#write(targets, []);
+    await this.#write(ended, []);
   }
 
   /** The end of a grant could not be recorded. Where its user has opened anew meanwhile, it has ended all the same. */
@@ -185,21 +188,48 @@ export class Doorkeeper {
     const { ledger, held, ipv6Prefix } = this.#o;
     for (const target of ledger.targets()) {
       if (!isHashTarget(target, ipv6Prefix)) continue;
-      const elements = elementsOf(target, ledger.atTarget(target));
-      this.#written.set(target, new Set(elements.map(({ scope }) => scope)));
-      yield* elements;
+      yield* elementsOf(target, ledger.atTarget(target));
     }
     for (const [target, until] of held.all()) {
       if (isHashTarget(target, ipv6Prefix)) yield { scope: 'held', target, until, comment: null };
     }
   }
 
+  /** What the hash sets should hold, in outline. */
+  *wanted(which: 'open' | 'held'): Generator<Wanted> {
+    const { ledger, held, ipv6Prefix } = this.#o;
+    if (which === 'held') {
+      for (const [target, until] of held.all()) {
+        if (isHashTarget(target, ipv6Prefix)) yield { scope: 'held', target, until };
+      }
+      return;
+    }
+    for (const target of ledger.targets()) {
+      if (!isHashTarget(target, ipv6Prefix)) continue;
+      const grants = ledger.atTarget(target);
+      const [first] = grants;
+      if (first === undefined || grants.length > 1) yield* elementsOf(target, grants);
+      else for (const scope of first.services) yield { scope, target, until: first.expires };
+    }
+  }
+
+  /** The element that a hash set should hold at a place, as the ledger stands. */
+  elementAt({ scope, target }: ElementPlace): SetElement | undefined {
+    const { ledger, held, ipv6Prefix } = this.#o;
+    if (!isHashTarget(target, ipv6Prefix)) return undefined;
+    if (scope !== 'held') return elementsOf(target, ledger.atTarget(target)).find((one) => one.scope === scope);
+    const until = held.until(target);
+    return until === undefined ? undefined : { scope, target, until, comment: null };
+  }
+
   /** What the interval sets should hold. */
   ranges(): RangeContents {
     const { ledger, held, ipv6Prefix, entries } = this.#o;
-    const isRange = ({ target }: { target: Target }) => !isHashTarget(target, ipv6Prefix);
-    const heldRanges = [...held.all()].map(([target, until]) => ({ target, until })).filter(isRange);
-    return rangesOf(entries(), [...ledger.all()].filter(isRange), heldRanges);
+    const grants: Grant[] = [];
+    const heldRanges: { target: Target; until: Monotonic }[] = [];
+    for (const grant of ledger.all()) if (!isHashTarget(grant.target, ipv6Prefix)) grants.push(grant);
+    for (const [target, until] of held.all()) if (!isHashTarget(target, ipv6Prefix)) heldRanges.push({ target, until });
+    return rangesOf(entries(), grants, heldRanges);
   }
 
   /** Sets the timer for the next expiry anew; called when grants were put into the ledger from outside. */
@@ -207,24 +237,15 @@ export class Doorkeeper {
     this.#schedule();
   }
 
-  /** The kernel has it already: it is written anew if it stays, and taken out if not. */
-  #noteEarly(source: Address, { services }: EarlyGrant): Target {
-    const target = this.widen(source);
-    this.#written.set(target, new Set([...(this.#written.get(target) ?? []), ...services]));
-    return target;
-  }
-
-  /** @param early targets that are written whatever was decided */
+  /** @param early what the kernel has already: it is written anew if it stays, and taken out if not */
   async #carryOut(
     opened: readonly Opened[],
     answered: ElementChange['answered'],
-    early: readonly Target[],
+    early: readonly Touched[],
   ): Promise<boolean> {
     const news = opened.filter(({ outcome }) => outcome !== 'repeated');
-    const targets = news.flatMap(({ grant, evicted }) => [grant.target, ...evicted.map(({ target }) => target)]);
-    targets.push(...early);
     try {
-      await this.#write(targets, answered);
+      await this.#write([...news.flatMap(touchedBy), ...early], answered);
     } catch (error) {
       this.#o.log.error({ err: error }, 'the packet filter did not take a knock');
       this.#undo(news);
@@ -250,24 +271,32 @@ export class Doorkeeper {
     this.#schedule();
   }
 
-  async #write(targets: readonly Target[], answered: ElementChange['answered']): Promise<void> {
+  /**
+   * Brings the kernel to what the ledger says of the targets of these grants.
+   * @param grants as they are, and as they were: the kernel may have elements for their services
+   */
+  async #write(grants: readonly Touched[], answered: ElementChange['answered']): Promise<void> {
+    const services = new Map<Target, Set<SetScope>>();
+    for (const grant of grants) {
+      const known = services.get(grant.target) ?? new Set();
+      services.set(grant.target, known);
+      for (const service of grant.services) known.add(service);
+    }
     const present: SetElement[] = [];
     const absent: { scope: SetScope; target: Target }[] = [];
     let rangesChanged = false;
-    for (const target of new Set(targets)) {
-      const grants = this.#o.ledger.atTarget(target);
-      const heldUntil = this.#hold(target, grants);
+    for (const [target, scopes] of services) {
+      const open = this.#o.ledger.atTarget(target);
+      const heldUntil = this.#hold(target, open);
       if (!isHashTarget(target, this.#o.ipv6Prefix)) {
         rangesChanged = true;
         continue;
       }
-      const elements = elementsOf(target, grants);
-      const scopes = new Set<SetScope>(elements.map(({ scope }) => scope));
+      const elements = elementsOf(target, open);
       present.push(...elements);
       if (heldUntil !== undefined) present.push({ scope: 'held', target, until: heldUntil, comment: null });
-      for (const scope of this.#written.get(target) ?? []) if (!scopes.has(scope)) absent.push({ scope, target });
-      if (scopes.size > 0) this.#written.set(target, scopes);
-      else this.#written.delete(target);
+      for (const { scope } of elements) scopes.delete(scope);
+      for (const scope of scopes) absent.push({ scope, target });
     }
     const writes: Promise<void>[] = [];
     if (present.length + absent.length + answered.length > 0)
@@ -354,22 +383,34 @@ export class Doorkeeper {
 
   /** The kernel has closed by itself; what is left is to say so, and to shorten the comments of shared elements. */
   #expire(): void {
-    const ended = this.#o.ledger.expire();
-    const stillOpen: Target[] = [];
+    const ended = this.#o.ledger.expire(LARGEST_EXPIRY);
+    const shared: Grant[] = [];
     for (const grant of ended) {
       this.#logEnd(grant, 'expired');
       void this.#o.recorder.record(this.#endChanges(grant, 'expired', null));
-      if (this.#o.ledger.atTarget(grant.target).length > 0) stillOpen.push(grant.target);
-      else this.#written.delete(grant.target);
+      if (this.#o.ledger.atTarget(grant.target).length > 0) shared.push(grant);
     }
-    this.#o.held.prune(this.#o.clock.monotonic());
+    this.#prune();
     this.#schedule();
-    if (stillOpen.length > 0) {
-      this.#write(stillOpen, []).catch((error) =>
-        this.#o.log.warn({ err: error }, 'shared elements were not rewritten'),
-      );
+    if (shared.length > 0) {
+      this.#write(shared, []).catch((error) => this.#o.log.warn({ err: error }, 'shared elements were not rewritten'));
     }
   }
+
+  #prune(): void {
+    const now = this.#o.clock.monotonic();
+    if (this.#prunedAt !== undefined && now - this.#prunedAt < PRUNE_EVERY) return;
+    this.#prunedAt = now;
+    this.#o.held.prune(now);
+  }
+}
+
+/** Whose elements are to be looked at, and for which services the kernel may have some. */
+type Touched = Pick<Grant, 'target' | 'services'>;
+
+/** The grants that an opening has changed, as they were and as they are. */
+function touchedBy({ grant, before, evicted }: Opened): Grant[] {
+  return [grant, ...(before === null ? [] : [before]), ...evicted];
 }
 
 function endEvent(reason: EndReason): 'grant.expired' | 'grant.revoked' {

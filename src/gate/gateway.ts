@@ -8,6 +8,7 @@ import type {
   JournalRequest,
   JournalView,
   ListView,
+  LongLists,
   RemoveUserResult,
   RevokeRequest,
   RevokeResult,
@@ -17,21 +18,23 @@ import type {
   UserView,
   WhoisView,
 } from '../control/contract/gateway.js';
-import { type Address, covers, parseAddress, parseTarget, type Target } from '../core/address.js';
+import { type Address, coveringTargets, covers, parseAddress, parseTarget, type Target } from '../core/address.js';
 import { isSallyportError, SallyportError } from '../core/errors.js';
 import type { Grant } from '../core/grants/grant.js';
 import { parseGrantId } from '../core/grants/id.js';
 import type { GrantLedger } from '../core/grants/ledger.js';
+import { MinHeap } from '../core/heap.js';
 import type { SourceHealth } from '../core/knock/source.js';
 import { formatPortRange, formatPortSpan } from '../core/ports.js';
 import { ALL, type Scope, toScope } from '../core/service.js';
 import type { Store } from '../core/store.js';
-import { between, type Clock, type Instant, parseDuration, toIso, wallTime } from '../core/time.js';
+import { between, type Clock, type Duration, type Instant, parseDuration, toIso, wallTime } from '../core/time.js';
 import type { User } from '../core/user.js';
 import type { Doorkeeper } from './doorkeeper.js';
 import type { Entries } from './entries.js';
 import type { Guard } from './guard.js';
 import { parseMoment } from './moment.js';
+import { newPace } from './pace.js';
 import { type People, ttlTooLong } from './people.js';
 import type { Recorder } from './recorder.js';
 import type { Strikes } from './strikes.js';
@@ -54,7 +57,12 @@ export interface GatewayOptions {
   readonly store: Store;
   readonly strikes: Strikes;
   readonly knockHealth: () => SourceHealth;
+  /** How the process fares: the memory it takes, in bytes, and how long its event loop was held lately. */
+  readonly vitals: () => { readonly rss: number; readonly longestHold: Duration };
 }
+
+/** Longer lists are made item by item while they are written. */
+const LONG = 250;
 
 /** What the operator may ask of the running daemon. */
 export class Gateway implements GatewayApi {
@@ -69,17 +77,18 @@ export class Gateway implements GatewayApi {
     this.#isReady = true;
   }
 
-  async status(): Promise<StatusView> {
+  async status(): Promise<LongLists<StatusView>> {
     const { guard, recorder, clock } = this.#o;
     const reverts = guard.revertsAt === undefined ? undefined : inSeconds(between(clock.monotonic(), guard.revertsAt));
     const health = this.#o.knockHealth();
     const problem = recorder.problem;
     const ignored = await this.#o.strikes.ignored().catch(() => null);
+    const { rss, longestHold } = this.#o.vitals();
     return {
       ready: this.#isReady,
       version: this.#o.version,
       started_at: toIso(this.#o.startedAt),
-      grants: this.#grants(),
+      grants: await this.#grants(),
       entries: this.#o.entries.list().length,
       users: this.#o.people.size,
       parts: {
@@ -93,19 +102,20 @@ export class Gateway implements GatewayApi {
           problem === undefined
             ? { state: 'ok' }
             : { state: 'failing', detail: `${problem}; ${recorder.waiting} records wait` },
+        daemon: { state: 'running', rss_mb: Math.round(rss / 1e6), loop_max_ms: Math.round(longestHold) },
       },
       strikes: viewStrikes(this.#o.strikes.limit, ignored, clock),
       notices: [...this.#o.notices],
     };
   }
 
-  async list(): Promise<ListView> {
-    return { entries: this.#o.entries.list().map(viewEntry), grants: this.#grants() };
+  async list(): Promise<LongLists<ListView>> {
+    return { entries: this.#o.entries.list().map(viewEntry), grants: await this.#grants() };
   }
 
   async whois(address: Address): Promise<WhoisView> {
     const { ledger, entries, config } = this.#o;
-    const grants = [...ledger.all()].filter(({ target }) => covers(target, address));
+    const grants = coveringTargets(address).flatMap((target) => ledger.atTarget(target));
     const covering = entries.list().filter(({ target }) => covers(target, address));
     const ignored = await this.#o.strikes.ignoredIn(address);
     const open = new Set([...grants, ...covering].flatMap(({ services }) => services));
@@ -190,13 +200,13 @@ export class Gateway implements GatewayApi {
     return this.#o.userDesk.rotate(name);
   }
 
-  async journal({ since, after, limit }: JournalRequest): Promise<JournalView[]> {
+  async journal({ since, after, limit }: JournalRequest): Promise<Iterable<JournalView>> {
     const events = await this.#o.store.readJournal({
       ...(since === undefined ? {} : { since: parseMoment(since, this.#o.clock) }),
       ...(after === undefined ? {} : { afterSeq: after }),
       limit: limit ?? 10_000,
     });
-    return events.map(viewEvent);
+    return lazily(events, viewEvent);
   }
 
   followJournal(listener: (event: JournalView) => void): () => void {
@@ -242,9 +252,20 @@ export class Gateway implements GatewayApi {
     return this.#o.recorder.problem === undefined;
   }
 
-  #grants() {
-    const byExpiry = [...this.#o.ledger.all()].sort((a, b) => a.expires - b.expires);
-    return byExpiry.map((grant) => viewGrant(grant, this.#o.clock));
+  /** All that is open, by expiry. */
+  async #grants() {
+    const { ledger, clock } = this.#o;
+    if (ledger.size <= LONG) {
+      const byExpiry = [...ledger.all()].sort((a, b) => a.expires - b.expires);
+      return byExpiry.map((grant) => viewGrant(grant, clock));
+    }
+    const byExpiry = new MinHeap<Grant>();
+    const pace = newPace(clock);
+    for (const grant of ledger.all()) {
+      byExpiry.push(grant.expires, grant);
+      if (pace.isDue) await pace.rest();
+    }
+    return viewAll(byExpiry, clock);
   }
 
   #scope(names: readonly string[] | undefined, user: User | null): Scope {
@@ -284,4 +305,16 @@ export class Gateway implements GatewayApi {
     const grants = [...targets].flatMap((one) => ledger.atTarget(one));
     return { grants, entries: entries.list().filter((one) => targets.has(one.target)), isKnown: false };
   }
+}
+
+function* viewAll(byExpiry: MinHeap<Grant>, clock: Clock) {
+  for (let top = byExpiry.pop(); top !== undefined; top = byExpiry.pop()) yield viewGrant(top.value, clock);
+}
+
+function lazily<A, B>(items: readonly A[], change: (item: A) => B): Iterable<B> {
+  return items.length <= LONG ? items.map(change) : changeEach(items, change);
+}
+
+function* changeEach<A, B>(items: readonly A[], change: (item: A) => B): Generator<B> {
+  for (const item of items) yield change(item);
 }

@@ -1,9 +1,21 @@
 import { SallyportError } from '../core/errors.js';
-import type { Arming, ElementChange, Firewall, GuardContents, GuardState, RangeContents } from '../core/firewall.js';
+import type {
+  Arming,
+  ElementChange,
+  ElementPlace,
+  Firewall,
+  GuardContents,
+  GuardState,
+  KernelElement,
+  RangeContents,
+  SetElement,
+} from '../core/firewall.js';
+import type { Wanted } from '../core/grants/drift.js';
+import type { ElementIndex } from '../core/grants/element-index.js';
 import type { JournalEvent } from '../core/journal.js';
 import type { Steps, StepsChange } from '../core/knock/automaton.js';
 import { type Clock, type Duration, formatDuration, type Monotonic, seconds } from '../core/time.js';
-import { ContentsRepair } from './contents-repair.js';
+import { type Adoption, ContentsRepair } from './contents-repair.js';
 import type { Door } from './doorkeeper.js';
 import type { Log } from './log.js';
 import { isUntouched, Provision, sameArming } from './provision.js';
@@ -25,6 +37,10 @@ export interface GuardOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly contents: () => GuardContents;
+  /** What should be in the hash sets, of grants or of what is held. */
+  readonly wanted: (which: 'open' | 'held') => Iterable<Wanted>;
+  /** The element that should be at a place, as things stand now. */
+  readonly elementAt: (place: ElementPlace) => SetElement | undefined;
   readonly steps: () => Steps;
   /**
    * Told when the guard was put up over connections that may be older. Conntrack may take whoever spoke first since then for
@@ -48,6 +64,7 @@ export class Guard implements Door {
   #isConfirmed: boolean;
   #confirming: Promise<void> | undefined;
   #hasTable = false;
+  #loading: Promise<void> | undefined;
   #detail: string | null = null;
 
   constructor(options: GuardOptions) {
@@ -75,8 +92,12 @@ export class Guard implements Door {
     return this.#provision.until;
   }
 
-  /** Brings the kernel to what it should be, from whatever state it was found in. */
-  async start(found: GuardState): Promise<void> {
+  /**
+   * Brings the kernel to what it should be, from whatever state it was found in.
+   * @param seen the elements of grants that were read a moment ago, some perhaps overlooked; used up
+   * @param adoption for grants that were overlooked
+   */
+  async start(found: GuardState, seen?: ElementIndex<KernelElement>, adoption?: Adoption): Promise<void> {
     if (found.table === 'none') return await this.#startWithout();
     if (found.table === 'opened') {
       this.#mode = 'open';
@@ -89,10 +110,11 @@ export class Guard implements Door {
     const arming = this.#wantedArming(found);
     if (found.table === 'intact') {
       this.#hasTable = true;
-      await this.#contents.correctOpen();
-      this.#correctLater();
+      await this.#contents.correctOpen(seen);
+      this.#correctLater(adoption);
       if (!sameArming(found.arming, arming)) await this.#o.firewall.arm(arming);
     } else {
+      adoption?.end();
       await this.#load(arming);
     }
     this.#setArming(arming);
@@ -123,18 +145,20 @@ export class Guard implements Door {
   }
 
   async change(change: ElementChange): Promise<void> {
-    if (this.#hasTable) await this.#mended(this.#o.firewall.change(change));
+    if (this.#hasTable || (await this.#hasTableSoon())) await this.#mended(this.#o.firewall.change(change));
   }
 
   async setRanges(ranges: RangeContents): Promise<void> {
-    if (this.#hasTable) await this.#mended(this.#o.firewall.setRanges(ranges));
+    if (this.#hasTable || (await this.#hasTableSoon())) await this.#mended(this.#o.firewall.setRanges(ranges));
   }
 
   /** Writes how `steps` has just changed. To be called in the same turn: what is loaded or put right meanwhile relies on it. */
   async changeSteps(change: StepsChange): Promise<void> {
     if (change.removed.length + change.added.length === 0) return;
     this.#contents.stepsChanged(change);
-    if (this.#hasTable) await this.#mended(this.#o.firewall.changeSteps(change.removed, change.added));
+    // Behind what is being loaded: that has the steps of the moment in which it began.
+    const hasTable = this.#hasTable || this.#loading !== undefined;
+    if (hasTable) await this.#mended(this.#o.firewall.changeSteps(change.removed, change.added));
   }
 
   proven(): void {
@@ -262,17 +286,21 @@ export class Guard implements Door {
     if (this.#mode === 'none') throw new SallyportError('SP_FIREWALL_NONE', { what });
   }
 
+  /** Whether there is a table of ours, or will be when what is being loaded has been. */
+  async #hasTableSoon(): Promise<boolean> {
+    await this.#loading?.catch(() => undefined);
+    return this.#hasTable;
+  }
+
   async #load(arming: Arming): Promise<void> {
-    const hadTable = this.#hasTable;
-    // What changes from now on is written after the load: the steps are those of this moment.
-    this.#hasTable = true;
     const steps = new Map(this.#o.steps());
-    try {
-      await this.#o.firewall.load({ ...this.#o.contents(), steps }, arming);
-    } catch (error) {
-      this.#hasTable = hadTable;
-      throw error;
-    }
+    const { elements, ranges } = this.#o.contents();
+    this.#loading = this.#o.firewall.load({ elements, ranges, steps }, arming).then(() => {
+      this.#hasTable = true;
+    });
+    await this.#loading.finally(() => {
+      this.#loading = undefined;
+    });
     await this.#o
       .onLoaded()
       .catch((error) => this.#o.log.warn({ err: error }, 'older connections could not be looked at'));
@@ -282,11 +310,13 @@ export class Guard implements Door {
    * At the start nobody waits for it: these are long lists, and most likely right. A sequence that nobody has any more opens
    * nothing meanwhile, since its user is not found.
    */
-  #correctLater(): void {
+  #correctLater(adoption?: Adoption): void {
     this.#contents.correctSteps().catch((error) => this.#fail(error));
     this.#contents
-      .correctHeld()
-      .catch((error) => this.#o.log.warn({ err: error }, 'the held addresses could not be looked at'));
+      .correctGrants(undefined, adoption)
+      .finally(() => adoption?.end())
+      .then(() => this.#contents.correctHeld())
+      .catch((error) => this.#o.log.warn({ err: error }, 'the kernel could not be looked at again'));
   }
 
   #wantedArming(found: GuardState): Arming {

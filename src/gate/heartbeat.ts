@@ -1,14 +1,16 @@
 import type { GrantLedger } from '../core/grants/ledger.js';
+import type { Change } from '../core/store.js';
 import { type Clock, formatDuration, millis } from '../core/time.js';
 import type { Doorkeeper } from './doorkeeper.js';
 import type { Log } from './log.js';
+import { newPace } from './pace.js';
 import type { Recorder } from './recorder.js';
 
 const BEAT_MS = 60_000;
 const CLOCK_CHECK_MS = 1000;
 /** A wall clock that moves by more than this against the monotonic one was set. */
 const STEP = millis(2000);
-const PIECE = 2000;
+const PIECE = 500;
 
 /**
  * Records regularly that the daemon runs, so that a wrong clock at the next boot cannot lengthen a grant; and notices when
@@ -62,7 +64,7 @@ export class Heartbeat {
   }
 
   #checkClock(): void {
-    const { clock, recorder, ledger, doorkeeper, log } = this.#o;
+    const { clock, recorder, log } = this.#o;
     const step = this.#currentOffset() - this.#offset;
     if (Math.abs(step) < STEP) return;
     this.#offset += step;
@@ -72,9 +74,25 @@ export class Heartbeat {
       this.#alive(),
       { kind: 'journal', event: { at: clock.now(), event: 'clock.stepped', detail } },
     ]);
-    const grants = [...ledger.all()];
-    for (let start = 0; start < grants.length; start += PIECE) {
-      void recorder.record(grants.slice(start, start + PIECE).map((grant) => doorkeeper.putChange(grant)));
+    void this.#recordAll();
+  }
+
+  /** One that ends while others are recorded is left out: its end is recorded already, and stands. */
+  async #recordAll(): Promise<void> {
+    const { clock, recorder, ledger, doorkeeper } = this.#o;
+    const pace = newPace(clock);
+    let piece: Change[] = [];
+    const record = () => {
+      if (piece.length > 0) void recorder.record(piece);
+      piece = [];
+    };
+    for (const grant of ledger.all()) {
+      piece.push(doorkeeper.putChange(grant));
+      if (piece.length >= PIECE) record();
+      if (!pace.isDue) continue;
+      record();
+      await pace.rest();
     }
+    record();
   }
 }

@@ -1,10 +1,14 @@
+import { setImmediate } from 'node:timers/promises';
 import { isSallyportError, type SallyportError } from '../core/errors.js';
 import type { JournalEvent } from '../core/journal.js';
 import type { Change, NumberedEvent, Store } from '../core/store.js';
 import type { Log } from './log.js';
 
 const RETRY_MS = 1000;
-const LARGEST_WRITE = 5000;
+/** So many changes go to the store at once: to make them JSON holds the event loop for some milliseconds. */
+const LARGEST_WRITE = 4000;
+/** Followers are told of so many events in one turn of the event loop. */
+const TOLD_AT_ONCE = 100;
 const LONGEST_QUEUE = 200_000;
 /** All that was written since: a follower misses nothing. */
 const ALL_EVENTS = 2 ** 31 - 1;
@@ -106,7 +110,7 @@ export class Recorder {
   async #run(): Promise<void> {
     let largest = LARGEST_WRITE;
     while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, largest);
+      const batch = this.#queue.splice(0, countUpTo(this.#queue, largest));
       try {
         await this.#store.write(batch.flatMap(({ changes }) => changes));
         for (const one of batch) one.written();
@@ -119,7 +123,7 @@ export class Recorder {
           // One of them can never be written. The others must not wait for it: it is found by halves, and left out.
           if (batch.length > 1) this.#queue = [...batch, ...this.#queue];
           else this.#refused(batch, error);
-          largest = Math.ceil(batch.length / 2);
+          largest = Math.ceil(changesOf(batch) / 2);
           continue;
         }
         const waiting = [...batch, ...this.#queue];
@@ -169,9 +173,24 @@ export class Recorder {
       return;
     }
     const events = await this.#store.readJournal({ afterSeq: this.#lastSeq, limit: ALL_EVENTS });
-    for (const event of events) {
+    for (const [index, event] of events.entries()) {
       this.#lastSeq = event.seq;
       for (const listener of this.#followers) listener(event);
+      if (index % TOLD_AT_ONCE === TOLD_AT_ONCE - 1) await setImmediate();
     }
   }
+}
+
+/** How many records, at least one, have so many changes. */
+function countUpTo(queue: readonly Waiting[], most: number): number {
+  let changes = 0;
+  const first = queue.findIndex((one, index) => {
+    changes += one.changes.length;
+    return index > 0 && changes > most;
+  });
+  return first < 0 ? queue.length : first;
+}
+
+function changesOf(batch: readonly Waiting[]): number {
+  return batch.reduce((sum, { changes }) => sum + changes.length, 0);
 }

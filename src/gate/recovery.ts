@@ -1,12 +1,16 @@
-import type { KernelElement } from '../core/firewall.js';
-import type { Grant } from '../core/grants/grant.js';
+import type { ElementPlace, Firewall, KernelElement } from '../core/firewall.js';
+import type { ElementIndex } from '../core/grants/element-index.js';
+import { isHashTarget } from '../core/grants/elements.js';
+import type { Grant, GrantId } from '../core/grants/grant.js';
 import type { HeldTargets } from '../core/grants/held.js';
 import type { GrantLedger } from '../core/grants/ledger.js';
-import { restoreGrants, restoreHeld } from '../core/grants/restore.js';
+import { type Remains, restoreGrants, restoring, restoringHeld } from '../core/grants/restore.js';
 import type { JournalEvent } from '../core/journal.js';
 import type { Change, StoredState } from '../core/store.js';
 import { type Clock, type Duration, type Instant, millis, wallTime } from '../core/time.js';
+import type { Adoption } from './contents-repair.js';
 import type { Log } from './log.js';
+import { newPace } from './pace.js';
 import type { Recorder } from './recorder.js';
 
 /** A grant whose recorded end is off by less is not recorded anew. */
@@ -15,7 +19,7 @@ const SMALL = millis(1000);
 export interface RecoveryOptions {
   readonly state: StoredState;
   /** Null where the kernel has no table of ours. */
-  readonly elements: readonly KernelElement[] | null;
+  readonly elements: Iterable<KernelElement> | null;
   readonly boot: string | undefined;
   readonly maxTtl: Duration;
   readonly clock: Clock;
@@ -25,40 +29,56 @@ export interface RecoveryOptions {
   readonly log: Log;
 }
 
-/** At the start: brings store, kernel and clocks together in the ledger, and records what was found out. */
-export function recover(options: RecoveryOptions): void {
-  const { state, elements, boot, maxTtl, clock, ledger, held, recorder, log } = options;
-  const { boot_id, last_alive } = state.meta;
-  const restored = restoreGrants(
-    {
-      records: state.grants,
-      elements,
-      isSameBoot: boot !== undefined && boot === boot_id,
-      lastAlive: last_alive === undefined ? null : (Number(last_alive) as Instant),
-      users: new Map(state.users.map((user) => [user.id, user])),
-      maxTtl,
-    },
+/** Adds what a quick reading of the kernel has missed: the elements of recorded grants, each looked up by itself. */
+export async function complete(
+  elements: ElementIndex<KernelElement>,
+  {
+    firewall,
+    state,
+    ipv6Prefix,
     clock,
-  );
-  restoreHeld(held, state, clock);
-  const recorded = new Map(
-    state.grants.map(({ grant, expiresAt }) => [grant.id, { expires: grant.expires, expiresAt }]),
-  );
+  }: { firewall: Firewall; state: StoredState; ipv6Prefix: 64 | 128; clock: Clock },
+): Promise<void> {
+  const pace = newPace(clock);
+  const missed: ElementPlace[] = [];
+  for (const { grant, ended } of state.grants) {
+    if (ended !== null || !isHashTarget(grant.target, ipv6Prefix)) continue;
+    for (const scope of grant.services) {
+      const isSeen = elements.get(scope, grant.target) !== undefined;
+      if (!isSeen && firewall.scopes.has(scope)) missed.push({ scope, target: grant.target });
+    }
+    if (pace.isDue) await pace.rest();
+  }
+  if (missed.length === 0) return;
+  for (const element of await firewall.findElements(missed)) elements.add(element);
+}
+
+/**
+ * At the start: brings store, kernel and clocks together in the ledger, and records what was found out.
+ * @returns what adopts a grant that was not found yet
+ */
+export async function recover(options: RecoveryOptions): Promise<Adoption> {
+  const { state, elements, maxTtl, clock, ledger, held, recorder, log } = options;
+  const pace = newPace(clock);
+  const remains: Remains = {
+    records: state.grants,
+    elements,
+    isSameBoot: options.boot !== undefined && options.boot === state.meta.boot_id,
+    lastAlive: state.meta.last_alive === undefined ? null : (Number(state.meta.last_alive) as Instant),
+    users: new Map(state.users.map((user) => [user.id, user])),
+    maxTtl,
+  };
+  const restored = await pace.finish(restoring(remains, clock));
+  await pace.finish(restoringHeld(held, state, clock));
+  const recorded = new Map<GrantId, (typeof state.grants)[number]>();
+  for (const record of state.grants) recorded.set(record.grant.id, record);
   const adopted = new Set(restored.adopted);
   for (const grant of restored.live) {
     ledger.restore(grant);
     held.hold(grant.target, grant.expires);
-    const known = recorded.get(grant.id);
-    const expiresAt = wallTime(clock, grant.expires);
-    const isKnown =
-      known !== undefined &&
-      Math.abs(known.expiresAt - expiresAt) < SMALL &&
-      Math.abs(known.expires - grant.expires) < SMALL;
-    if (isKnown) continue;
-    const put: Change = { kind: 'grant.put', record: { grant, expiresAt, ended: null } };
-    // Together, so that another crash leaves no grant without a word in the journal.
-    const event = tell(grant, 'grant.opened', grant.openedAt, 'found in the kernel after a crash');
-    void recorder.record(adopted.has(grant) ? [put, event] : [put]);
+    if (adopted.has(grant)) void recorder.record(adoption(grant, clock));
+    else if (!isAsRecorded(grant, recorded.get(grant.id), clock)) void recorder.record([put(grant, clock)]);
+    if (pace.isDue) await pace.rest();
   }
   for (const grant of state.users.flatMap((user) => ledger.trim(user))) {
     const event = tell(grant, 'grant.revoked', clock.now(), 'gave way: the user has no more addresses');
@@ -67,10 +87,50 @@ export function recover(options: RecoveryOptions): void {
   for (const { id, grant, at } of restored.ended) {
     const event = tell(grant, 'grant.expired', at, 'while the gateway was not running');
     void recorder.record([{ kind: 'grant.end', id, at, reason: 'expired' }, event]);
+    if (pace.isDue) await pace.rest();
   }
   if (restored.live.length > 0) {
     log.info({ grants: restored.live.length, adopted: restored.adopted.length }, 'grants restored');
   }
+  return adopter(new Set(recorded.keys()), { ...remains, records: [], elements: null }, options);
+}
+
+/**
+ * What the records knew, or the ledger has had since, is passed over. A function of its own, so that what it returns keeps
+ * nothing of the state that was loaded but the ids.
+ */
+function adopter(
+  known: ReadonlySet<GrantId>,
+  remains: Remains,
+  { clock, ledger, held, recorder, log }: Pick<RecoveryOptions, 'clock' | 'ledger' | 'held' | 'recorder' | 'log'>,
+): Adoption {
+  const take = (elements: readonly KernelElement[]) => {
+    const { adopted } = restoreGrants({ ...remains, elements }, clock);
+    for (const grant of adopted.filter(({ id }) => !known.has(id) && !ledger.hasHad(id))) {
+      ledger.restore(grant);
+      held.hold(grant.target, grant.expires);
+      void recorder.record(adoption(grant, clock));
+      log.info({ address: grant.target, grant: grant.id }, 'a grant from before the crash was found');
+    }
+  };
+  return { take, end: () => ledger.forgetEnded() };
+}
+
+function isAsRecorded(grant: Grant, record: StoredState['grants'][number] | undefined, clock: Clock): boolean {
+  return (
+    record !== undefined &&
+    Math.abs(record.expiresAt - wallTime(clock, grant.expires)) < SMALL &&
+    Math.abs(record.grant.expires - grant.expires) < SMALL
+  );
+}
+
+function put(grant: Grant, clock: Clock): Change {
+  return { kind: 'grant.put', record: { grant, expiresAt: wallTime(clock, grant.expires), ended: null } };
+}
+
+/** Together, so that another crash leaves no grant without a word in the journal. */
+function adoption(grant: Grant, clock: Clock): Change[] {
+  return [put(grant, clock), tell(grant, 'grant.opened', grant.openedAt, 'found in the kernel after a crash')];
 }
 
 function tell(grant: Grant, event: JournalEvent['event'], at: Instant, detail: string): Change {

@@ -114,7 +114,7 @@ export class UserDesk {
   }
 
   #view(user: User): UserView {
-    return viewUser(user, this.#o.ledger.ofUser(user.id).length);
+    return viewUser(user, this.#o.ledger.countOfUser(user.id));
   }
 
   #card(user: User): UserCard {

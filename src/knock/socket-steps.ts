@@ -3,6 +3,7 @@ import type {
   Arming,
   Completion,
   ElementChange,
+  ElementPlace,
   Firewall,
   GuardContents,
   GuardState,
@@ -11,6 +12,7 @@ import type {
   RangeContents,
   SetScope,
 } from '../core/firewall.js';
+import type { ElementIndex } from '../core/grants/element-index.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import type { SocketKnockSource } from './socket-source.js';
@@ -61,11 +63,15 @@ export class SocketSteps implements Firewall {
     return this.#filter.setRanges(ranges);
   }
 
-  readElements(): Promise<readonly KernelElement[]> {
-    return this.#filter.readElements();
+  readElements(how?: 'quickly'): Promise<ElementIndex<KernelElement>> {
+    return this.#filter.readElements(how);
   }
 
-  readHeld(): Promise<readonly KernelElement[]> {
+  findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]> {
+    return this.#filter.findElements(places);
+  }
+
+  readHeld(): Promise<ElementIndex<KernelElement>> {
     return this.#filter.readHeld();
   }
 

@@ -11,13 +11,12 @@ import { decodeGenerationMark, elementId, encodeDumpRequest } from './elements.j
 import { EAGAIN, EBADMSG, EINTR, NetlinkError } from './errors.js';
 import type { Libc } from './libc.js';
 import { decodeErrno, decodeMessages, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from './message.js';
-import { decodePiece, type Pass } from './passes.js';
+import { decodePiece, monotonicNow, type Pass, type Piece, type Reading } from './passes.js';
 import { NetlinkSocket } from './socket.js';
 
-interface TimedPass {
-  readonly pieces: readonly Uint8Array<ArrayBuffer>[];
+interface OnePass {
+  readonly pieces: readonly Piece[];
   readonly generation: number | undefined;
-  readonly startedAt: number;
 }
 
 const ATTEMPTS = 10;
@@ -30,11 +29,11 @@ const PASSES = 5;
  * Reads a set, in several passes if it takes more than one piece, until a pass brings nothing new.
  * @throws NetlinkError ENOENT where there is no such set, EINTR where transactions kept coming in between
  */
-export async function dump(libc: Libc, table: string, set: string): Promise<Pass[]> {
+export async function dump(libc: Libc, table: string, set: string): Promise<Reading> {
   const request = encodeDumpRequest(table, set);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const passes = await readPasses(libc, request, attempt < PATIENT_ATTEMPTS);
-    if (passes !== undefined) return passes;
+    if (passes !== undefined) return { passes, at: monotonicNow() };
     await breathe();
   }
   throw new NetlinkError(EINTR, `dumping ${set}`);
@@ -42,7 +41,7 @@ export async function dump(libc: Libc, table: string, set: string): Promise<Pass
 
 /** @returns undefined where a transaction came in between */
 async function readPasses(libc: Libc, request: Uint8Array, patient: boolean): Promise<Pass[] | undefined> {
-  const passes: TimedPass[] = [];
+  const passes: OnePass[] = [];
   const seen = new Set<string>();
   for (let news = true; news && passes.length < PASSES; ) {
     const pass = await readOnce(libc, request, patient);
@@ -51,7 +50,7 @@ async function readPasses(libc: Libc, request: Uint8Array, patient: boolean): Pr
     const before = seen.size;
     let filled = 0;
     for (const piece of pass.pieces) {
-      const elements = decodePiece(piece);
+      const elements = decodePiece(piece.bytes);
       if (elements.length > 0) filled++;
       for (const element of elements) seen.add(elementId(element));
       if (patient) await breathe();
@@ -59,30 +58,52 @@ async function readPasses(libc: Libc, request: Uint8Array, patient: boolean): Pr
     // One piece is one walk, and needs no other.
     news = filled > 1 && seen.size > before;
   }
-  const now = performance.now();
-  return passes.map(({ pieces, startedAt }) => ({ pieces, age: now - startedAt }));
+  return passes.map(({ pieces }) => ({ pieces }));
 }
 
-/** Reads a set once, by a socket of its own. @returns undefined where a transaction came in between */
-async function readOnce(libc: Libc, request: Uint8Array, patient: boolean): Promise<TimedPass | undefined> {
-  const startedAt = performance.now();
-  const socket = NetlinkSocket.open(libc);
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
+/**
+ * Reads a set once and gives each piece at once, whatever comes in between: elements may be left out, or come twice.
+ * @throws NetlinkError ENOENT where there is no such set
+ */
+export async function scan(libc: Libc, table: string, set: string, give: (piece: Piece) => void): Promise<void> {
+  for await (const datagram of receiveDump(libc, encodeDumpRequest(table, set), true)) {
+    give({ bytes: new Uint8Array(datagram), at: monotonicNow() });
+  }
+}
+
+/** Reads a set once. @returns undefined where a transaction came in between */
+async function readOnce(libc: Libc, request: Uint8Array, patient: boolean): Promise<OnePass | undefined> {
+  const pieces: Piece[] = [];
   let generation: number | undefined;
+  for await (const datagram of receiveDump(libc, request, patient)) {
+    for (const { type, flags, body } of decodeMessages(datagram)) {
+      if (isLastWord(type)) break;
+      generation ??= decodeGenerationMark(body);
+      if ((flags & NLM_F_DUMP_INTR) !== 0 || decodeGenerationMark(body) !== generation) return undefined;
+    }
+    pieces.push({ bytes: new Uint8Array(datagram), at: monotonicNow() });
+  }
+  return { pieces, generation };
+}
+
+function isLastWord(type: number): boolean {
+  return type === NLMSG_DONE || type === NLMSG_ERROR;
+}
+
+/** What a dump answers, by a socket of its own. Each datagram holds until the next is asked for. */
+async function* receiveDump(libc: Libc, request: Uint8Array, patient: boolean): AsyncGenerator<Uint8Array> {
+  const socket = NetlinkSocket.open(libc);
   try {
     socket.send(request);
     for (;;) {
       const datagram = socket.receive();
       if (datagram === undefined) throw new NetlinkError(EAGAIN, 'a dump without an end');
-      for (const { type, flags, body } of decodeMessages(datagram)) {
-        const errno = type === NLMSG_ERROR || type === NLMSG_DONE ? decodeErrno(body) : 0;
-        if (errno !== 0) throw new NetlinkError(errno ?? EBADMSG, 'dumping a set');
-        if ((flags & NLM_F_DUMP_INTR) !== 0) return undefined;
-        if (type === NLMSG_DONE) return { pieces, generation, startedAt };
-        generation ??= decodeGenerationMark(body);
-        if (decodeGenerationMark(body) !== generation) return undefined;
-      }
-      pieces.push(new Uint8Array(datagram));
+      const last = decodeMessages(datagram).find(({ type }) => isLastWord(type));
+      const errno = last === undefined ? 0 : decodeErrno(last.body);
+      if (errno !== 0) throw new NetlinkError(errno ?? EBADMSG, 'dumping a set');
+      // The last word may come by itself, or after elements.
+      yield datagram;
+      if (last !== undefined) return;
       if (patient) await breathe();
     }
   } finally {

@@ -132,6 +132,23 @@ export function encodeDumpRequest(table: string, set: string): Uint8Array<ArrayB
   return writer.finish();
 }
 
+/** Asks for single elements of a set of an inet table, one message each, so that one that is missing costs no other. */
+export function encodeGetRequest(table: string, set: string, keys: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const writer = new MessageWriter(128 * keys.length);
+  for (const [index, key] of keys.entries()) {
+    writer.beginMessage(NFT_MSG_GETSETELEM, NLM_F_REQUEST, index + 1, NFPROTO_INET);
+    writer.text(NFTA_SET_ELEM_LIST_TABLE, table);
+    writer.text(NFTA_SET_ELEM_LIST_SET, set);
+    writer.beginNested(NFTA_SET_ELEM_LIST_ELEMENTS);
+    writer.beginNested(NFTA_LIST_ELEM);
+    encodeValue(writer, NFTA_SET_ELEM_KEY, key);
+    writer.endNested();
+    writer.endNested();
+    writer.endMessage();
+  }
+  return writer.finish();
+}
+
 /** Asks for the generation: a number that each transaction on the host's tables makes larger by one. */
 export function encodeGenerationRequest(): Uint8Array<ArrayBuffer> {
   const writer = new MessageWriter();

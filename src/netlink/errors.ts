@@ -18,6 +18,7 @@ export class NetlinkError extends Error {
 
 /** errno.h, asm-generic: what this folder tells apart. */
 export const EPERM = 1;
+export const ENOENT = 2;
 export const EINTR = 4;
 export const EAGAIN = 11;
 export const EBUSY = 16;

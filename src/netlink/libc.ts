@@ -9,6 +9,7 @@ export interface Libc {
   /** @param fds struct pollfd, one after another */
   poll(fds: Int32Array, count: number, timeout: number): number;
   eventfd(initial: number, flags: number): number;
+  read(fd: number, buffer: Uint8Array, length: number): number;
   close(fd: number): number;
   /** Where bytes lie in memory, for as long as something refers to them. */
   address(bytes: Uint8Array): bigint;
@@ -29,6 +30,7 @@ export async function loadLibc(): Promise<Libc> {
     recv: library.func('int64_t recv(int fd, void *buffer, size_t length, int flags)'),
     poll: library.func('int poll(void *fds, uint64_t count, int timeout)'),
     eventfd: library.func('int eventfd(unsigned int initial, int flags)'),
+    read: library.func('int64_t read(int fd, void *buffer, size_t length)'),
     close: library.func('int close(int fd)'),
     address: (bytes) => BigInt(koffi.address(bytes)),
     errno: () => koffi.errno(),

@@ -1,10 +1,10 @@
 /** The thread that listens: it waits in poll() and never returns to an event loop until it is woken to stop. */
-import { readSync } from 'node:fs';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { EarlyGrant } from '../core/knock/source.js';
 import { type EarlyLayout, EarlyOpener, type StandingOrder } from './early.js';
 import { EBADMSG, EBUSY, EINTR, EPERM, type Failure, isLoss, NetlinkError, unavailable } from './errors.js';
 import { type Libc, loadLibc } from './libc.js';
+import { IS_OVER, MOST_ROUNDS_AHEAD, ROUNDS_AHEAD, WAKE_FD } from './listener-shared.js';
 import { decodeErrno, NLMSG_ERROR } from './message.js';
 import { decodePackets, encodeNflogBind, type LoggedPacket } from './nflog.js';
 import { sampleMessage } from './sample.js';
@@ -18,11 +18,8 @@ export interface ListenerData {
   readonly receiveBuffer: number;
   /** Null where nothing is opened early. */
   readonly early: EarlyLayout | null;
-  /**
-   * Two numbers: the eventfd that wakes this thread, once there is one, and whether it is to end. The main thread writes to the
-   * eventfd and closes it.
-   */
-  readonly wake: Int32Array;
+  /** Numbers shared with the main thread: see listener-shared.ts. */
+  readonly shared: Int32Array;
 }
 
 /** What wakes this thread while it goes on. */
@@ -52,7 +49,10 @@ const BACKSTOP = 1000;
 /** Enough for the IP header with its options, and the transport's. */
 const COPY_BYTES = 128;
 /** Datagrams read of one socket before what they held is reported and the other has its turn. */
-const ROUND = 256;
+const ROUND = 100;
+
+/** For so many milliseconds at most is it kept back that packets were lost, while others still wait to be read. */
+const KEEP_BACK = 5000;
 
 /** So often is a message decoded before one comes, that the engine has compiled what it would interpret at first. */
 const REHEARSALS = 500;
@@ -93,7 +93,7 @@ try {
   const libc = await loadLibc();
   const wake = libc.eventfd(0, EFD_CLOEXEC);
   if (wake < 0) throw new NetlinkError(libc.errno(), 'making an eventfd');
-  Atomics.store(data.wake, 0, wake);
+  Atomics.store(data.shared, WAKE_FD, wake);
   // Joining the events' group needs the same rights as NFLOG: from here on, EPERM means that the group is taken.
   const events = NetlinkSocket.open(libc, { group: NFNLGRP_NFTABLES, receiveBuffer: data.receiveBuffer });
   sockets.push(events);
@@ -138,27 +138,40 @@ interface Ears {
 }
 
 function listen(libc: Libc, { wake, events, nflog, early, watch }: Ears): void {
-  const waiting = new PollSet([wake, events.fd, ...(nflog === null ? [] : [nflog.fd])]);
-  for (;;) {
-    if (libc.poll(waiting.fds, waiting.count, BACKSTOP) < 0) {
+  const everything = new PollSet([wake, events.fd, ...(nflog === null ? [] : [nflog.fd])]);
+  const onlyWake = new PollSet([wake]);
+  const count = new Uint8Array(8);
+  /** When packets were lost that nobody was told of yet. */
+  let lostAt: number | undefined;
+  while (Atomics.load(data.shared, IS_OVER) === 0) {
+    const isAhead = Atomics.load(data.shared, ROUNDS_AHEAD) >= MOST_ROUNDS_AHEAD;
+    const waiting = isAhead ? onlyWake : everything;
+    const patience = lostAt === undefined || isAhead ? BACKSTOP : 0;
+    if (libc.poll(waiting.fds, waiting.count, patience) < 0) {
       const errno = libc.errno();
       if (errno !== EINTR) throw new NetlinkError(errno, 'poll');
       continue;
     }
     if (waiting.isReady(0)) {
-      if (Atomics.load(data.wake, 1) === 1) return;
-      takeOrders(wake, early);
+      libc.read(wake, count, count.length);
+      takeOrders(early);
     }
+    if (isAhead || waiting.isReady(0)) continue;
     const packets: LoggedPacket[] = [];
     const changes: TableChange[] = [];
     const overruns: Source[] = [];
-    if (nflog !== null && waiting.isReady(2)) {
-      const whole = drain(nflog, (datagram) => packets.push(...decodePackets(datagram)));
-      if (!whole) overruns.push('nflog');
+    if (nflog !== null && (waiting.isReady(2) || lostAt !== undefined)) {
+      const { isWhole, isEmpty } = drain(nflog, (datagram) => packets.push(...decodePackets(datagram)));
+      if (!isWhole) lostAt ??= performance.now();
+      // Whoever hears of it looks for what nobody was told of: that should not be what still waits here.
+      if (lostAt !== undefined && (isEmpty || performance.now() - lostAt > KEEP_BACK)) {
+        lostAt = undefined;
+        overruns.push('nflog');
+      }
     }
     if (waiting.isReady(1)) {
-      const whole = drain(events, (datagram) => changes.push(...watch.feed(datagram)));
-      if (!whole) {
+      const { isWhole } = drain(events, (datagram) => changes.push(...watch.feed(datagram)));
+      if (!isWhole) {
         overruns.push('events');
         watch.reset();
       }
@@ -166,13 +179,14 @@ function listen(libc: Libc, { wake, events, nflog, early, watch }: Ears): void {
     if (packets.length + changes.length + overruns.length === 0) continue;
     const [packet] = packets;
     const isAlone = packet !== undefined && packets.length === 1 && overruns.length === 0;
-    report({ kind: 'round', packets, early: (isAlone && early?.open(packet)) || null, changes, overruns });
+    const opened = isAlone ? early?.open(packet) : undefined;
+    Atomics.add(data.shared, ROUNDS_AHEAD, 1);
+    report({ kind: 'round', packets, early: opened ?? null, changes, overruns });
   }
 }
 
-/** The order of messages and of the writing to the eventfd is that of the main thread: none is missed. */
-function takeOrders(wake: number, early: EarlyOpener | null): void {
-  readSync(wake, new Uint8Array(8));
+/** The main thread posts first and wakes then: none is missed. */
+function takeOrders(early: EarlyOpener | null): void {
   for (;;) {
     const received: { message: Orders } | undefined = receiveMessageOnPort(parentPort as MessagePort);
     if (received === undefined) return;
@@ -180,18 +194,21 @@ function takeOrders(wake: number, early: EarlyOpener | null): void {
   }
 }
 
-/** Hands over what waits, up to a round's worth. @returns whether nothing was lost */
-function drain(socket: NetlinkSocket, take: (datagram: Uint8Array) => void): boolean {
-  let whole = true;
+/** Hands over what waits, up to a round's worth; tells whether nothing was lost, and whether nothing more waits. */
+function drain(
+  socket: NetlinkSocket,
+  take: (datagram: Uint8Array) => void,
+): { readonly isWhole: boolean; readonly isEmpty: boolean } {
+  let isWhole = true;
   for (let n = 0; n < ROUND; n++) {
     try {
       const datagram = socket.receive();
-      if (datagram === undefined) break;
+      if (datagram === undefined) return { isWhole, isEmpty: true };
       take(datagram);
     } catch (error) {
       if (!isLoss(error)) throw error;
-      whole = false;
+      isWhole = false;
     }
   }
-  return whole;
+  return { isWhole, isEmpty: false };
 }

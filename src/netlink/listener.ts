@@ -3,10 +3,11 @@ import { Worker } from 'node:worker_threads';
 import type { EarlyGrant } from '../core/knock/source.js';
 import type { EarlyLayout, StandingOrder } from './early.js';
 import { toError, unavailable } from './errors.js';
+import { IS_OVER, MOST_ROUNDS_AHEAD, ROUNDS_AHEAD, SHARED_NUMBERS, WAKE_FD } from './listener-shared.js';
 import type { ListenerData, Orders, Report, Source } from './listener-worker.js';
 import type { LoggedPacket } from './nflog.js';
 import type { TableChange } from './transactions.js';
-import { ended, firstMessage } from './worker-thread.js';
+import { ended, firstMessage, SMALL_YOUNG } from './worker-thread.js';
 
 export type { LoggedPacket } from './nflog.js';
 export type { TableChange } from './transactions.js';
@@ -58,7 +59,7 @@ export class NetlinkListener {
       ownPortIds: options.ownPortIds,
       receiveBuffer: options.receiveBuffer ?? RECEIVE_BUFFER,
       early: options.early ?? null,
-      wake: new Int32Array(new SharedArrayBuffer(8)),
+      shared: new Int32Array(new SharedArrayBuffer(4 * SHARED_NUMBERS)),
     };
     this.#events = events;
   }
@@ -72,6 +73,7 @@ export class NetlinkListener {
     this.#state = 'starting';
     const worker = new Worker(new URL('./listener-worker.js', import.meta.url), {
       name: 'netlink-listener',
+      resourceLimits: SMALL_YOUNG,
       workerData: this.#data,
     });
     this.#worker = worker;
@@ -120,6 +122,8 @@ export class NetlinkListener {
   #tell(report: Report): void {
     if (report.kind === 'failed') this.#fail(toError(report.failure));
     if (report.kind !== 'round' || this.#state === 'ended') return;
+    // What one round gives to do takes some milliseconds: others have their turn before the next.
+    setImmediate(() => this.#taken());
     if (report.packets.length > 0) this.#events.onPackets(report.packets, report.early);
     for (const change of report.changes) if (!this.#isExpected(change)) this.#events.onTableChanged(change);
     for (const which of report.overruns) this.#events.onOverrun(which);
@@ -136,13 +140,18 @@ export class NetlinkListener {
     this.#events.onFailed(error);
   }
 
+  #taken(): void {
+    const ahead = Atomics.sub(this.#data.shared, ROUNDS_AHEAD, 1);
+    if (ahead >= MOST_ROUNDS_AHEAD) this.#wake();
+  }
+
   #end(): void {
-    Atomics.store(this.#data.wake, 1, 1);
+    Atomics.store(this.#data.shared, IS_OVER, 1);
     this.#wake();
   }
 
   #wake(): void {
-    const fd = Atomics.load(this.#data.wake, 0);
+    const fd = Atomics.load(this.#data.shared, WAKE_FD);
     if (fd === 0) return;
     const one = new BigUint64Array([1n]);
     writeSync(fd, new Uint8Array(one.buffer));
@@ -151,7 +160,7 @@ export class NetlinkListener {
   /** Only after the thread has ended: a number that it still polls could by then be another file's. */
   #release(): void {
     process.off('exit', this.#endNow);
-    const fd = Atomics.exchange(this.#data.wake, 0, 0);
+    const fd = Atomics.exchange(this.#data.shared, WAKE_FD, 0);
     if (fd !== 0) closeSync(fd);
   }
 }

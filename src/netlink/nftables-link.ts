@@ -1,23 +1,35 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { type Batch, encodeBatch, type Operation, type SetElement } from './elements.js';
+import { Pace } from '../core/pace.js';
+import type { Monotonic } from '../core/time.js';
+import { type Batch, encodeBatch, encodeGetRequest, type Operation, type SetElement } from './elements.js';
 import { NetlinkError, toError, unavailable } from './errors.js';
 import type { Reply, Request } from './nftables-worker.js';
-import { mergePasses, type Pass } from './passes.js';
-import { ended, firstMessage } from './worker-thread.js';
+import { decodePiece, mergePasses, monotonicNow, type Piece, type Reading } from './passes.js';
+import { ended, firstMessage, SMALL_YOUNG } from './worker-thread.js';
 
 export type { Operation, SetElement } from './elements.js';
 export { NetlinkError } from './errors.js';
 
-/** For so many milliseconds at most does encoding or decoding hold the event loop. */
-const SLICE = 4;
+/** So many elements are asked for at once: the answers must find room in the socket. */
+const KEYS = 1000;
+/** So many such requests are with the thread at once, so that it need not wait for the next. */
+const AHEAD = 3;
 
-type Answer = number | readonly Pass[] | undefined;
+/** The elements of a set, some hundred at a time. */
+export interface Found {
+  readonly elements: readonly SetElement[];
+  /** When what they have `remaining` was left, in milliseconds of CLOCK_MONOTONIC. */
+  readonly at: Monotonic;
+}
+
+type Answer = number | Reading | undefined;
 
 interface Waiting {
   readonly resolve: (value: Answer) => void;
   readonly reject: (error: Error) => void;
   readonly refusal: (errno: number, sequence: number | undefined) => NetlinkError;
+  readonly onPiece: ((piece: Piece) => void) | undefined;
 }
 
 /** The elements of the sets of one table of family inet, read and written over netlink by a thread of its own. */
@@ -38,7 +50,10 @@ export class NftablesLink {
    * @throws SP_NETLINK_UNAVAILABLE where koffi cannot be loaded, or without CAP_NET_ADMIN, or without nf_tables
    */
   static async open({ table }: { readonly table: string }): Promise<NftablesLink> {
-    const worker = new Worker(new URL('./nftables-worker.js', import.meta.url), { name: 'nftables' });
+    const worker = new Worker(new URL('./nftables-worker.js', import.meta.url), {
+      name: 'nftables',
+      resourceLimits: SMALL_YOUNG,
+    });
     try {
       const first = await firstMessage<Reply>(worker);
       if (first.kind === 'unavailable') throw toError(first.failure);
@@ -85,17 +100,66 @@ export class NftablesLink {
   async dump(set: string): Promise<SetElement[]> {
     this.#assertOpen();
     const failed = (errno: number) => new NetlinkError(errno, `dumping set ${set}`);
-    const passes = await this.#request((id) => ({ kind: 'dump', id, table: this.#table, set }), failed);
+    const reading = await this.#request((id) => ({ kind: 'dump', id, table: this.#table, set }), failed);
     const elements: SetElement[] = [];
-    let since = performance.now();
-    for (const some of typeof passes === 'object' ? mergePasses(passes) : []) {
-      for (const element of some) elements.push(element);
-      if (performance.now() - since > SLICE) {
-        await breathe();
-        since = performance.now();
-      }
-    }
+    for await (const found of decode(reading)) for (const element of found.elements) elements.push(element);
     return elements;
+  }
+
+  /**
+   * Reads a set once, a piece at a time while the kernel still gives others. Elements may be left out where others expire,
+   * come or go meanwhile, and some come twice, the later word being the newer: for whoever looks again.
+   * @throws NetlinkError ENOENT where there is no such set
+   */
+  async *scan(set: string): AsyncGenerator<Found> {
+    this.#assertOpen();
+    const failed = (errno: number) => new NetlinkError(errno, `dumping set ${set}`);
+    const pieces: Piece[] = [];
+    let wakeUp = () => {};
+    let isOver = false;
+    const onPiece = (piece: Piece) => {
+      pieces.push(piece);
+      wakeUp();
+    };
+    const request = (id: number): Request => ({ kind: 'scan', id, table: this.#table, set });
+    const done = this.#request(request, failed, [], onPiece).finally(() => {
+      isOver = true;
+      wakeUp();
+    });
+    done.catch(() => undefined);
+    const pace = new Pace(monotonicNow, breathe);
+    while (pieces.length > 0 || !isOver) {
+      const piece = pieces.shift();
+      if (piece !== undefined) yield { elements: decodePiece(piece.bytes), at: piece.at };
+      else {
+        await new Promise<void>((resolve) => {
+          wakeUp = resolve;
+        });
+      }
+      if (pace.isDue) await pace.rest();
+    }
+    await done;
+  }
+
+  /**
+   * Those of the elements with these keys that are there, a thousand at a time and in no order.
+   * @throws NetlinkError
+   */
+  async *get(set: string, keys: Iterable<Uint8Array>): AsyncGenerator<Found> {
+    this.#assertOpen();
+    const failed = (errno: number) => new NetlinkError(errno, `reading elements of set ${set}`);
+    const answers: Promise<Answer>[] = [];
+    const ask = (some: readonly Uint8Array[]) => {
+      const bytes = encodeGetRequest(this.#table, set, some);
+      const answer = this.#request((id) => ({ kind: 'get', id, bytes }), failed, [bytes.buffer]);
+      answer.catch(() => undefined);
+      answers.push(answer);
+    };
+    for (const some of inPieces(keys, KEYS)) {
+      ask(some);
+      if (answers.length >= AHEAD) yield* decode(await answers.shift());
+    }
+    for (const answer of answers) yield* decode(await answer);
   }
 
   /** The number of the last transaction on any table of this network namespace. @throws NetlinkError */
@@ -128,19 +192,25 @@ export class NftablesLink {
     );
   }
 
-  #request(build: (id: number) => Request, refusal: Waiting['refusal'], transfer: ArrayBuffer[] = []): Promise<Answer> {
+  #request(
+    build: (id: number) => Request,
+    refusal: Waiting['refusal'],
+    transfer: ArrayBuffer[] = [],
+    onPiece?: (piece: Piece) => void,
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) {
         reject(this.#failure);
         return;
       }
       const id = ++this.#lastId;
-      this.#waiting.set(id, { resolve, reject, refusal });
+      this.#waiting.set(id, { resolve, reject, refusal, onPiece });
       this.#worker.postMessage(build(id), transfer);
     });
   }
 
   #settle(reply: Reply): void {
+    if (reply.kind === 'piece') this.#waiting.get(reply.id)?.onPiece?.(reply.piece);
     if (reply.kind !== 'done' && reply.kind !== 'refused') return;
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
@@ -163,13 +233,31 @@ export class NftablesLink {
 /** Encodes a batch; a large one in slices. */
 async function encode(table: string, operations: readonly Operation[]): Promise<Batch> {
   const steps = encodeBatch(table, operations);
-  let since = performance.now();
+  const pace = new Pace(monotonicNow, breathe);
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
-    if (performance.now() - since > SLICE) {
-      await breathe();
-      since = performance.now();
-    }
+    if (pace.isDue) await pace.rest();
   }
+}
+
+/** @throws NetlinkError EBADMSG */
+async function* decode(reading: Answer): AsyncGenerator<Found> {
+  if (typeof reading !== 'object') return;
+  const pace = new Pace(monotonicNow, breathe);
+  for (const elements of mergePasses(reading)) {
+    yield { elements, at: reading.at };
+    if (pace.isDue) await pace.rest();
+  }
+}
+
+function* inPieces<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let piece: T[] = [];
+  for (const item of items) {
+    piece.push(item);
+    if (piece.length < size) continue;
+    yield piece;
+    piece = [];
+  }
+  if (piece.length > 0) yield piece;
 }

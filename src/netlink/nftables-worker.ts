@@ -1,22 +1,25 @@
 /** The thread that writes: a commit waits in the kernel while another program's transaction holds the commit mutex. */
 import { parentPort } from 'node:worker_threads';
-import { dump } from './dump.js';
+import { dump, scan } from './dump.js';
 import { EBADMSG, type Failure, NetlinkError, unavailable } from './errors.js';
+import { getElements } from './get.js';
 import { type Libc, loadLibc } from './libc.js';
-import type { Pass } from './passes.js';
+import type { Piece, Reading } from './passes.js';
 import { commit, readGeneration } from './requests.js';
 import { NetlinkSocket } from './socket.js';
 
 export type Request =
   | { readonly kind: 'transact'; readonly id: number; readonly bytes: Uint8Array; readonly last: number }
   | { readonly kind: 'generation'; readonly id: number }
-  | { readonly kind: 'dump'; readonly id: number; readonly table: string; readonly set: string }
+  | { readonly kind: 'dump' | 'scan'; readonly id: number; readonly table: string; readonly set: string }
+  | { readonly kind: 'get'; readonly id: number; readonly bytes: Uint8Array }
   | { readonly kind: 'close' };
 
 export type Reply =
   | { readonly kind: 'ready'; readonly portId: number }
   | { readonly kind: 'unavailable'; readonly failure: Failure }
-  | { readonly kind: 'done'; readonly id: number; readonly value?: number | readonly Pass[] }
+  | { readonly kind: 'piece'; readonly id: number; readonly piece: Piece }
+  | { readonly kind: 'done'; readonly id: number; readonly value?: number | Reading }
   | { readonly kind: 'refused'; readonly id: number; readonly errno: number; readonly sequence?: number };
 
 /** Answers to a batch with very many refused messages are the most that waits here. */
@@ -58,10 +61,18 @@ async function answer(libc: Libc, socket: NetlinkSocket, request: Exclude<Reques
       reply(refusal === undefined ? { kind: 'done', id } : { kind: 'refused', id, ...refusal });
     } else if (request.kind === 'generation') {
       reply({ kind: 'done', id, value: readGeneration(socket) });
+    } else if (request.kind === 'scan') {
+      await scan(libc, request.table, request.set, (piece) =>
+        reply({ kind: 'piece', id, piece }, [piece.bytes.buffer]),
+      );
+      reply({ kind: 'done', id });
     } else {
-      const passes = await dump(libc, request.table, request.set);
-      const buffers = passes.flatMap(({ pieces }) => pieces.map(({ buffer }) => buffer));
-      reply({ kind: 'done', id, value: passes }, buffers);
+      const isGet = request.kind === 'get';
+      const value = isGet ? getElements(socket, request.bytes) : await dump(libc, request.table, request.set);
+      reply(
+        { kind: 'done', id, value },
+        value.passes.flatMap(({ pieces }) => pieces.map(({ bytes }) => bytes.buffer)),
+      );
     }
   } catch (error) {
     reply({ kind: 'refused', id, errno: error instanceof NetlinkError ? error.errno : EBADMSG });

@@ -1,6 +1,12 @@
 import type { Worker } from 'node:worker_threads';
 import { toError, unavailable } from './errors.js';
 
+/**
+ * For a thread whose objects are short-lived. By default it would gather 48 MB of what nobody needs any more before it
+ * looks.
+ */
+export const SMALL_YOUNG = { maxYoungGenerationSizeMb: 3 } as const;
+
 /** Milliseconds in which a new thread must be ready. */
 const START_DEADLINE = 5000;
 /** Milliseconds in which a thread that was asked to end must have ended. */

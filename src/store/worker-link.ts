@@ -24,7 +24,7 @@ export class WorkerLink {
   constructor(setup: WorkerSetup, onDeath: (error: SallyportError) => void) {
     this.#onDeath = onDeath;
     // Options of this process (--eval, --test, an inspector's port) are not the worker's.
-    const options = { workerData: setup, name: 'store', execArgv: [] };
+    const options = { workerData: setup, name: 'store', execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 3 } };
     this.#worker = new Worker(new URL('./store-worker.js', import.meta.url), options);
     this.opened = new Promise((resolve, reject) => this.#waiters.set(OPENING, { resolve, reject }));
     this.#worker.on('message', (reply: Reply) => this.#receive(reply));

@@ -109,7 +109,12 @@ export function statusView(changes: Partial<StatusView> = {}): StatusView {
     grants: [grantView()],
     entries: 1,
     users: 1,
-    parts: { firewall: { state: 'guarding' }, knock: { state: 'listening' }, store: { state: 'ok' } },
+    parts: {
+      firewall: { state: 'guarding' },
+      knock: { state: 'listening' },
+      store: { state: 'ok' },
+      daemon: { state: 'running', rss_mb: 120, loop_max_ms: 3 },
+    },
     strikes: { limit: 20, per_s: 60, ignore_s: 600, ignored_count: 0, ignored: [] },
     notices: [],
     ...changes,

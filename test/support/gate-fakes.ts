@@ -2,6 +2,7 @@ import type {
   Arming,
   Completion,
   ElementChange,
+  ElementPlace,
   Firewall,
   GuardContents,
   GuardState,
@@ -11,6 +12,7 @@ import type {
   SetElement,
   SetScope,
 } from '../../src/core/firewall.ts';
+import { ElementIndex } from '../../src/core/grants/element-index.ts';
 import type { JournalEvent } from '../../src/core/journal.ts';
 import type { State, StepKey, Steps } from '../../src/core/knock/automaton.ts';
 import type { IgnoredSource } from '../../src/core/knock/strikes.ts';
@@ -211,14 +213,19 @@ export class FakeFirewall implements Firewall {
     });
   }
 
-  async readElements(): Promise<readonly KernelElement[]> {
+  async readElements(): Promise<ElementIndex<KernelElement>> {
     await this.onCall?.('readElements');
-    return this.#read(false);
+    return ElementIndex.of(this.#read(false));
   }
 
-  async readHeld(): Promise<readonly KernelElement[]> {
+  async readHeld(): Promise<ElementIndex<KernelElement>> {
     await this.onCall?.('readHeld');
-    return this.#read(true);
+    return ElementIndex.of(this.#read(true));
+  }
+
+  async findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]> {
+    const wanted = new Set([...places].map(({ scope, target }) => `${scope} ${target}`));
+    return [...this.#read(false), ...this.#read(true)].filter(({ scope, target }) => wanted.has(`${scope} ${target}`));
   }
 
   async readRanges(): Promise<readonly KernelRange[]> {
@@ -268,7 +275,7 @@ export class FakeFirewall implements Firewall {
         scope,
         target,
         comment,
-        remaining: forever === true ? null : millis(until - now),
+        until: forever === true ? null : until,
       }));
   }
 

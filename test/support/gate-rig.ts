@@ -90,6 +90,8 @@ export function gateRig({ users = [ANNA, BEN], isConfirmed = true, ipv6Prefix = 
     clock,
     log,
     contents: () => ({ steps: people.steps(), elements: doorkeeper.elements(), ranges: doorkeeper.ranges() }),
+    wanted: (which) => doorkeeper.wanted(which),
+    elementAt: (place) => doorkeeper.elementAt(place),
     steps: () => people.steps(),
     onLoaded: async () => {
       loads++;

@@ -138,6 +138,7 @@ describe('the verdict', () => {
     firewall,
     knock: { state: knock },
     store: { state: 'ok' },
+    daemon: { state: 'running', rss_mb: 120, loop_max_ms: 3 },
   });
 
   it.each([

@@ -234,7 +234,7 @@ describe('drift', () => {
     scope,
     target: where,
     comment,
-    remaining: by === null ? null : millis(until - now + by),
+    until: by === null ? null : later(until, millis(by)),
   });
   const none = { missing: [], wrong: [], extra: [] };
   const compare = (desired: SetElement[], kernel: KernelElement[]) => compareElements(desired, kernel, clock);
@@ -299,7 +299,7 @@ describe('drift', () => {
         for (const each of drift.extra) after.delete(key(each));
         for (const each of [...drift.missing, ...drift.wrong]) after.set(key(each), inKernel(each));
         expect(isDrift(compare(desired, [...after.values()]))).toBe(false);
-        for (const each of after.values()) expect(each.remaining).not.toBeNull();
+        for (const each of after.values()) expect(each.until).not.toBeNull();
       }),
     );
   });

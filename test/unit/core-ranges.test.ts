@@ -17,7 +17,7 @@ describe('a heap', () => {
         const take = () => {
           const first = heap.peek();
           const taken = heap.pop();
-          expect(taken).toBe(first);
+          expect(taken).toEqual(first);
           if (orders.size === 0) return expect(taken).toBeUndefined();
           expect(taken?.order).toBe(orders.get(taken?.value ?? -1));
           expect(Math.min(...orders.values())).toBe(taken?.order);

@@ -32,11 +32,8 @@ function recorded(clock: FakeClock, left: number, change: Partial<Grant> = {}): 
 }
 
 /** The element as it stands in the kernel. */
-function inKernel(clock: FakeClock, where: Grant['target'], grants: readonly Grant[]): KernelElement[] {
-  return elementsOf(where, grants).map(({ until, ...element }) => ({
-    ...element,
-    remaining: millis(until - clock.monotonic()),
-  }));
+function inKernel(where: Grant['target'], grants: readonly Grant[]): KernelElement[] {
+  return elementsOf(where, grants);
 }
 
 const leftOf = (clock: FakeClock, grant: Grant | undefined) => (grant?.expires ?? Number.NaN) - clock.monotonic();
@@ -61,7 +58,7 @@ describe('within one boot', () => {
   it("the kernel's timeout is the truth for a grant that has its element to itself", () => {
     const clock = new FakeClock();
     const record = recorded(clock, hours(1), { services: SSH_AND_WEB });
-    const elements = inKernel(clock, record.grant.target, [
+    const elements = inKernel(record.grant.target, [
       { ...record.grant, expires: later(clock.monotonic(), minutes(42)) },
     ]);
     expect(elements).toHaveLength(2);
@@ -75,7 +72,7 @@ describe('within one boot', () => {
     const clock = new FakeClock();
     const short = recorded(clock, minutes(10));
     const long = recorded(clock, minutes(50), { id: grantId(2), user: owner(2) });
-    const elements = inKernel(clock, short.grant.target, [short.grant, long.grant]);
+    const elements = inKernel(short.grant.target, [short.grant, long.grant]);
     clock.setWall(hours(-1));
     const { live } = restoreGrants(remains({ records: [short, long], elements, isSameBoot: true }), clock);
     expect(live.map((grant) => leftOf(clock, grant))).toEqual([minutes(10), minutes(50)]);
@@ -85,7 +82,7 @@ describe('within one boot', () => {
     const clock = new FakeClock();
     const both = recorded(clock, minutes(10), { services: SSH_AND_WEB });
     const ssh = recorded(clock, minutes(50), { id: grantId(2), user: owner(2), services: SSH });
-    const elements = inKernel(clock, both.grant.target, [both.grant, ssh.grant]);
+    const elements = inKernel(both.grant.target, [both.grant, ssh.grant]);
     for (const order of [elements, elements.toReversed()]) {
       const { live } = restoreGrants(remains({ records: [both, ssh], elements: order, isSameBoot: true }), clock);
       expect(live.map((grant) => leftOf(clock, grant))).toEqual([minutes(10), minutes(50)]);
@@ -97,8 +94,8 @@ describe('within one boot', () => {
     const both = recorded(clock, minutes(10), { services: SSH_AND_WEB });
     const ssh = recorded(clock, minutes(50), { id: grantId(2), user: owner(2), services: SSH });
     const lengthened = { ...both.grant, expires: later(clock.monotonic(), minutes(42)) };
-    const [shared] = inKernel(clock, both.grant.target, [both.grant, ssh.grant]);
-    const [, alone] = inKernel(clock, both.grant.target, [lengthened]);
+    const [shared] = inKernel(both.grant.target, [both.grant, ssh.grant]);
+    const [, alone] = inKernel(both.grant.target, [lengthened]);
     if (shared === undefined || alone === undefined) throw new Error('there is no element');
     for (const elements of [
       [shared, alone],
@@ -186,7 +183,7 @@ describe('after a boot', () => {
   it("an element that the boot step has put up counts by the kernel's timeout", () => {
     const clock = new FakeClock();
     const record = recorded(clock, minutes(30));
-    const elements = inKernel(clock, record.grant.target, [
+    const elements = inKernel(record.grant.target, [
       { ...record.grant, expires: later(clock.monotonic(), minutes(7)) },
     ]);
     const { live } = restoreGrants(remains({ records: [record], elements }), clock);
@@ -199,7 +196,7 @@ describe('what has ended', () => {
     const clock = new FakeClock();
     const record = recorded(clock, minutes(30));
     const ended = { ...record, ended: { at: clock.now(), reason: 'revoked' as const } };
-    const elements = inKernel(clock, record.grant.target, [record.grant]);
+    const elements = inKernel(record.grant.target, [record.grant]);
     expect(restoreGrants(remains({ records: [ended], elements, isSameBoot: true }), clock)).toEqual({
       live: [],
       adopted: [],
@@ -275,9 +272,9 @@ describe('an element without a record', () => {
       user: owner(2),
       target: target('2001:db8::7'),
     });
-    const elements = inKernel(clock, grant.target, [grant]);
+    const elements = inKernel(grant.target, [grant]);
     clock.advance(minutes(20));
-    for (const one of elements) Object.assign(one, { remaining: minutes(40) });
+    for (const one of elements) Object.assign(one, { until: later(clock.monotonic(), minutes(40)) });
     const { live, adopted, ended } = restoreGrants(
       remains({ elements: elements.toReversed(), isSameBoot: true }),
       clock,
@@ -291,7 +288,7 @@ describe('an element without a record', () => {
     const clock = new FakeClock();
     for (const user of [owner(99), null]) {
       const grant = fresh(clock, { user });
-      const { adopted } = restoreGrants(remains({ elements: inKernel(clock, grant.target, [grant]) }), clock);
+      const { adopted } = restoreGrants(remains({ elements: inKernel(grant.target, [grant]) }), clock);
       expect(adopted).toEqual([{ ...grant, user: null }]);
     }
   });
@@ -305,7 +302,7 @@ describe('an element without a record', () => {
       expires: later(clock.monotonic(), minutes(50)),
       ttl: minutes(50),
     });
-    const elements = inKernel(clock, lost.target, [known.grant, lost]);
+    const elements = inKernel(lost.target, [known.grant, lost]);
     const { live, adopted } = restoreGrants(remains({ records: [known], elements, isSameBoot: true }), clock);
     expect(adopted.map(({ id }) => id)).toEqual([lost.id]);
     expect(live).toEqual([known.grant, lost]);
@@ -315,9 +312,9 @@ describe('an element without a record', () => {
     const clock = new FakeClock();
     const short = fresh(clock, { ttl: minutes(10), expires: later(clock.monotonic(), minutes(10)) });
     const long = fresh(clock, { id: grantId(2), user: owner(2) });
-    const [element] = inKernel(clock, short.target, [short, long]);
+    const [element] = inKernel(short.target, [short, long]);
     clock.advance(minutes(4));
-    const elements = [{ ...element, remaining: minutes(56) } as KernelElement];
+    const elements = [{ ...element, until: later(clock.monotonic(), minutes(56)) } as KernelElement];
     const lastAlive = (clock.now() - seconds(30)) as Instant;
     const told = (set: number) => {
       const other = new FakeClock({ now: clock.now() + set, monotonic: clock.monotonic() });
@@ -335,7 +332,7 @@ describe('an element without a record', () => {
   it('is cut to the maximum that holds now', () => {
     const clock = new FakeClock();
     const grant = fresh(clock);
-    const elements = inKernel(clock, grant.target, [grant]);
+    const elements = inKernel(grant.target, [grant]);
     const { adopted } = restoreGrants(remains({ elements, maxTtl: minutes(5) }), clock);
     expect(adopted.map((one) => leftOf(clock, one))).toEqual([minutes(5)]);
   });
@@ -343,9 +340,10 @@ describe('an element without a record', () => {
   it('that would never end, has no comment, or one of somebody else, is not adopted', () => {
     const clock = new FakeClock();
     const comment = formatComment([fresh(clock)]);
-    const element = { scope: service('ssh'), target: target('203.0.113.7'), remaining: minutes(5), comment };
+    const until = later(clock.monotonic(), minutes(5));
+    const element = { scope: service('ssh'), target: target('203.0.113.7'), until, comment };
     const elements = [
-      { ...element, remaining: null },
+      { ...element, until: null },
       { ...element, comment: null },
       { ...element, comment: '' },
       { ...element, comment: 'let in by root' },

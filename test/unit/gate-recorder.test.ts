@@ -249,6 +249,9 @@ describe('those who follow the journal', () => {
     expect(one.seen).toEqual([]);
     store.fault = undefined;
     await clock.advance(seconds(2));
+    // They are told a hundred at a time, others having their turn between.
+    vi.useRealTimers();
+    await vi.waitFor(() => expect(one.seqs().length).toBe(12_000), 10_000);
     expect(one.seqs()).toEqual(Array.from({ length: 12_000 }, (_, i) => i + 1));
   });
 

@@ -30,11 +30,7 @@ const record = (one: Grant): GrantRecord => ({
   expiresAt: (EIGHT + (one.expires - rig.clock.monotonic())) as Instant,
   ended: null,
 });
-const inKernel = (one: Grant): KernelElement[] =>
-  elementsOf(one.target, [one]).map(({ until, ...rest }) => ({
-    ...rest,
-    remaining: millis(until - rig.clock.monotonic()),
-  }));
+const inKernel = (one: Grant): KernelElement[] => elementsOf(one.target, [one]);
 
 async function recovered(records: GrantRecord[], elements: KernelElement[] | null, meta: StoredState['meta'] = {}) {
   const state: StoredState = {
@@ -43,7 +39,7 @@ async function recovered(records: GrantRecord[], elements: KernelElement[] | nul
     grants: records,
     meta: { boot_id: 'boot-1', last_alive: String(EIGHT), ...meta },
   };
-  recover({ ...rig, state, elements, boot: 'boot-1', maxTtl: hours(12) });
+  await recover({ ...rig, state, elements, boot: 'boot-1', maxTtl: hours(12) });
   await rig.settle();
 }
 
@@ -93,7 +89,13 @@ describe('at the start', () => {
       grants: [record(old)],
       meta: { boot_id: 'boot-1', last_alive: String(EIGHT) },
     };
-    recover({ ...rig, state, elements: [...inKernel(old), ...inKernel(young)], boot: 'boot-1', maxTtl: hours(12) });
+    await recover({
+      ...rig,
+      state,
+      elements: [...inKernel(old), ...inKernel(young)],
+      boot: 'boot-1',
+      maxTtl: hours(12),
+    });
     await rig.settle();
     expect([...rig.ledger.all()].map((one) => one.target)).toEqual([PHONE]);
     expect(rig.store.kept).toContainEqual(
@@ -102,7 +104,7 @@ describe('at the start', () => {
   });
 
   it('nothing is there at the first start', async () => {
-    recover({
+    await recover({
       ...{ ...rig, elements: null, boot: undefined, maxTtl: hours(12) },
       state: { users: [], entries: [], grants: [], meta: {} },
     });

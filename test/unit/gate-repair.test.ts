@@ -124,7 +124,7 @@ describe('what somebody else changes is put right, and the journal names the pro
     await repair();
     expect(repairs()).toEqual([told]);
     expect(rig.firewall.open).toEqual([`ssh ${LAPTOP}`]);
-    expect((await rig.firewall.readElements())[0]?.remaining).toBe(minutes(40));
+    expect([...(await rig.firewall.readElements())][0]?.until).toBe(rig.clock.monotonic() + minutes(40));
     expect([rig.firewall.elements, rig.firewall.steps]).toEqual([before.elements, before.steps]);
     expect([rig.guard.mode, rig.firewall.table, rig.firewall.arming]).toEqual([
       'guarding',

@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { millis } from '../../src/core/time.ts';
+import { type Monotonic, millis } from '../../src/core/time.ts';
 import { encodeBatch, type SetElement } from '../../src/netlink/elements.ts';
 import { mergePasses, type Pass } from '../../src/netlink/passes.ts';
 import { CAPTURED, damaged } from '../support/netlink-capture.ts';
+
+/** When the reading was done. */
+const NOW = 1_000_000 as Monotonic;
 
 const element = (n: number): SetElement => ({ key: new Uint8Array([n]) });
 
@@ -15,10 +18,10 @@ function pass(age: number, ...pieces: readonly SetElement[][]): Pass {
       if (step.done === true) return step.value.bytes;
     }
   });
-  return { pieces: encoded, age };
+  return { pieces: encoded.map((bytes) => ({ bytes, at: (NOW - age) as Monotonic })) };
 }
 
-const merged = (...passes: Pass[]): SetElement[] => [...mergePasses(passes)].flat();
+const merged = (...passes: Pass[]): SetElement[] => [...mergePasses({ passes, at: NOW })].flat();
 const numbers = (elements: readonly SetElement[]): (number | undefined)[] => elements.map(({ key }) => key[0]).sort();
 
 describe('the passes of a dump', () => {
@@ -45,17 +48,20 @@ describe('the passes of a dump', () => {
     expect(merged(pass(9, both), pass(1, both))).toHaveLength(2);
   });
 
-  it('let an element that was told only before lose the time since, and end with it', () => {
-    const dumped: Pass = { pieces: [CAPTURED.dump.slice()], age: 0 };
-    expect(merged({ ...dumped, age: 9972.5 }, pass(0, []))[0]?.remaining).toBe(millis(79_999));
-    expect(merged({ ...dumped, age: 90_000 }, pass(0, []))).toEqual([]);
-    expect(merged({ ...dumped, age: 9972.5 })[0]?.remaining).toBe(millis(89_972));
+  it('let an element lose the time since it was told, and end with it', () => {
+    const dumped = (age: number): Pass => ({
+      pieces: [{ bytes: CAPTURED.dump.slice(), at: (NOW - age) as Monotonic }],
+    });
+    expect(merged(dumped(9972.5), pass(0, []))[0]?.remaining).toBe(millis(79_999));
+    expect(merged(dumped(90_000), pass(0, []))).toEqual([]);
+    expect(merged(dumped(9972.5))[0]?.remaining).toBe(millis(79_999));
+    expect(merged(dumped(0))[0]?.remaining).toBe(millis(89_972));
   });
 
   it('are refused by a coded error, and no other, where the bytes are damaged', () => {
     for (const bytes of damaged()) {
       try {
-        merged({ pieces: [bytes.slice()], age: 1 });
+        merged({ pieces: [{ bytes: bytes.slice(), at: NOW }] });
       } catch (error) {
         expect(error).toMatchObject({ name: 'NetlinkError', errno: 74 });
       }

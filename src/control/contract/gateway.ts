@@ -16,13 +16,18 @@ import type {
 export type * from './requests.js';
 export type * from './views.js';
 
+/** An answer whose lists may be long: then they are made while they are written, item by item. */
+export type LongLists<T> = T extends readonly (infer Item)[]
+  ? Iterable<Item>
+  : { [Key in keyof T]: T[Key] extends readonly (infer Item)[] ? Iterable<Item> : T[Key] };
+
 /**
  * What the daemon does for its operator. Texts arrive bounded in length and free of control characters, and are read by
  * whoever implements this. Rejects with a SallyportError where something is refused; anything else is a fault.
  */
 export interface GatewayApi {
-  status(): Promise<StatusView>;
-  list(): Promise<ListView>;
+  status(): Promise<LongLists<StatusView>>;
+  list(): Promise<LongLists<ListView>>;
   whois(address: Address): Promise<WhoisView>;
   /** With `for` a grant, without it an entry that stays. */
   allow(request: AllowRequest): Promise<AllowResult>;
@@ -37,7 +42,7 @@ export interface GatewayApi {
   /** Draws a new sequence; the old one opens nothing any more. */
   rotate(name: string): Promise<UserCard>;
   /** In the order of their numbers. */
-  journal(query: JournalRequest): Promise<JournalView[]>;
+  journal(query: JournalRequest): Promise<Iterable<JournalView>>;
   /** Calls `listener` with every event from now on, until the function that it returns is called. */
   followJournal(listener: (event: JournalView) => void): () => void;
   firewall(): Promise<FirewallView>;

@@ -59,6 +59,11 @@ export type UserCard = z.infer<typeof UserCard>;
 export const PartView = z.object({ state: z.string(), detail: z.string().optional() });
 export type PartView = z.infer<typeof PartView>;
 
+const DaemonPartView = PartView.extend({
+  rss_mb: z.number().describe('memory that it takes, in MB'),
+  loop_max_ms: z.number().describe('the longest that its event loop was held in the last minute, in ms'),
+});
+
 const FirewallPartView = PartView.extend({ reverts_in_s: z.number().optional() });
 
 /** A source whose knocks are ignored. */
@@ -85,7 +90,9 @@ export const StatusView = z.object({
   grants: z.array(GrantView),
   entries: z.number(),
   users: z.number(),
-  parts: z.object({ firewall: FirewallPartView, knock: PartView, store: PartView }).catchall(PartView),
+  parts: z
+    .object({ firewall: FirewallPartView, knock: PartView, store: PartView, daemon: DaemonPartView })
+    .catchall(z.looseObject(PartView.shape)),
   strikes: StrikesView.nullable().describe('null: switched off'),
   notices: z.array(z.string()),
 });

@@ -1,50 +1,71 @@
-import type { AddressRange, Target } from '../address.js';
-import type { KernelElement, KernelRange, RangeContents, SetElement, SetScope } from '../firewall.js';
+import type { AddressRange } from '../address.js';
+import type { ElementPlace, KernelElement, KernelRange, RangeContents, SetElement, SetScope } from '../firewall.js';
+import { finishAtOnce } from '../pace.js';
 import { between, type Clock, hours, type Monotonic, millis } from '../time.js';
+import { ElementIndex } from './element-index.js';
 
 /** The kernel counts in its own ticks, and a listing may round to seconds. */
-const TOLERANCE = millis(2500);
+export const TOLERANCE = millis(2500);
 /** For held addresses: they are held for a day and more, which need not be exact (held.ts). */
 export const HELD_TOLERANCE = hours(2);
 
+/** What an element should be: where, and until when. */
+export type Wanted = Pick<SetElement, 'scope' | 'target' | 'until'>;
+
 /** In what the kernel differs from what should be. */
-export interface Drift {
+export interface Drift<T extends Wanted = SetElement> {
   /** Not there, though it should be. */
-  readonly missing: readonly SetElement[];
+  readonly missing: readonly T[];
   /** There, with the wrong time or with none. */
-  readonly wrong: readonly SetElement[];
+  readonly wrong: readonly T[];
   /** There, though nothing asks for it. */
-  readonly extra: readonly { readonly scope: SetScope; readonly target: Target }[];
+  readonly extra: readonly ElementPlace[];
 }
 
 /**
  * Compares the elements of the kernel with those that the ledger asks for.
  * @param tolerance by how much the time left may differ
  */
-export function compareElements(
-  desired: Iterable<SetElement>,
-  kernel: readonly KernelElement[],
+export function compareElements<T extends Wanted>(
+  desired: Iterable<T>,
+  kernel: Iterable<KernelElement>,
   clock: Clock,
   tolerance = TOLERANCE,
-): Drift {
-  const found = new Map(kernel.map((element) => [`${element.scope} ${element.target}`, element]));
-  const missing: SetElement[] = [];
-  const wrong: SetElement[] = [];
-  const now = clock.monotonic();
-  for (const element of desired) {
-    const key = `${element.scope} ${element.target}`;
-    const seen = found.get(key);
-    found.delete(key);
-    const left = between(now, element.until);
-    if (seen === undefined) {
-      if (left > TOLERANCE) missing.push(element);
-    } else if (seen.remaining === null || Math.abs(seen.remaining - left) > tolerance) wrong.push(element);
-  }
-  const extra = [...found.values()].filter(({ remaining }) => remaining === null || remaining > TOLERANCE);
-  return { missing, wrong, extra: extra.map(({ scope, target }) => ({ scope, target })) };
+): Drift<T> {
+  return finishAtOnce(comparing(desired, ElementIndex.of(kernel), clock, tolerance));
 }
 
-export function isDrift({ missing, wrong, extra }: Drift): boolean {
+/**
+ * As `compareElements`, step by step: what changes between two steps may be taken either way.
+ * @param kernel used up
+ */
+export function* comparing<T extends Wanted>(
+  desired: Iterable<T>,
+  kernel: ElementIndex<KernelElement>,
+  clock: Clock,
+  tolerance = TOLERANCE,
+): Generator<void, Drift<T>> {
+  const missing: T[] = [];
+  const wrong: T[] = [];
+  for (const element of desired) {
+    const seen = kernel.get(element.scope, element.target);
+    if (seen === undefined) {
+      if (between(clock.monotonic(), element.until) > TOLERANCE) missing.push(element);
+    } else {
+      kernel.delete(element);
+      if (seen.until === null || Math.abs(between(element.until, seen.until)) > tolerance) wrong.push(element);
+    }
+    yield;
+  }
+  const extra: ElementPlace[] = [];
+  for (const { scope, target, until } of kernel) {
+    if (until === null || between(clock.monotonic(), until) > TOLERANCE) extra.push({ scope, target });
+    yield;
+  }
+  return { missing, wrong, extra };
+}
+
+export function isDrift({ missing, wrong, extra }: Drift<Wanted>): boolean {
   return missing.length + wrong.length + extra.length > 0;
 }
 

@@ -28,6 +28,11 @@ export class HeldTargets {
     return until;
   }
 
+  /** Until when a target is held; undefined where it is not. */
+  until(target: Target): Monotonic | undefined {
+    return this.#until.get(target);
+  }
+
   all(): IterableIterator<[Target, Monotonic]> {
     return this.#until.entries();
   }

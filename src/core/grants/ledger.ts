@@ -49,10 +49,12 @@ export class GrantLedger {
   readonly #random: RandomInt;
   readonly #maxTtl: Duration;
   readonly #grants = new Map<GrantId, Grant>();
-  readonly #byTarget = new Map<Target, Set<GrantId>>();
-  readonly #byUser = new Map<number, Set<GrantId>>();
+  readonly #byTarget: Index<Target> = new Map();
+  readonly #byUser: Index<number> = new Map();
   readonly #expiries = new MinHeap<GrantId>();
   readonly #lastOpened = new Map<GrantId, Monotonic>();
+  /** What ended; undefined where nobody asks. */
+  #ended: Set<GrantId> | undefined = new Set();
 
   constructor(options: { clock: Clock; random: RandomInt; maxTtl: Duration }) {
     this.#clock = options.clock;
@@ -122,6 +124,7 @@ export class GrantLedger {
    * that it gave way to. Tells which ended.
    */
   trim(user: Pick<User, 'id' | 'maxAddresses'>): Grant[] {
+    if (this.countOfUser(user.id) <= user.maxAddresses) return [];
     return this.#endOldest(this.ofUser(user.id), user.maxAddresses);
   }
 
@@ -131,16 +134,24 @@ export class GrantLedger {
     if (grant === undefined) return undefined;
     this.#grants.delete(id);
     this.#lastOpened.delete(id);
+    this.#ended?.add(id);
     remove(this.#byTarget, grant.target, id);
     if (grant.user !== null) remove(this.#byUser, grant.user.id, id);
     return grant;
   }
 
-  /** Ends what has no time left; tells which, in the order of their ends. The kernel has closed them by itself. */
-  expire(): Grant[] {
+  /**
+   * Ends what has no time left; tells which, in the order of their ends. The kernel has closed them by itself.
+   * @param most so many at once
+   */
+  expire(most = Number.POSITIVE_INFINITY): Grant[] {
     const now = this.#clock.monotonic();
     const ended: Grant[] = [];
-    for (let top = this.#expiries.peek(); top !== undefined && top.order <= now; top = this.#expiries.peek()) {
+    for (
+      let top = this.#expiries.peek();
+      top !== undefined && top.order <= now && ended.length < most;
+      top = this.#expiries.peek()
+    ) {
       this.#expiries.pop();
       const grant = this.#grants.get(top.value);
       if (grant?.expires !== top.order) continue;
@@ -153,6 +164,15 @@ export class GrantLedger {
   /** When the next grant ends, or a moment before; undefined where nothing is open. */
   nextExpiry(): Monotonic | undefined {
     return this.#expiries.peek()?.order as Monotonic | undefined;
+  }
+
+  /** Whether a grant is open or has ended since this ledger began; only until `forgetEnded` is called. */
+  hasHad(id: GrantId): boolean {
+    return this.#grants.has(id) || this.#ended?.has(id) === true;
+  }
+
+  forgetEnded(): void {
+    this.#ended = undefined;
   }
 
   get(id: GrantId): Grant | undefined {
@@ -176,6 +196,11 @@ export class GrantLedger {
     return this.#resolve(this.#byUser.get(userId));
   }
 
+  countOfUser(userId: number): number {
+    const ids = this.#byUser.get(userId);
+    return ids === undefined ? 0 : typeof ids === 'string' ? 1 : ids.size;
+  }
+
   targets(): IterableIterator<Target> {
     return this.#byTarget.keys();
   }
@@ -194,7 +219,7 @@ export class GrantLedger {
   }
 
   #evict(user: OpenRequest['user'], latest: Grant): Grant[] {
-    if (user === null || (this.#byUser.get(user.id)?.size ?? 0) <= user.maxAddresses) return [];
+    if (user === null || this.countOfUser(user.id) <= user.maxAddresses) return [];
     const others = this.ofUser(user.id).filter((grant) => grant.id !== latest.id);
     return this.#endOldest(others, user.maxAddresses - 1);
   }
@@ -224,19 +249,29 @@ export class GrantLedger {
     }
   }
 
-  #resolve(ids: ReadonlySet<GrantId> | undefined): Grant[] {
-    return [...(ids ?? [])].flatMap((id) => this.#grants.get(id) ?? []);
+  #resolve(ids: Ids | undefined): Grant[] {
+    if (ids === undefined) return [];
+    if (typeof ids !== 'string') return [...ids].flatMap((id) => this.#grants.get(id) ?? []);
+    const grant = this.#grants.get(ids);
+    return grant === undefined ? [] : [grant];
   }
 }
 
-function add<K>(index: Map<K, Set<GrantId>>, key: K, id: GrantId): void {
+/** Most targets have one grant: a set for each of a hundred thousand would take more memory than the grants. */
+type Ids = GrantId | Set<GrantId>;
+type Index<K> = Map<K, Ids>;
+
+function add<K>(index: Index<K>, key: K, id: GrantId): void {
   const ids = index.get(key);
-  if (ids === undefined) index.set(key, new Set([id]));
+  if (ids === undefined || ids === id) index.set(key, id);
+  else if (typeof ids === 'string') index.set(key, new Set([ids, id]));
   else ids.add(id);
 }
 
-function remove<K>(index: Map<K, Set<GrantId>>, key: K, id: GrantId): void {
+function remove<K>(index: Index<K>, key: K, id: GrantId): void {
   const ids = index.get(key);
-  ids?.delete(id);
-  if (ids?.size === 0) index.delete(key);
+  if (ids === id) index.delete(key);
+  if (ids === undefined || typeof ids === 'string') return;
+  ids.delete(id);
+  if (ids.size === 0) index.delete(key);
 }

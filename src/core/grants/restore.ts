@@ -1,10 +1,13 @@
+import type { Target } from '../address.js';
 import type { KernelElement } from '../firewall.js';
+import { finishAtOnce } from '../pace.js';
 import type { ServiceName } from '../service.js';
 import type { StoredState } from '../store.js';
 import { after, between, type Clock, type Duration, type Instant, type Monotonic, millis } from '../time.js';
 import type { User } from '../user.js';
 import { type CommentedGrant, parseComment } from './comment.js';
 import { parseDeparted } from './departed.js';
+import { ElementIndex } from './element-index.js';
 import type { Grant, GrantId, GrantRecord } from './grant.js';
 import type { HeldTargets } from './held.js';
 
@@ -12,7 +15,7 @@ import type { HeldTargets } from './held.js';
 export interface Remains {
   readonly records: readonly GrantRecord[];
   /** Null where the kernel has no table of ours. */
-  readonly elements: readonly KernelElement[] | null;
+  readonly elements: Iterable<KernelElement> | null;
   /** Whether the records were written since the machine was booted, so that their monotonic times hold. */
   readonly isSameBoot: boolean;
   /** The wall clock when the daemon was last known to run. */
@@ -35,51 +38,112 @@ export interface Restored {
  * more than was left when the daemon was last known to run, so a clock set wrong at boot cannot lengthen it.
  */
 export function restoreGrants(remains: Remains, clock: Clock): Restored {
-  const now = clock.monotonic();
-  const named = collectNamed(remains.elements ?? []);
-  const recorded = new Set(remains.records.map(({ grant }) => grant.id));
+  return finishAtOnce(restoring(remains, clock));
+}
+
+/** As `restoreGrants`, step by step. */
+export function* restoring(remains: Remains, clock: Clock): Generator<void, Restored> {
+  const elements = remains.elements ?? [];
+  const kernel =
+    elements instanceof ElementIndex ? (elements as ElementIndex<KernelElement>) : ElementIndex.of(elements);
+  const recorded = new Set<GrantId>();
+  for (const { grant } of remains.records) recorded.add(grant.id);
+  // Most elements name the grant of their record and no other: those need not be read word by word.
+  const plain = new Set<KernelElement>();
+  for (const { grant } of remains.records) {
+    for (const scope of grant.services) {
+      const element = kernel.get(scope, grant.target);
+      if (element !== undefined && namesAlone(element, grant.id)) plain.add(element);
+    }
+    yield;
+  }
+  const named = new Named(recorded);
+  for (const element of kernel) {
+    if (!plain.has(element)) named.add(element);
+    yield;
+  }
   const live: Grant[] = [];
   const ended: { id: GrantId; grant: Grant; at: Instant }[] = [];
-  for (const record of remains.records.filter((one) => one.ended === null)) {
-    const left = named.get(record.grant.id)?.alone ?? timeLeft(record, remains, clock);
-    const expires = after(now, millis(Math.min(left, remains.maxTtl)));
+  for (const record of remains.records) {
+    if (record.ended !== null) continue;
+    const now = clock.monotonic();
+    const until = aloneUntil(record.grant, kernel, named) ?? after(now, timeLeft(record, remains, clock));
+    const expires = Math.min(until, after(now, remains.maxTtl)) as Monotonic;
     const grant = { ...record.grant, expires };
     if (expires > now) live.push(grant);
     else ended.push({ id: grant.id, grant, at: record.expiresAt });
+    yield;
   }
-  const adopted = [...named.values()]
-    .filter(({ commented }) => !recorded.has(commented.id))
-    .map((one) => adopt(one, remains, clock));
+  const adopted = named.strangers().map((one) => adopt(one, remains, clock));
   return { live: [...live, ...adopted], adopted, ended };
 }
 
-interface Named {
-  readonly commented: CommentedGrant;
-  readonly element: KernelElement;
-  readonly remaining: Duration;
-  readonly scopes: ServiceName[];
-  /** What the kernel has left for it, where every element that names it names it alone. */
-  alone: Duration | undefined;
+/** When the kernel ends a recorded grant, where all elements that name it name it alone. */
+function aloneUntil(
+  { id, target, services }: Grant,
+  kernel: ElementIndex<KernelElement>,
+  named: Named,
+): Monotonic | undefined {
+  if (named.isShared(id)) return undefined;
+  for (const scope of services) {
+    const element = kernel.get(scope, target);
+    if (element !== undefined && element.until !== null && namesAlone(element, id)) return element.until;
+  }
+  return named.aloneUntil(id);
 }
 
-function collectNamed(elements: readonly KernelElement[]): Map<GrantId, Named> {
-  const named = new Map<GrantId, Named>();
-  for (const element of elements) {
-    if (element.remaining === null || element.comment === null) continue;
-    const grants = parseComment(element.comment);
+/** The tag, the id, what is told of it, and nothing more. */
+function namesAlone({ comment }: KernelElement, id: GrantId): boolean {
+  return comment?.startsWith(`sp1 ${id}.`) === true && comment.indexOf(' ', 4) < 0;
+}
+
+/** A grant that only the kernel knows. */
+interface Stranger {
+  readonly commented: CommentedGrant;
+  readonly target: Target;
+  /** When its element ends, which other grants may share. */
+  readonly until: Monotonic;
+  readonly scopes: ServiceName[];
+  readonly isAlone: boolean;
+}
+
+/** What elements tell of grants. */
+class Named {
+  readonly #recorded: ReadonlySet<GrantId>;
+  /** When the element of a grant ends; null where one of those that name it names others, too. */
+  readonly #alone = new Map<GrantId, Monotonic | null>();
+  readonly #strangers = new Map<GrantId, Omit<Stranger, 'isAlone'>>();
+
+  constructor(recorded: ReadonlySet<GrantId>) {
+    this.#recorded = recorded;
+  }
+
+  add({ scope, target, until, comment }: KernelElement): void {
+    if (until === null || comment === null) return;
+    const grants = parseComment(comment);
     for (const commented of grants) {
-      const alone = grants.length === 1 ? element.remaining : undefined;
-      const known = named.get(commented.id);
-      const scope = element.scope as ServiceName;
-      if (known === undefined) {
-        named.set(commented.id, { commented, element, remaining: element.remaining, scopes: [scope], alone });
-      } else {
-        known.scopes.push(scope);
-        if (alone === undefined) known.alone = undefined;
-      }
+      const { id } = commented;
+      if (grants.length > 1) this.#alone.set(id, null);
+      else if (!this.#alone.has(id)) this.#alone.set(id, until);
+      if (this.#recorded.has(id)) continue;
+      const known = this.#strangers.get(id);
+      if (known !== undefined) known.scopes.push(scope as ServiceName);
+      else this.#strangers.set(id, { commented, target, until, scopes: [scope as ServiceName] });
     }
   }
-  return named;
+
+  isShared(id: GrantId): boolean {
+    return this.#alone.get(id) === null;
+  }
+
+  /** When the kernel ends a grant; undefined where it does not tell. */
+  aloneUntil(id: GrantId): Monotonic | undefined {
+    return this.#alone.get(id) ?? undefined;
+  }
+
+  strangers(): Stranger[] {
+    return [...this.#strangers].map(([id, one]) => ({ ...one, isAlone: this.aloneUntil(id) !== undefined }));
+  }
 }
 
 function timeLeft({ grant, expiresAt }: GrantRecord, remains: Remains, clock: Clock): Duration {
@@ -89,16 +153,17 @@ function timeLeft({ grant, expiresAt }: GrantRecord, remains: Remains, clock: Cl
   return millis(Math.min(byClock, whenLastAlive, grant.ttl));
 }
 
-function adopt({ commented, element, remaining, scopes, alone }: Named, remains: Remains, clock: Clock): Grant {
+function adopt({ commented, target, until, scopes, isAlone }: Stranger, remains: Remains, clock: Clock): Grant {
   const user = commented.userId === null ? undefined : remains.users.get(commented.userId);
   // Where the wall clock has gone back behind what it was, the later of the two is nearer to the truth.
   const now = Math.max(clock.now(), remains.lastAlive ?? 0);
   const byComment = commented.openedAt + commented.ttl - now;
-  const left = millis(Math.min(alone ?? Math.min(remaining, byComment, commented.ttl), remains.maxTtl));
+  const remaining = between(clock.monotonic(), until);
+  const left = millis(Math.min(isAlone ? remaining : Math.min(remaining, byComment, commented.ttl), remains.maxTtl));
   return {
     id: commented.id,
     user: user === undefined ? null : { id: user.id, name: user.name },
-    target: element.target,
+    target,
     services: scopes.sort(),
     method: commented.method,
     openedAt: commented.openedAt,
@@ -110,8 +175,20 @@ function adopt({ commented, element, remaining, scopes, alone }: Named, remains:
 
 /** Holds what had a grant or an entry within the last day, as far as the records tell. */
 export function restoreHeld(held: HeldTargets, state: Pick<StoredState, 'grants' | 'meta'>, clock: Clock): void {
+  finishAtOnce(restoringHeld(held, state, clock));
+}
+
+/** As `restoreHeld`, step by step. */
+export function* restoringHeld(
+  held: HeldTargets,
+  state: Pick<StoredState, 'grants' | 'meta'>,
+  clock: Clock,
+): Generator<void, void> {
   const now = clock.monotonic();
-  for (const record of state.grants) held.hold(record.grant.target, endOf(record, clock));
+  for (const record of state.grants) {
+    held.hold(record.grant.target, endOf(record, clock));
+    yield;
+  }
   for (const { target, at } of parseDeparted(state.meta.departed)) {
     held.hold(target, after(now, millis(Math.min(0, at - clock.now()))));
   }

@@ -3,11 +3,11 @@ import { restoreGrants } from '../../../src/core/grants/restore.ts';
 import { hours, minutes } from '../../../src/core/time.ts';
 import { NetlinkElements } from '../../../src/firewall/netlink-elements.ts';
 import { KernelKnockSource } from '../../../src/knock/kernel-source.ts';
-import { dump } from '../../../src/netlink/dump.ts';
+import { dump, scan } from '../../../src/netlink/dump.ts';
 import type { Libc } from '../../../src/netlink/libc.ts';
 import type { LoggedPacket } from '../../../src/netlink/nflog.ts';
 import type { NftablesLink } from '../../../src/netlink/nftables-link.ts';
-import { mergePasses } from '../../../src/netlink/passes.ts';
+import { decodePiece, mergePasses } from '../../../src/netlink/passes.ts';
 import { service, span } from '../core-arbitraries.ts';
 import { ANNA, BEN, gateRig } from '../gate-rig.ts';
 import { SSH } from '../grants.ts';
@@ -37,6 +37,7 @@ export class ScriptedLibc implements Libc {
   send = (_: number, bytes: Uint8Array) => bytes.length;
   poll = () => 1;
   eventfd = () => 4;
+  read = () => 8;
   close = () => 0;
   address = () => 0n;
   errno = () => this.#errno;
@@ -76,6 +77,12 @@ export async function fuzzedGate(ids: Ids) {
     dump: async (set: string) => {
       libc.say(...said);
       return [...mergePasses(await dump(libc, 'sallyport', set))].flat();
+    },
+    async *scan(set: string) {
+      libc.say(...said);
+      const pieces: Uint8Array[] = [];
+      await scan(libc, 'sallyport', set, ({ bytes }) => pieces.push(bytes));
+      for (const bytes of pieces) yield { elements: decodePiece(bytes), at: rig.clock.monotonic() };
     },
   };
   // Only its dumps are asked for here.
