@@ -1,10 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compileSteps, type Steps, stepKey } from '#dist/core/knock/automaton.js';
+import { compileSteps, type State, type Steps, stepKey } from '#dist/core/knock/automaton.js';
 import { parsePortSpan, toPort } from '#dist/core/ports.js';
 import { formatSequence, parseSequence } from '#dist/core/sequence.js';
 import { hours } from '#dist/core/time.js';
 import type { User } from '#dist/core/user.js';
+import { fromKernelStep } from '#dist/firewall/repeats.js';
 import { People } from '#dist/gate/people.js';
 import { SystemClock } from '#dist/host/clock.js';
 import { SqliteStore } from '#dist/store/sqlite-store.js';
@@ -56,7 +57,8 @@ describe('ten thousand users', () => {
           protocol: protocol === '6' || protocol === 'tcp' ? 'tcp' : 'udp',
           port: toPort(port ?? ''),
         } as const;
-        return [stepKey(Number(from) as Parameters<typeof stepKey>[0], knock), Number(to)] as [never, never];
+        const key = stepKey(Number(from) as State, knock);
+        return [key, fromKernelStep(key, Number(to) as State)];
       }),
     );
   }
