@@ -60,7 +60,10 @@ function kernel() {
       return [{ type: 2, flags: 0, sequence: last, body: answer }];
     },
   } as unknown as NetlinkSocket;
-  return { asked, socket, refuse: (number: number) => void (errno = number) };
+  const refuse = (number: number) => {
+    errno = number;
+  };
+  return { asked, socket, refuse };
 }
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'Date'] }));
