@@ -85,11 +85,13 @@ export class KernelKnockSource implements KnockSource {
     return { state: 'polling', detail: 'netlink cannot be used; knocks are answered within half a second' };
   }
 
-  /** The doorbell rang; `early`: what is open already for the only packet. Before the start nothing is lost: the mailbox has it. */
+  /** The doorbell rang; `early`: what is open already for the first packet. Before the start nothing is lost: the mailbox has it. */
   ring(packets: readonly LoggedPacket[], early: EarlyGrant | null = null): void {
     this.#strikes?.ring(packets);
     this.#hand(
-      packets.flatMap(({ source, mark, payload }) => toKnock({ source, state: mark as State }, payload, early)),
+      packets.flatMap(({ source, mark, payload }, i) =>
+        toKnock({ source, state: mark as State }, payload, i === 0 ? early : null),
+      ),
     );
   }
 

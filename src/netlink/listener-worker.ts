@@ -36,7 +36,7 @@ export type Report =
   | {
       readonly kind: 'round';
       readonly packets: readonly LoggedPacket[];
-      /** What was opened for the packet, which is then the only one. */
+      /** What was opened for the first of them. */
       readonly early: EarlyGrant | null;
       readonly changes: readonly TableChange[];
       readonly overruns: readonly Source[];
@@ -160,8 +160,14 @@ function listen(libc: Libc, { wake, events, nflog, early, watch }: Ears): void {
     const packets: LoggedPacket[] = [];
     const changes: TableChange[] = [];
     const overruns: Source[] = [];
+    let opened: EarlyGrant | undefined;
     if (nflog !== null && (waiting.isReady(2) || lostAt !== undefined)) {
-      const { isWhole, isEmpty } = drain(nflog, (datagram) => packets.push(...decodePackets(datagram)));
+      const { isWhole, isEmpty } = drain(nflog, (datagram) => {
+        for (const packet of decodePackets(datagram)) {
+          // Before it is known whether more wait.
+          if (packets.push(packet) === 1) opened = early?.open(packet);
+        }
+      });
       if (!isWhole) lostAt ??= performance.now();
       // Whoever hears of it looks for what nobody was told of: that should not be what still waits here.
       if (lostAt !== undefined && (isEmpty || performance.now() - lostAt > KEEP_BACK)) {
@@ -177,9 +183,6 @@ function listen(libc: Libc, { wake, events, nflog, early, watch }: Ears): void {
       }
     }
     if (packets.length + changes.length + overruns.length === 0) continue;
-    const [packet] = packets;
-    const isAlone = packet !== undefined && packets.length === 1 && overruns.length === 0;
-    const opened = isAlone ? early?.open(packet) : undefined;
     Atomics.add(data.shared, ROUNDS_AHEAD, 1);
     report({ kind: 'round', packets, early: opened ?? null, changes, overruns });
   }

@@ -14,8 +14,8 @@ export type { TableChange } from './transactions.js';
 
 export interface NetlinkListenerEvents {
   /**
-   * Packets that met a log rule of our group; those that waited together come together. A packet
-   * that came alone may have opened already (early.ts).
+   * Packets that met a log rule of our group; those that waited together come together. The first
+   * may have opened already (early.ts).
    */
   onPackets(packets: readonly LoggedPacket[], early: EarlyGrant | null): void;
   /** A transaction that touched our table was committed, and not by us. */
