@@ -3,7 +3,8 @@ import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
-import type { Firewall, GuardContents } from './core/firewall.js';
+import type { Firewall, GuardContents, KernelElement } from './core/firewall.js';
+import { ElementIndex } from './core/grants/element-index.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import { takesTcpReplies } from './core/port-classes.js';
@@ -95,7 +96,6 @@ export class Daemon {
     const loading = import('./control/server.js');
     loading.catch(() => undefined);
     const loop = new LoopWatch();
-    loop.start();
     this.#onStop(() => loop.stop());
 
     const store = new SqliteStore({ directory: config.state.directory, onFailed: this.#onFailed });
@@ -157,6 +157,7 @@ export class Daemon {
         },
       }),
       wanted: (which) => doorkeeper.wanted(which),
+      untilAt: (place) => doorkeeper.untilAt(place),
       elementAt: (place) => doorkeeper.elementAt(place),
       steps,
       onLoaded: async () => {
@@ -261,6 +262,7 @@ export class Daemon {
     await control.start();
     this.#onStop(() => control.stop());
     gateway.ready();
+    loop.start();
     void recorder.tell({ at: clock.now(), event: 'daemon.started', detail: `version ${VERSION}` });
     this.#onStop(() => void recorder.tell({ at: clock.now(), event: 'daemon.stopped' }));
     const beat = this.#manager.watchdogEvery;
@@ -312,9 +314,16 @@ export class Daemon {
 /** What the kernel holds of us: the elements of grants as well as a quick look tells, null where there is no table. */
 async function lookAround(firewall: Firewall) {
   const found = await firewall.inspect();
+  if (found.table !== 'intact' && found.table !== 'foreign') return { found, elements: null };
+  const elements = new ElementIndex<KernelElement>();
+  const see = (element: KernelElement) => {
+    const before = elements.size;
+    elements.add(element);
+    return elements.size > before;
+  };
   // What is overlooked is found later, unless the table is replaced now.
-  if (found.table === 'intact') return { found, elements: await firewall.readElements('quickly') };
-  return { found, elements: found.table === 'foreign' ? await firewall.readElements() : null };
+  await firewall.showElements('open', see, found.table === 'intact' ? 'quickly' : undefined);
+  return { found, elements };
 }
 
 /** Asks again only after some milliseconds. */

@@ -1,5 +1,4 @@
 import type { Address, AddressRange, Target } from './address.js';
-import type { ElementIndex } from './grants/element-index.js';
 import type { State, StepKey, Steps } from './knock/automaton.js';
 import type { IgnoredSource, StrikeLimit } from './knock/strikes.js';
 import type { PortRange, PortSpan } from './ports.js';
@@ -76,6 +75,9 @@ export interface GuardContents {
 /** Which rules hold: ours for good, ours until a time, or none. */
 export type Arming = { readonly kind: 'permanent' } | { readonly kind: 'provisional'; readonly remaining: Duration };
 
+/** Elements that let in, or elements of what is held. */
+export type ElementKind = 'open' | 'held';
+
 /** What tells one element of the hash sets from all others. */
 export interface ElementPlace {
   readonly scope: SetScope;
@@ -126,12 +128,12 @@ export interface Firewall {
   changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void>;
   setRanges(ranges: RangeContents): Promise<void>;
   /**
-   * All elements of the hash sets but `held`.
-   * @param how `quickly`, some may be missing where many expire meanwhile
+   * Shows the elements of the hash sets, those of grants or those that are held, some perhaps more than once. The kernel
+   * leaves out elements of a large set where others expire, come or go meanwhile: it is read again until nothing is news.
+   * @param see whether an element is news to it
+   * @param how `quickly`: read once, whatever may be left out
    */
-  readElements(how?: 'quickly'): Promise<ElementIndex<KernelElement>>;
-  /** The elements of the hash sets of `held`. */
-  readHeld(): Promise<ElementIndex<KernelElement>>;
+  showElements(which: ElementKind, see: (element: KernelElement) => boolean, how?: 'quickly'): Promise<void>;
   /** Those of the elements that are in the kernel, each looked up by itself, so that none is missed. */
   findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]>;
   /** All ranges of the interval sets. Slow: a process for each set. */

@@ -1,6 +1,5 @@
 import type { Target } from '../core/address.js';
 import type { Completion, ElementChange, ElementPlace, KernelElement, SetElement, SetScope } from '../core/firewall.js';
-import type { ElementIndex } from '../core/grants/element-index.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 
@@ -14,11 +13,8 @@ export interface Elements {
   changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void>;
   /** Puts elements into sets that have none of them, in as many transactions as it takes. */
   fill(elements: Iterable<SetElement>): Promise<void>;
-  /**
-   * What the hash sets of these scopes hold.
-   * @param how `quickly`, some may be missing where many expire meanwhile
-   */
-  readElements(scopes: readonly SetScope[], how?: 'quickly'): Promise<ElementIndex<KernelElement>>;
+  /** Shows what the hash sets of these scopes hold: see Firewall.showElements. */
+  showElements(scopes: readonly SetScope[], see: (element: KernelElement) => boolean, how?: 'quickly'): Promise<void>;
   /** Those of the elements that are there. */
   findElements(places: Iterable<ElementPlace>): Promise<KernelElement[]>;
   readSteps(): Promise<Steps>;

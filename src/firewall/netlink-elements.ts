@@ -1,5 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import { familyOf, type Target } from '../core/address.js';
+import { type Family, familyOf, type Target } from '../core/address.js';
 import type {
   Completion,
   ElementChange,
@@ -9,7 +9,6 @@ import type {
   SetElement,
   SetScope,
 } from '../core/firewall.js';
-import { ElementIndex } from '../core/grants/element-index.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import { Pace } from '../core/pace.js';
@@ -130,38 +129,37 @@ export class NetlinkElements implements Elements {
     if (operations.length > 0) await this.#link.transact(operations);
   }
 
-  async readElements(scopes: readonly SetScope[], how?: 'quickly'): Promise<ElementIndex<KernelElement>> {
-    const found = new ElementIndex<KernelElement>();
+  async showElements(
+    scopes: readonly SetScope[],
+    see: (element: KernelElement) => boolean,
+    how?: 'quickly',
+  ): Promise<void> {
     for (const scope of scopes) {
-      for (const family of FAMILIES) await this.#readSet(scope, grantSet(scope, family), how, found);
+      for (const family of FAMILIES) {
+        try {
+          await this.#showSet(scope, family, see, how === 'quickly' ? 1 : MOST_PASSES);
+        } catch (error) {
+          // A table of another layout may lack a set that ours has.
+          if (!(error instanceof NetlinkError && error.errno === ENOENT)) throw error;
+        }
+      }
     }
-    return found;
   }
 
-  /**
-   * The kernel loses elements of a large set while others expire, come or go, and does not tell: it is read again until
-   * that brings nothing new.
-   */
-  async #readSet(
+  async #showSet(
     scope: SetScope,
-    set: string,
-    how: 'quickly' | undefined,
-    into: ElementIndex<KernelElement>,
+    family: Family,
+    see: (element: KernelElement) => boolean,
+    passes: number,
   ): Promise<void> {
-    try {
-      for (let pass = 0; pass < (how === 'quickly' ? 1 : MOST_PASSES); pass++) {
-        const before = into.size;
-        let pieces = 0;
-        for await (const piece of this.#link.scan(set)) {
-          pieces += piece.elements.length > 0 ? 1 : 0;
-          for (const element of this.#toOurs(scope, piece)) into.add(element);
-        }
-        // One piece is one walk, and needs no other.
-        if (pieces <= 1 || into.size === before) return;
+    for (let pass = 0; pass < passes; pass++) {
+      let [pieces, news] = [0, false];
+      for await (const piece of this.#link.scan(grantSet(scope, family))) {
+        pieces += piece.elements.length > 0 ? 1 : 0;
+        for (const element of this.#toOurs(scope, piece)) news = see(element) || news;
       }
-    } catch (error) {
-      // A table of another layout may lack a set that ours has.
-      if (!(error instanceof NetlinkError && error.errno === ENOENT)) throw error;
+      // One piece is one walk, and needs no other.
+      if (pieces <= 1 || !news) return;
     }
   }
 

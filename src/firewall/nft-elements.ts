@@ -63,26 +63,28 @@ export class NftElements implements Elements {
     if (lines.length > 0) await nftLoad(lines, this.#onStarted);
   }
 
-  async readElements(scopes: readonly SetScope[]): Promise<ElementIndex<KernelElement>> {
-    const found = new ElementIndex<KernelElement>();
+  async showElements(scopes: readonly SetScope[], see: (element: KernelElement) => boolean): Promise<void> {
     for (const scope of scopes) {
       for (const family of FAMILIES) {
         for (const { value, expires, comment } of await readSet('set', grantSet(scope, family))) {
           const target = networkTarget(parseAddress(String(value)), family === 6 ? this.#layout.ipv6Prefix : 32);
           const now = this.#clock.monotonic();
           const until = expires === undefined ? null : after(now, seconds(Math.max(expires, 0.001)));
-          found.add({ scope, target, until, comment: comment ?? null });
+          see({ scope, target, until, comment: comment ?? null });
         }
       }
     }
-    return found;
   }
 
   async findElements(places: Iterable<ElementPlace>): Promise<KernelElement[]> {
     const wanted = ElementIndex.of(places);
     const scopes = new Set([...wanted].map(({ scope }) => scope));
-    const found = await this.readElements([...scopes]);
-    return [...found].filter(({ scope, target }) => wanted.get(scope, target) !== undefined);
+    const found: KernelElement[] = [];
+    await this.showElements([...scopes], (element) => {
+      if (wanted.get(element.scope, element.target) !== undefined) found.push(element);
+      return false;
+    });
+    return found;
   }
 
   async readSteps(): Promise<Steps> {

@@ -3,6 +3,7 @@ import type {
   Arming,
   Completion,
   ElementChange,
+  ElementKind,
   ElementPlace,
   Firewall,
   GuardContents,
@@ -14,7 +15,6 @@ import type {
   SetElement,
   SetScope,
 } from '../core/firewall.js';
-import type { ElementIndex } from '../core/grants/element-index.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import { type Clock, type Duration, millis } from '../core/time.js';
@@ -130,12 +130,8 @@ export class NftablesFirewall implements Firewall {
     return this.#serialize(() => nftLoad(renderRanges(this.#layout, ranges, this.#clock), this.#onStarted));
   }
 
-  readElements(how?: 'quickly'): Promise<ElementIndex<KernelElement>> {
-    return this.#elements.readElements(setScopes(this.#layout).services, how);
-  }
-
-  readHeld(): Promise<ElementIndex<KernelElement>> {
-    return this.#elements.readElements(['held']);
+  showElements(which: ElementKind, see: (element: KernelElement) => boolean, how?: 'quickly'): Promise<void> {
+    return this.#elements.showElements(which === 'held' ? ['held'] : setScopes(this.#layout).services, see, how);
   }
 
   findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]> {

@@ -7,7 +7,6 @@ import type {
   KernelRange,
   SetScope,
 } from '../core/firewall.js';
-import { ElementIndex } from '../core/grants/element-index.js';
 import type { Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import { PANIC_COMMENT, TABLE } from './names.js';
@@ -39,14 +38,7 @@ export class NoFirewall implements Firewall {
   async changeSteps(): Promise<void> {}
   async setRanges(): Promise<void> {}
   async forgive(): Promise<void> {}
-
-  async readElements(): Promise<ElementIndex<KernelElement>> {
-    return new ElementIndex();
-  }
-
-  async readHeld(): Promise<ElementIndex<KernelElement>> {
-    return new ElementIndex();
-  }
+  async showElements(): Promise<void> {}
 
   async findElements(): Promise<readonly KernelElement[]> {
     return [];

@@ -1,18 +1,26 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import type { ElementPlace, Firewall, GuardContents, KernelElement, SetElement } from '../core/firewall.js';
+import type { Target } from '../core/address.js';
+import type {
+  ElementKind,
+  ElementPlace,
+  Firewall,
+  GuardContents,
+  KernelElement,
+  SetElement,
+  SetScope,
+} from '../core/firewall.js';
 import {
   compareElements,
   comparing,
   type Drift,
   HELD_TOLERANCE,
-  isDrift,
   rangesDiffer,
   TOLERANCE,
   type Wanted,
 } from '../core/grants/drift.js';
 import { ElementIndex } from '../core/grants/element-index.js';
 import type { State, StepKey, Steps, StepsChange } from '../core/knock/automaton.js';
-import type { Clock } from '../core/time.js';
+import { between, type Clock, type Duration, type Monotonic } from '../core/time.js';
 import { newPace } from './pace.js';
 
 /** How many addresses are named in a sentence. */
@@ -37,7 +45,9 @@ export interface ContentsRepairOptions {
   readonly clock: Clock;
   readonly contents: () => GuardContents;
   /** What should be in the hash sets, of grants or of what is held. */
-  readonly wanted: (which: 'open' | 'held') => Iterable<Wanted>;
+  readonly wanted: (which: ElementKind) => Iterable<Wanted>;
+  /** Until when there should be an element at a place; undefined where there should be none. */
+  readonly untilAt: (place: ElementPlace) => Monotonic | undefined;
   /** The element that should be at a place, as things stand now. */
   readonly elementAt: (place: ElementPlace) => SetElement | undefined;
   readonly steps: () => Steps;
@@ -54,6 +64,7 @@ export class ContentsRepair {
   readonly #clock: Clock;
   readonly #contents: () => GuardContents;
   readonly #wanted: ContentsRepairOptions['wanted'];
+  readonly #untilAt: ContentsRepairOptions['untilAt'];
   readonly #elementAt: ContentsRepairOptions['elementAt'];
   readonly #steps: () => Steps;
   /** For each look under way, the steps that we have changed since it began. */
@@ -64,6 +75,7 @@ export class ContentsRepair {
     this.#clock = options.clock;
     this.#contents = options.contents;
     this.#wanted = options.wanted;
+    this.#untilAt = options.untilAt;
     this.#elementAt = options.elementAt;
     this.#steps = options.steps;
   }
@@ -74,9 +86,7 @@ export class ContentsRepair {
   }
 
   async #differs(): Promise<boolean> {
-    for (const which of ['open', 'held'] as const) {
-      if (isDrift(await this.#suspects(which, await this.#read(which)))) return true;
-    }
+    for (const which of ['open', 'held'] as const) if ((await this.#suspects(which)).length > 0) return true;
     return (await this.#stepsDrift({ correct: false })) || (await this.#rangesDiffer());
   }
 
@@ -112,7 +122,7 @@ export class ContentsRepair {
 
   /** Puts right who is held. */
   async correctHeld(): Promise<string[]> {
-    const { missing, wrong, extra } = await this.#correctElements('held', await this.#read('held'));
+    const { missing, wrong, extra } = await this.#correctElements('held', await this.#suspects('held'));
     return tell('changed among the held', [...missing, ...wrong, ...extra]);
   }
 
@@ -163,20 +173,15 @@ export class ContentsRepair {
    * @param adoption told of elements that nothing asks for, before they are removed
    */
   async correctGrants(seen?: ElementIndex<KernelElement>, adoption?: Adoption): Promise<Drift> {
-    return await this.#correctElements('open', seen ?? (await this.#read('open')), adoption);
+    const suspects = seen === undefined ? await this.#suspects('open') : await this.#suspectsAmong(seen);
+    return await this.#correctElements('open', suspects, adoption);
   }
 
-  async #correctElements(
-    which: 'open' | 'held',
-    seen: ElementIndex<KernelElement>,
-    adoption?: Adoption,
-  ): Promise<Drift> {
-    const first = await this.#suspects(which, seen);
-    if (!isDrift(first)) return { missing: [], wrong: [], extra: [] };
-    const places: ElementPlace[] = [...first.missing, ...first.wrong, ...first.extra];
+  async #correctElements(which: ElementKind, places: readonly ElementPlace[], adoption?: Adoption): Promise<Drift> {
+    const found: { [K in keyof Drift]: Drift[K][number][] } = { missing: [], wrong: [], extra: [] };
+    if (places.length === 0) return found;
     await this.#settled();
     const kernel = ElementIndex.of(await this.#firewall.findElements(places));
-    const found: { [K in keyof Drift]: Drift[K][number][] } = { missing: [], wrong: [], extra: [] };
     const pace = newPace(this.#clock);
     const written: Promise<void>[] = [];
     for (let start = 0; start < places.length; start += PIECE) {
@@ -197,24 +202,54 @@ export class ContentsRepair {
   #compareAt(
     places: readonly ElementPlace[],
     kernel: ElementIndex<KernelElement>,
-    which: 'open' | 'held',
+    which: ElementKind,
     adoption: Adoption | undefined,
   ): Drift {
     const elements = places.flatMap(({ scope, target }) => kernel.get(scope, target) ?? []);
     const isUnknown = (element: KernelElement) => this.#elementAt(element) === undefined;
     adoption?.take(elements.filter(isUnknown));
     const desired = places.flatMap((place) => this.#elementAt(place) ?? []);
-    return compareElements(desired, elements, this.#clock, which === 'held' ? HELD_TOLERANCE : TOLERANCE);
+    return compareElements(desired, elements, this.#clock, toleranceOf(which));
   }
 
-  #suspects(which: 'open' | 'held', kernel: ElementIndex<KernelElement>): Promise<Drift<Wanted>> {
-    const tolerance = which === 'held' ? HELD_TOLERANCE : TOLERANCE;
-    return newPace(this.#clock).finish(comparing(this.#guarded(which), kernel, this.#clock, tolerance));
-  }
-
-  async #read(which: 'open' | 'held'): Promise<ElementIndex<KernelElement>> {
+  /**
+   * The places where something may be wrong. Of what is as it should be only the targets are kept in memory, and only until
+   * it is known what is missing.
+   */
+  async #suspects(which: ElementKind): Promise<ElementPlace[]> {
     await this.#settled();
-    return await (which === 'held' ? this.#firewall.readHeld() : this.#firewall.readElements());
+    const seen = new Map<SetScope, Set<Target>>();
+    const suspects = new ElementIndex<ElementPlace>();
+    await this.#firewall.showElements(which, (element) => {
+      const { scope, target } = element;
+      const targets = seen.get(scope) ?? new Set<Target>();
+      if (targets.size === 0) seen.set(scope, targets);
+      const before = targets.size;
+      targets.add(target);
+      if (!this.#isRight(element, which)) suspects.add({ scope, target });
+      return targets.size > before;
+    });
+    const pace = newPace(this.#clock);
+    for (const { scope, target, until } of this.#guarded(which)) {
+      const isMissing = seen.get(scope)?.has(target) !== true && between(this.#clock.monotonic(), until) > TOLERANCE;
+      if (isMissing) suspects.add({ scope, target });
+      if (pace.isDue) await pace.rest();
+    }
+    return [...suspects];
+  }
+
+  #isRight({ scope, target, until }: KernelElement, which: ElementKind): boolean {
+    if (until === null) return false;
+    const wanted = this.#untilAt({ scope, target });
+    if (wanted === undefined) return between(this.#clock.monotonic(), until) <= TOLERANCE;
+    return Math.abs(between(wanted, until)) <= toleranceOf(which);
+  }
+
+  /** As `#suspects`, of grants, where the elements were read already. */
+  async #suspectsAmong(kernel: ElementIndex<KernelElement>): Promise<ElementPlace[]> {
+    const comparison = comparing(this.#guarded('open'), kernel, this.#clock);
+    const { missing, wrong, extra } = await newPace(this.#clock).finish(comparison);
+    return [...missing, ...wrong, ...extra];
   }
 
   /** Whatever is being written is in the kernel when this resolves. */
@@ -222,9 +257,13 @@ export class ContentsRepair {
     await this.#firewall.change({ present: [], absent: [], answered: [] });
   }
 
-  *#guarded(which: 'open' | 'held'): Generator<Wanted> {
+  *#guarded(which: ElementKind): Generator<Wanted> {
     for (const element of this.#wanted(which)) if (this.#firewall.scopes.has(element.scope)) yield element;
   }
+}
+
+function toleranceOf(which: ElementKind): Duration {
+  return which === 'held' ? HELD_TOLERANCE : TOLERANCE;
 }
 
 function tell(what: string, items: readonly { readonly target: string }[]): string[] {

@@ -1,7 +1,14 @@
 import { type Address, familyOf, networkTarget, neverAllowed, type Target } from '../core/address.js';
 import type { Entry } from '../core/entry.js';
 import { SallyportError } from '../core/errors.js';
-import type { ElementChange, ElementPlace, RangeContents, SetElement, SetScope } from '../core/firewall.js';
+import type {
+  ElementChange,
+  ElementKind,
+  ElementPlace,
+  RangeContents,
+  SetElement,
+  SetScope,
+} from '../core/firewall.js';
 import type { Wanted } from '../core/grants/drift.js';
 import { elementsOf, isHashTarget, rangesOf } from '../core/grants/elements.js';
 import type { EndReason, Grant, GrantRecord } from '../core/grants/grant.js';
@@ -196,7 +203,7 @@ export class Doorkeeper {
   }
 
   /** What the hash sets should hold, in outline. */
-  *wanted(which: 'open' | 'held'): Generator<Wanted> {
+  *wanted(which: ElementKind): Generator<Wanted> {
     const { ledger, held, ipv6Prefix } = this.#o;
     if (which === 'held') {
       for (const [target, until] of held.all()) {
@@ -211,6 +218,18 @@ export class Doorkeeper {
       if (first === undefined || grants.length > 1) yield* elementsOf(target, grants);
       else for (const scope of first.services) yield { scope, target, until: first.expires };
     }
+  }
+
+  /** Until when a hash set should hold an element at a place; undefined where it should hold none. */
+  untilAt({ scope, target }: ElementPlace): Monotonic | undefined {
+    const { ledger, held, ipv6Prefix } = this.#o;
+    if (!isHashTarget(target, ipv6Prefix)) return undefined;
+    if (scope === 'held') return held.until(target);
+    let until: Monotonic | undefined;
+    for (const { services, expires } of ledger.atTarget(target)) {
+      if (services.includes(scope) && (until === undefined || expires > until)) until = expires;
+    }
+    return until;
   }
 
   /** The element that a hash set should hold at a place, as the ledger stands. */

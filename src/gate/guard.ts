@@ -2,6 +2,7 @@ import { SallyportError } from '../core/errors.js';
 import type {
   Arming,
   ElementChange,
+  ElementKind,
   ElementPlace,
   Firewall,
   GuardContents,
@@ -38,7 +39,9 @@ export interface GuardOptions {
   readonly log: Log;
   readonly contents: () => GuardContents;
   /** What should be in the hash sets, of grants or of what is held. */
-  readonly wanted: (which: 'open' | 'held') => Iterable<Wanted>;
+  readonly wanted: (which: ElementKind) => Iterable<Wanted>;
+  /** Until when there should be an element at a place; undefined where there should be none. */
+  readonly untilAt: (place: ElementPlace) => Monotonic | undefined;
   /** The element that should be at a place, as things stand now. */
   readonly elementAt: (place: ElementPlace) => SetElement | undefined;
   readonly steps: () => Steps;

@@ -3,6 +3,7 @@ import type {
   Arming,
   Completion,
   ElementChange,
+  ElementKind,
   ElementPlace,
   Firewall,
   GuardContents,
@@ -12,7 +13,6 @@ import type {
   RangeContents,
   SetScope,
 } from '../core/firewall.js';
-import type { ElementIndex } from '../core/grants/element-index.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import type { SocketKnockSource } from './socket-source.js';
@@ -63,16 +63,12 @@ export class SocketSteps implements Firewall {
     return this.#filter.setRanges(ranges);
   }
 
-  readElements(how?: 'quickly'): Promise<ElementIndex<KernelElement>> {
-    return this.#filter.readElements(how);
+  showElements(which: ElementKind, see: (element: KernelElement) => boolean, how?: 'quickly'): Promise<void> {
+    return this.#filter.showElements(which, see, how);
   }
 
   findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]> {
     return this.#filter.findElements(places);
-  }
-
-  readHeld(): Promise<ElementIndex<KernelElement>> {
-    return this.#filter.readHeld();
   }
 
   readRanges(): Promise<readonly KernelRange[]> {

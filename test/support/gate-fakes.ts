@@ -2,6 +2,7 @@ import type {
   Arming,
   Completion,
   ElementChange,
+  ElementKind,
   ElementPlace,
   Firewall,
   GuardContents,
@@ -12,7 +13,6 @@ import type {
   SetElement,
   SetScope,
 } from '../../src/core/firewall.ts';
-import { ElementIndex } from '../../src/core/grants/element-index.ts';
 import type { JournalEvent } from '../../src/core/journal.ts';
 import type { State, StepKey, Steps } from '../../src/core/knock/automaton.ts';
 import type { IgnoredSource } from '../../src/core/knock/strikes.ts';
@@ -213,14 +213,9 @@ export class FakeFirewall implements Firewall {
     });
   }
 
-  async readElements(): Promise<ElementIndex<KernelElement>> {
-    await this.onCall?.('readElements');
-    return ElementIndex.of(this.#read(false));
-  }
-
-  async readHeld(): Promise<ElementIndex<KernelElement>> {
-    await this.onCall?.('readHeld');
-    return ElementIndex.of(this.#read(true));
+  async showElements(which: ElementKind, see: (element: KernelElement) => boolean): Promise<void> {
+    await this.onCall?.('showElements');
+    for (const element of this.#read(which === 'held')) see(element);
   }
 
   async findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]> {
@@ -259,6 +254,11 @@ export class FakeFirewall implements Firewall {
   }
 
   async forgive(): Promise<void> {}
+
+  /** The elements that let in. */
+  get inside(): KernelElement[] {
+    return this.#read(false);
+  }
 
   /** Who is in, as `scope target`, without those that are held. */
   get open(): string[] {

@@ -91,6 +91,7 @@ export function gateRig({ users = [ANNA, BEN], isConfirmed = true, ipv6Prefix = 
     log,
     contents: () => ({ steps: people.steps(), elements: doorkeeper.elements(), ranges: doorkeeper.ranges() }),
     wanted: (which) => doorkeeper.wanted(which),
+    untilAt: (place) => doorkeeper.untilAt(place),
     elementAt: (place) => doorkeeper.elementAt(place),
     steps: () => people.steps(),
     onLoaded: async () => {

@@ -336,7 +336,7 @@ describe('several users behind one address', () => {
     const [anna, ben] = [rig.ledger.ofUser(1)[0], rig.ledger.ofUser(2)[0]];
     await rig.doorkeeper.end([...rig.ledger.ofUser(1)], 'revoked');
     expect(rig.firewall.open).toEqual([`ssh ${LAPTOP}`]);
-    const [element] = [...(await rig.firewall.readElements())];
+    const [element] = rig.firewall.inside;
     expect(parseComment(element?.comment ?? '').map(({ id }) => id)).toEqual([ben?.id]);
     expect(anna?.id).not.toBe(ben?.id);
   });
@@ -348,7 +348,7 @@ describe('several users behind one address', () => {
     expect(rig.firewall.open).toEqual([`ssh ${LAPTOP}`, `web ${LAPTOP}`]);
     await rig.clock.advance(minutes(10));
     expect(rig.firewall.open).toEqual([`ssh ${LAPTOP}`]);
-    const [element] = [...(await rig.firewall.readElements())];
+    const [element] = rig.firewall.inside;
     expect(parseComment(element?.comment ?? '')).toMatchObject([{ userId: 1 }]);
     expect(element?.until).toBe(rig.clock.monotonic() + minutes(50));
     expect(rig.store.events.at(-1)).toMatchObject({ event: 'grant.expired', user: 'ben' });

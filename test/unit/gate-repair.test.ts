@@ -124,7 +124,7 @@ describe('what somebody else changes is put right, and the journal names the pro
     await repair();
     expect(repairs()).toEqual([told]);
     expect(rig.firewall.open).toEqual([`ssh ${LAPTOP}`]);
-    expect([...(await rig.firewall.readElements())][0]?.until).toBe(rig.clock.monotonic() + minutes(40));
+    expect(rig.firewall.inside[0]?.until).toBe(rig.clock.monotonic() + minutes(40));
     expect([rig.firewall.elements, rig.firewall.steps]).toEqual([before.elements, before.steps]);
     expect([rig.guard.mode, rig.firewall.table, rig.firewall.arming]).toEqual([
       'guarding',
@@ -232,7 +232,7 @@ describe('looking for drift', () => {
   it('does not take for drift what is opened, renewed or closed while it looks', async () => {
     let n = 0;
     rig.firewall.onCall = (call) => {
-      if (call !== 'readElements' && call !== 'readHeld') return;
+      if (call !== 'showElements') return;
       // The ledger knows of it, the kernel that is being read does not yet: each time that we look.
       n++;
       void rig.doorkeeper.knocks([knockOf(ANNA, parseAddress(`192.0.2.${n}`)), knockOf(BEN, PHONE)]);
@@ -255,7 +255,7 @@ describe('looking for drift', () => {
     await knock();
     rig.firewall.elements.delete(`ssh ${LAPTOP}`);
     rig.firewall.onCall = (call) => {
-      if (call === 'readElements') void rig.doorkeeper.knocks([knockOf(BEN, PHONE)]);
+      if (call === 'showElements') void rig.doorkeeper.knocks([knockOf(BEN, PHONE)]);
     };
     await repair();
     rig.firewall.onCall = undefined;

@@ -1,4 +1,4 @@
-import type { SetElement as Written } from '../../../src/core/firewall.ts';
+import type { KernelElement, SetElement as Written } from '../../../src/core/firewall.ts';
 import { restoreGrants } from '../../../src/core/grants/restore.ts';
 import { hours, minutes } from '../../../src/core/time.ts';
 import { NetlinkElements } from '../../../src/firewall/netlink-elements.ts';
@@ -126,7 +126,8 @@ export async function fuzzedGate(ids: Ids) {
     /** The daemon starts, and finds these elements in the set of a service. */
     restore: async (...datagrams: readonly Uint8Array[]) => {
       said = datagrams;
-      const found = await elements.readElements([service('ssh')]);
+      const found: KernelElement[] = [];
+      await elements.showElements([service('ssh')], (element) => found.push(element) < 0);
       said = [];
       const remains = {
         ...{ records: [], elements: found, isSameBoot: true, lastAlive: null, maxTtl: LAYOUT.maxTtl },
