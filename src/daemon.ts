@@ -3,13 +3,14 @@ import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
-import type { Firewall, GuardContents, KernelElement } from './core/firewall.js';
+import type { Firewall, KernelElement } from './core/firewall.js';
 import { ElementIndex } from './core/grants/element-index.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import { takesTcpReplies } from './core/port-classes.js';
 import { EVERYTHING } from './core/service.js';
 import type { Instant } from './core/time.js';
+import { DesiredContents } from './gate/desired-contents.js';
 import { Doorkeeper } from './gate/doorkeeper.js';
 import { Entries } from './gate/entries.js';
 import { Gateway } from './gate/gateway.js';
@@ -139,27 +140,23 @@ export class Daemon {
       state,
       configured: configuredEntries(config),
       hold: (targets) => doorkeeper.hold(targets),
-      setRanges: () => guard.setRanges(doorkeeper.ranges()),
+      setRanges: () => guard.setRanges(desired.ranges()),
     });
     const ledger = new GrantLedger({ clock, random: randomInt, maxTtl: config.grants.maxTtl });
     const held = new HeldTargets();
-    const steps = () => people.steps();
+    const desired = new DesiredContents({
+      ledger,
+      held,
+      ipv6Prefix: config.grants.ipv6Prefix,
+      entries: () => entries.list(),
+    });
     const guard: Guard = new Guard({
       firewall,
       recorder,
       clock,
       log: this.#log,
-      contents: (): GuardContents => ({
-        steps: steps(),
-        elements: doorkeeper.elements(),
-        get ranges() {
-          return doorkeeper.ranges();
-        },
-      }),
-      wanted: (which) => doorkeeper.wanted(which),
-      untilAt: (place) => doorkeeper.untilAt(place),
-      elementAt: (place) => doorkeeper.elementAt(place),
-      steps,
+      desired,
+      steps: () => people.steps(),
       onLoaded: async () => {
         const peers = await inboundPeers((port) => takesTcpReplies(layout, port));
         await doorkeeper.hold([...peers].map((peer) => doorkeeper.widen(peer)));
@@ -177,7 +174,7 @@ export class Daemon {
       log: this.#log,
       defaultTtl: config.grants.ttl,
       ipv6Prefix: config.grants.ipv6Prefix,
-      entries: () => entries.list(),
+      desired,
       clearStrikes: (target) => strikes.clear(target),
       ownAddresses: cached(ownAddresses, 5000, clock),
     });

@@ -1,14 +1,6 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Target } from '../core/address.js';
-import type {
-  ElementKind,
-  ElementPlace,
-  Firewall,
-  GuardContents,
-  KernelElement,
-  SetElement,
-  SetScope,
-} from '../core/firewall.js';
+import type { ElementKind, ElementPlace, Firewall, KernelElement, SetScope } from '../core/firewall.js';
 import {
   compareElements,
   comparing,
@@ -20,7 +12,8 @@ import {
 } from '../core/grants/drift.js';
 import { ElementIndex } from '../core/grants/element-index.js';
 import type { State, StepKey, Steps, StepsChange } from '../core/knock/automaton.js';
-import { between, type Clock, type Duration, type Monotonic } from '../core/time.js';
+import { between, type Clock, type Duration } from '../core/time.js';
+import type { DesiredContents } from './desired-contents.js';
 import { newPace } from './pace.js';
 
 /** How many addresses are named in a sentence. */
@@ -43,13 +36,7 @@ const PIECE = 500;
 export interface ContentsRepairOptions {
   readonly firewall: Firewall;
   readonly clock: Clock;
-  readonly contents: () => GuardContents;
-  /** What should be in the hash sets, of grants or of what is held. */
-  readonly wanted: (which: ElementKind) => Iterable<Wanted>;
-  /** Until when there should be an element at a place; undefined where there should be none. */
-  readonly untilAt: (place: ElementPlace) => Monotonic | undefined;
-  /** The element that should be at a place, as things stand now. */
-  readonly elementAt: (place: ElementPlace) => SetElement | undefined;
+  readonly desired: DesiredContents;
   readonly steps: () => Steps;
 }
 
@@ -62,10 +49,7 @@ export interface ContentsRepairOptions {
 export class ContentsRepair {
   readonly #firewall: Firewall;
   readonly #clock: Clock;
-  readonly #contents: () => GuardContents;
-  readonly #wanted: ContentsRepairOptions['wanted'];
-  readonly #untilAt: ContentsRepairOptions['untilAt'];
-  readonly #elementAt: ContentsRepairOptions['elementAt'];
+  readonly #desired: DesiredContents;
   readonly #steps: () => Steps;
   /** For each look under way, the steps that we have changed since it began. */
   readonly #looks = new Set<Set<StepKey>>();
@@ -73,10 +57,7 @@ export class ContentsRepair {
   constructor(options: ContentsRepairOptions) {
     this.#firewall = options.firewall;
     this.#clock = options.clock;
-    this.#contents = options.contents;
-    this.#wanted = options.wanted;
-    this.#untilAt = options.untilAt;
-    this.#elementAt = options.elementAt;
+    this.#desired = options.desired;
     this.#steps = options.steps;
   }
 
@@ -92,7 +73,7 @@ export class ContentsRepair {
 
   async #rangesDiffer(): Promise<boolean> {
     const ranges = await this.#firewall.readRanges();
-    return rangesDiffer(this.#contents().ranges, ranges, this.#firewall.scopes, this.#clock);
+    return rangesDiffer(this.#desired.ranges(), ranges, this.#firewall.scopes, this.#clock);
   }
 
   /**
@@ -111,7 +92,7 @@ export class ContentsRepair {
    */
   async correctOpen(seen?: ElementIndex<KernelElement>): Promise<string[]> {
     const { missing, wrong, extra } = await this.correctGrants(seen);
-    await this.#firewall.setRanges(this.#contents().ranges);
+    await this.#firewall.setRanges(this.#desired.ranges());
     return [...tell('deleted', missing), ...tell('given another time', wrong), ...tell('let in past us', extra)];
   }
 
@@ -206,9 +187,9 @@ export class ContentsRepair {
     adoption: Adoption | undefined,
   ): Drift {
     const elements = places.flatMap(({ scope, target }) => kernel.get(scope, target) ?? []);
-    const isUnknown = (element: KernelElement) => this.#elementAt(element) === undefined;
+    const isUnknown = (element: KernelElement) => this.#desired.elementAt(element) === undefined;
     adoption?.take(elements.filter(isUnknown));
-    const desired = places.flatMap((place) => this.#elementAt(place) ?? []);
+    const desired = places.flatMap((place) => this.#desired.elementAt(place) ?? []);
     return compareElements(desired, elements, this.#clock, toleranceOf(which));
   }
 
@@ -240,7 +221,7 @@ export class ContentsRepair {
 
   #isRight({ scope, target, until }: KernelElement, which: ElementKind): boolean {
     if (until === null) return false;
-    const wanted = this.#untilAt({ scope, target });
+    const wanted = this.#desired.untilAt({ scope, target });
     if (wanted === undefined) return between(this.#clock.monotonic(), until) <= TOLERANCE;
     return Math.abs(between(wanted, until)) <= toleranceOf(which);
   }
@@ -258,7 +239,7 @@ export class ContentsRepair {
   }
 
   *#guarded(which: ElementKind): Generator<Wanted> {
-    for (const element of this.#wanted(which)) if (this.#firewall.scopes.has(element.scope)) yield element;
+    for (const element of this.#desired.wanted(which)) if (this.#firewall.scopes.has(element.scope)) yield element;
   }
 }
 

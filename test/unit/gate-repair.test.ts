@@ -167,13 +167,13 @@ describe('what somebody else changes is put right, and the journal names the pro
         createdAt: EIGHT,
       } as const;
       rig.entries.push(entry);
-      await rig.guard.setRanges(rig.doorkeeper.ranges());
+      await rig.guard.setRanges(rig.desired.ranges());
       await quietly();
       expect(repairs()).toEqual([]);
       for (const look of [() => repair(), quietly]) {
         rig.firewall.ranges = deeds[name] ?? rig.firewall.ranges;
         await look();
-        expect(rig.firewall.ranges).toEqual(rig.doorkeeper.ranges());
+        expect(rig.firewall.ranges).toEqual(rig.desired.ranges());
       }
       expect(repairs()).toEqual([
         'something in our table was changed by nft (process 4711); put right',
