@@ -3,20 +3,18 @@ import { join } from 'node:path';
 import { at } from '../lib/checkout.mjs';
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-/** How long ago the first of them was opened, in milliseconds; the others were opened one after the other since. */
-const SINCE_MS = 60_000;
-
 /**
  * Writes grants, each for an address of its own, with the word of the journal that belongs to it.
  * @param {string} stateDirectory of a gateway that has run once and does not run now
  * @param {object} options
  * @param {number} options.count
- * @param {number} options.ttlMs how long each was opened for; they end over the last minute of it
+ * @param {number} options.ttlMs how long each was opened for
+ * @param {number} [options.overMs] over how long they were opened, until now, one after the other; a minute by default
  * @param {string[]} options.services
  * @param {number} [options.ipv6] how many of them are for IPv6 addresses
  * @param {string[]} [options.users] who they belong to, by turns; by default nobody
  */
-export async function fillGrants(stateDirectory, { count, ttlMs, services, ipv6 = 0, users = [] }) {
+export async function fillGrants(stateDirectory, { count, ttlMs, services, overMs = 60_000, ipv6 = 0, users = [] }) {
   const { Sqlite } = await import(at('dist', 'store', 'driver.js'));
   const db = new Sqlite(join(stateDirectory, 'sallyport.db'), { fileMustExist: true });
   try {
@@ -34,7 +32,7 @@ export async function fillGrants(stateDirectory, { count, ttlMs, services, ipv6 
     const [now, monotonic] = [Date.now(), Number(process.hrtime.bigint()) / 1e6];
     const fill = db.transaction(() => {
       for (let n = 0; n < count; n++) {
-        const ago = Math.floor(SINCE_MS * (1 - n / count));
+        const ago = Math.floor(overMs * (1 - n / count));
         const holder = holders[n % Math.max(1, holders.length)];
         const address = addressOf(n, n < ipv6);
         const ends = Math.floor(ttlMs - ago);
