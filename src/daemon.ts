@@ -184,6 +184,7 @@ export class Daemon {
     if (seen !== null) await complete(seen, { firewall, state, ipv6Prefix, clock });
     const adoption = await recover({
       state,
+      users: () => new Map(people.list().map((user) => [user.id, user])),
       elements: seen,
       boot,
       maxTtl,

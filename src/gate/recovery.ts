@@ -8,6 +8,7 @@ import { type Remains, restoreGrants, restoring, restoringHeld } from '../core/g
 import type { JournalEvent } from '../core/journal.js';
 import type { Change, StoredState } from '../core/store.js';
 import { type Clock, type Duration, type Instant, millis, wallTime } from '../core/time.js';
+import type { User } from '../core/user.js';
 import type { Adoption } from './contents-repair.js';
 import type { Log } from './log.js';
 import { newPace } from './pace.js';
@@ -18,6 +19,8 @@ const SMALL = millis(1000);
 
 export interface RecoveryOptions {
   readonly state: StoredState;
+  /** The users there are at the moment, by their ids. */
+  readonly users: () => ReadonlyMap<number, User>;
   /** Null where the kernel has no table of ours. */
   readonly elements: Iterable<KernelElement> | null;
   readonly boot: string | undefined;
@@ -65,7 +68,7 @@ export async function recover(options: RecoveryOptions): Promise<Adoption> {
     elements,
     isSameBoot: options.boot !== undefined && options.boot === state.meta.boot_id,
     lastAlive: state.meta.last_alive === undefined ? null : (Number(state.meta.last_alive) as Instant),
-    users: new Map(state.users.map((user) => [user.id, user])),
+    users: options.users(),
     maxTtl,
   };
   const restored = await pace.finish(restoring(remains, clock));
@@ -73,6 +76,7 @@ export async function recover(options: RecoveryOptions): Promise<Adoption> {
   const recorded = new Map<GrantId, (typeof state.grants)[number]>();
   for (const record of state.grants) recorded.set(record.grant.id, record);
   const adopted = new Set(restored.adopted);
+  for (const grant of restored.orphaned) void recorder.record(orphaned(grant, clock));
   for (const grant of restored.live) {
     ledger.restore(grant);
     held.hold(grant.target, grant.expires);
@@ -102,11 +106,20 @@ export async function recover(options: RecoveryOptions): Promise<Adoption> {
 function adopter(
   known: ReadonlySet<GrantId>,
   remains: Remains,
-  { clock, ledger, held, recorder, log }: Pick<RecoveryOptions, 'clock' | 'ledger' | 'held' | 'recorder' | 'log'>,
+  {
+    users,
+    clock,
+    ledger,
+    held,
+    recorder,
+    log,
+  }: Pick<RecoveryOptions, 'users' | 'clock' | 'ledger' | 'held' | 'recorder' | 'log'>,
 ): Adoption {
   const take = (elements: readonly KernelElement[]) => {
-    const { adopted } = restoreGrants({ ...remains, elements }, clock);
-    for (const grant of adopted.filter(({ id }) => !known.has(id) && !ledger.hasHad(id))) {
+    const isNew = ({ id }: Grant) => !known.has(id) && !ledger.hasHad(id);
+    const restored = restoreGrants({ ...remains, users: users(), elements }, clock);
+    for (const grant of restored.orphaned.filter(isNew)) void recorder.record(orphaned(grant, clock));
+    for (const grant of restored.adopted.filter(isNew)) {
       ledger.restore(grant);
       held.hold(grant.target, grant.expires);
       void recorder.record(adoption(grant, clock));
@@ -131,6 +144,20 @@ function put(grant: Grant, clock: Clock): Change {
 /** Together, so that another crash leaves no grant without a word in the journal. */
 function adoption(grant: Grant, clock: Clock): Change[] {
   return [put(grant, clock), tell(grant, 'grant.opened', grant.openedAt, 'found in the kernel after a crash')];
+}
+
+/** Nobody is to be let in by it: what the kernel still has of it is taken out as something that nothing asks for. */
+function orphaned(grant: Grant, clock: Clock): Change[] {
+  const record = {
+    grant,
+    expiresAt: wallTime(clock, grant.expires),
+    ended: { at: clock.now(), reason: 'revoked' },
+  } as const;
+  return [
+    { kind: 'grant.put', record },
+    tell(grant, 'grant.opened', grant.openedAt, 'found in the kernel after a crash'),
+    tell(grant, 'grant.revoked', clock.now(), 'the user was removed'),
+  ];
 }
 
 function tell(grant: Grant, event: JournalEvent['event'], at: Instant, detail: string): Change {

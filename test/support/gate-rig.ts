@@ -116,6 +116,7 @@ export function gateRig({ users = [ANNA, BEN], isConfirmed = true, ipv6Prefix = 
   });
   return {
     ...{ clock, log, store, firewall, recorder, entries, cleared, people, ledger, held, desired, guard, doorkeeper },
+    users: () => new Map(people.list().map((user) => [user.id, user])),
     /** How often the guard was put up. */
     loads: () => loads,
     /** Starts as the daemon does. */

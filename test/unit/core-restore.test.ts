@@ -200,6 +200,7 @@ describe('what has ended', () => {
     expect(restoreGrants(remains({ records: [ended], elements, isSameBoot: true }), clock)).toEqual({
       live: [],
       adopted: [],
+      orphaned: [],
       ended: [],
     });
   });
@@ -284,13 +285,18 @@ describe('an element without a record', () => {
     expect(ended).toEqual([]);
   });
 
-  it('is adopted by nobody where its user is gone or it never had one', () => {
+  it('is adopted for nobody where it never had a user', () => {
     const clock = new FakeClock();
-    for (const user of [owner(99), null]) {
-      const grant = fresh(clock, { user });
-      const { adopted } = restoreGrants(remains({ elements: inKernel(grant.target, [grant]) }), clock);
-      expect(adopted).toEqual([{ ...grant, user: null }]);
-    }
+    const grant = fresh(clock, { user: null });
+    const { adopted } = restoreGrants(remains({ elements: inKernel(grant.target, [grant]) }), clock);
+    expect(adopted).toEqual([grant]);
+  });
+
+  it('is to end where its user is gone', () => {
+    const clock = new FakeClock();
+    const grant = fresh(clock, { user: owner(99) });
+    const found = restoreGrants(remains({ elements: inKernel(grant.target, [grant]) }), clock);
+    expect(found).toMatchObject({ live: [], adopted: [], orphaned: [{ ...grant, user: null }] });
   });
 
   it('stands beside the records, each grant once', () => {
@@ -356,5 +362,10 @@ describe('an element without a record', () => {
 
 it('a first start finds nothing', () => {
   const clock = new FakeClock({ monotonic: 0 as Monotonic });
-  expect(restoreGrants(remains({ lastAlive: null }), clock)).toEqual({ live: [], adopted: [], ended: [] });
+  expect(restoreGrants(remains({ lastAlive: null }), clock)).toEqual({
+    live: [],
+    adopted: [],
+    orphaned: [],
+    ended: [],
+  });
 });

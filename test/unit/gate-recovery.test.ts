@@ -1,12 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { KernelElement } from '../../src/core/firewall.ts';
+import { parseAddress, parseTarget } from '../../src/core/address.ts';
+import type { KernelElement, SetElement } from '../../src/core/firewall.ts';
+import { ElementIndex } from '../../src/core/grants/element-index.ts';
 import { elementsOf } from '../../src/core/grants/elements.ts';
 import type { Grant, GrantRecord } from '../../src/core/grants/grant.ts';
 import type { StoredState } from '../../src/core/store.ts';
 import { hours, type Instant, after as later, millis, minutes, seconds } from '../../src/core/time.ts';
 import { recover } from '../../src/gate/recovery.ts';
 import { EIGHT } from '../support/fake-clock.ts';
-import { ANNA, BEN, type GateRig, gateRig, LAPTOP, PHONE } from '../support/gate-rig.ts';
+import { ANNA, BEN, foreignElement, type GateRig, gateRig, knockOf, LAPTOP, PHONE } from '../support/gate-rig.ts';
 import { grantId, grantOf, owner } from '../support/grants.ts';
 
 let rig: GateRig;
@@ -110,5 +112,65 @@ describe('at the start', () => {
     });
     await rig.settle();
     expect([rig.ledger.size, rig.store.kept, rig.log.lines]).toEqual([0, [], []]);
+  });
+
+  it('a grant that was overlooked at first is adopted when it is found, and not taken for a stranger', async () => {
+    const known = grant(1, minutes(30));
+    const lost = grant(2, minutes(40), { target: PHONE, openedAt: (EIGHT - minutes(20)) as Instant });
+    const gone = grant(3, minutes(50), { target: parseTarget('203.0.113.9') });
+    rig.firewall.table = 'intact';
+    const kernel = [...inKernel(known), ...inKernel(lost), ...inKernel(gone)] as SetElement[];
+    for (const element of kernel) rig.firewall.elements.set(`${element.scope} ${element.target}`, element);
+    const slipped = foreignElement(parseAddress('192.0.2.1'), rig.clock.monotonic() + minutes(9));
+    rig.firewall.elements.set(`${slipped.scope} ${slipped.target}`, slipped);
+    const seen = inKernel(known);
+    const adoption = await recover({
+      ...{ ...rig, elements: seen, boot: 'boot-1', maxTtl: hours(12) },
+      state: {
+        users: [ANNA, BEN],
+        entries: [],
+        // What was put out stays out, wherever the kernel was not told any more.
+        grants: [record(known), { ...record(gone), ended: { at: EIGHT, reason: 'revoked' } }],
+        meta: { boot_id: 'boot-1', last_alive: String(EIGHT) },
+      },
+    });
+    await rig.guard.start(await rig.firewall.inspect(), ElementIndex.of(seen), adoption);
+    await rig.settle();
+    expect([...rig.ledger.all()].map(({ id }) => id)).toEqual([known.id, lost.id]);
+    expect(rig.firewall.open).toEqual([`ssh ${LAPTOP}`, `ssh ${PHONE}`]);
+    expect(rig.firewall.inside.find(({ target }) => target === PHONE)?.until).toBe(lost.expires);
+    expect(rig.store.events).toMatchObject([{ event: 'grant.opened', grant: lost.id, address: PHONE }]);
+    expect(rig.store.kept).toContainEqual(expect.objectContaining({ kind: 'grant.put' }));
+  });
+
+  it('an overlooked grant of a user who was removed meanwhile is told of, and is not let in again', async () => {
+    const lost = grant(2, minutes(40), { target: PHONE, openedAt: (EIGHT - minutes(20)) as Instant });
+    const adoption = await recover({
+      ...{ ...rig, elements: [], boot: 'boot-1', maxTtl: hours(12) },
+      state: { users: [ANNA], entries: [], grants: [], meta: { boot_id: 'boot-1', last_alive: String(EIGHT) } },
+    });
+    rig.people.remove(ANNA);
+    adoption.take(inKernel(lost));
+    await rig.settle();
+    expect(rig.ledger.size).toBe(0);
+    expect(rig.store.events).toMatchObject([
+      { event: 'grant.opened', grant: lost.id, address: PHONE },
+      { event: 'grant.revoked', grant: lost.id, detail: 'the user was removed' },
+    ]);
+  });
+
+  it('a grant that was opened and revoked while the kernel was looked at is not adopted', async () => {
+    const adoption = await recover({
+      ...{ ...rig, elements: [], boot: 'boot-1', maxTtl: hours(12) },
+      state: { users: [ANNA], entries: [], grants: [], meta: { boot_id: 'boot-1', last_alive: String(EIGHT) } },
+    });
+    await rig.doorkeeper.knocks([knockOf(ANNA)]);
+    const [opened] = rig.ledger.all();
+    const element = inKernel(opened as Grant);
+    await rig.doorkeeper.end([opened as Grant], 'revoked');
+    adoption.take(element);
+    await rig.settle();
+    expect(rig.ledger.size).toBe(0);
+    expect(rig.store.told).toEqual(['grant.opened', 'grant.revoked']);
   });
 });

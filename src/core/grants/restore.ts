@@ -28,6 +28,8 @@ export interface Restored {
   readonly live: readonly Grant[];
   /** Those of `live` that the store never saw: opened just before a crash. */
   readonly adopted: readonly Grant[];
+  /** Grants that the store never saw, of users who were removed meanwhile: they are to end. */
+  readonly orphaned: readonly Grant[];
   /** Records of grants that ran out meanwhile, and when. */
   readonly ended: readonly { readonly id: GrantId; readonly grant: Grant; readonly at: Instant }[];
 }
@@ -74,8 +76,14 @@ export function* restoring(remains: Remains, clock: Clock): Generator<void, Rest
     else ended.push({ id: grant.id, grant, at: record.expiresAt });
     yield;
   }
-  const adopted = named.strangers().map((one) => adopt(one, remains, clock));
-  return { live: [...live, ...adopted], adopted, ended };
+  const adopted: Grant[] = [];
+  const orphaned: Grant[] = [];
+  for (const stranger of named.strangers()) {
+    const { userId } = stranger.commented;
+    const list = userId === null || remains.users.has(userId) ? adopted : orphaned;
+    list.push(adopt(stranger, remains, clock));
+  }
+  return { live: [...live, ...adopted], adopted, orphaned, ended };
 }
 
 /** When the kernel ends a recorded grant, where all elements that name it name it alone. */
