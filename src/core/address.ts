@@ -109,7 +109,7 @@ export function coveringTargets(address: Address): Target[] {
 }
 
 /** The address itself, or the first of a network. */
-export function networkAddress(target: Target): Address {
+function networkAddress(target: Target): Address {
   const slash = target.indexOf('/');
   return (slash < 0 ? target : target.slice(0, slash)) as Address;
 }
