@@ -3,16 +3,14 @@ import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
-import { ControlServer } from './control/server.js';
-import type { GuardContents, KernelElement } from './core/firewall.js';
+import type { Firewall, KernelElement } from './core/firewall.js';
 import { ElementIndex } from './core/grants/element-index.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import { takesTcpReplies } from './core/port-classes.js';
 import { EVERYTHING } from './core/service.js';
 import type { Instant } from './core/time.js';
-import { TABLE } from './firewall/names.js';
-import { NftablesFirewall } from './firewall/nftables-firewall.js';
+import { DesiredContents } from './gate/desired-contents.js';
 import { Doorkeeper } from './gate/doorkeeper.js';
 import { Entries } from './gate/entries.js';
 import { Gateway } from './gate/gateway.js';
@@ -22,6 +20,7 @@ import { People } from './gate/people.js';
 import { Recorder } from './gate/recorder.js';
 import { complete, recover } from './gate/recovery.js';
 import type { Culprit } from './gate/repair-rounds.js';
+import { Strikes } from './gate/strikes.js';
 import { UserDesk } from './gate/user-desk.js';
 import { bootId, ownAddresses } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
@@ -29,10 +28,10 @@ import { inboundPeers } from './host/listeners.js';
 import { LoopWatch } from './host/loop.js';
 import { ServiceManager } from './host/notify.js';
 import { sshPeers } from './host/ssh-peers.js';
-import { Kernel } from './kernel.js';
-import { KernelKnockSource } from './knock/kernel-source.js';
-import { checkPool, configuredEntries, guardLayout } from './layout.js';
+import { checkPool, configuredEntries, guardLayout, heardProtocols } from './layout.js';
+import { openSources } from './sources.js';
 import { SqliteStore } from './store/sqlite-store.js';
+import { unheardNotice } from './unheard.js';
 import { VERSION } from './version.js';
 
 /** How often the kernel is looked at where it cannot tell us of changes, in milliseconds. */
@@ -94,6 +93,9 @@ export class Daemon {
     const layout = await guardLayout(config);
     checkPool(layout);
     await this.#manager.start();
+    // Loads while the threads of the store and of netlink come up.
+    const loading = import('./control/server.js');
+    loading.catch(() => undefined);
     const loop = new LoopWatch();
     this.#onStop(() => loop.stop());
 
@@ -103,32 +105,19 @@ export class Daemon {
     const recorder = new Recorder({ store, log: this.#log });
     this.#onStop(() => recorder.stop());
 
-    const kernel = new Kernel({
-      table: TABLE,
-      nflogGroup: config.knock.nflogGroup,
-      log: this.#log,
-      news: {
-        onPackets: (packets) => source.ring(packets),
-        onPacketsLost: () => void source.collect(),
-        onTableChanged: (culprit) => this.#tableChanged(culprit),
-        onFailed: this.#onFailed,
-      },
-    });
-    await kernel.start();
-    this.#onStop(() => kernel.stop());
-    const firewall = new NftablesFirewall({
+    const sources = await openSources({
+      config,
       layout,
       clock,
-      directory: config.state.directory,
-      link: kernel.link,
-      onStarted: (pid) => kernel.expectProcess(pid),
-      onUnsaved: (error) => this.#log.warn({ err: error }, 'the guard could not be saved for the boot step'),
+      log: this.#log,
+      strikesTold: () => strikes.recorded(),
+      onTableChanged: (culprit) => this.#tableChanged(culprit),
+      onFailed: this.#onFailed,
     });
-    const source = new KernelKnockSource({
-      readMailbox: () => firewall.readMailbox(),
-      hasDoorbell: kernel.link !== null,
-      onProblem: (error) => this.#log.error({ err: error }, 'the mailbox of knocks cannot be read; trying again'),
-    });
+    this.#onStop(() => sources.stop());
+    const { firewall, source } = sources;
+
+    const strikes = new Strikes({ limit: config.knock.strikes, source, recorder, store, clock, log: this.#log });
     // The two take longest of all, each on a thread of its own.
     const [state, { found, elements: seen }] = await Promise.all([
       store.load((clock.now() - HELD_FOR) as Instant),
@@ -138,39 +127,36 @@ export class Daemon {
     const people = new People({
       services: config.services,
       pool: config.knock.pool,
+      protocols: heardProtocols(config),
       maxTtl: config.grants.maxTtl,
       random: randomInt,
       clock,
-      users: state.users,
       lastId: Number(state.meta.last_id ?? 0),
     });
+    await people.restore(state.users);
     const entries = new Entries({
       recorder,
       clock,
       state,
       configured: configuredEntries(config),
       hold: (targets) => doorkeeper.hold(targets),
-      setRanges: () => guard.setRanges(doorkeeper.ranges()),
+      setRanges: () => guard.setRanges(desired.ranges()),
     });
     const ledger = new GrantLedger({ clock, random: randomInt, maxTtl: config.grants.maxTtl });
     const held = new HeldTargets();
-    const steps = () => people.steps();
+    const desired = new DesiredContents({
+      ledger,
+      held,
+      ipv6Prefix: config.grants.ipv6Prefix,
+      entries: () => entries.list(),
+    });
     const guard: Guard = new Guard({
       firewall,
       recorder,
       clock,
       log: this.#log,
-      contents: (): GuardContents => ({
-        steps: steps(),
-        elements: doorkeeper.elements(),
-        get ranges() {
-          return doorkeeper.ranges();
-        },
-      }),
-      wanted: (which) => doorkeeper.wanted(which),
-      untilAt: (place) => doorkeeper.untilAt(place),
-      elementAt: (place) => doorkeeper.elementAt(place),
-      steps,
+      desired,
+      steps: () => people.steps(),
       onLoaded: async () => {
         const peers = await inboundPeers((port) => takesTcpReplies(layout, port));
         await doorkeeper.hold([...peers].map((peer) => doorkeeper.widen(peer)));
@@ -188,7 +174,8 @@ export class Daemon {
       log: this.#log,
       defaultTtl: config.grants.ttl,
       ipv6Prefix: config.grants.ipv6Prefix,
-      entries: () => entries.list(),
+      desired,
+      clearStrikes: (target) => strikes.clear(target),
       ownAddresses: cached(ownAddresses, 5000, clock),
     });
 
@@ -207,22 +194,26 @@ export class Daemon {
       log: this.#log,
     });
     await entries.start();
-    if (state.meta.confirmed !== 'yes') await this.#letPeersIn(entries);
-    if (found.table === 'foreign') await source.rescue();
+    if (state.meta.confirmed !== 'yes' && found.table !== 'none') await this.#letPeersIn(entries);
+    if (found.table === 'foreign') await sources.rescue();
     await guard.start(found, seen ?? undefined, adoption);
     this.#guard = guard;
     if (this.#changedEarly !== undefined) void guard.repair(this.#changedEarly);
     this.#onStop(() => guard.stop());
     doorkeeper.start();
     this.#onStop(() => doorkeeper.stop());
-    if (kernel.link === null) this.#every(LOOK_MS, () => void guard.repairQuietly());
+    if (sources.isBlind) this.#every(LOOK_MS, () => void guard.repairQuietly());
 
     await source.start({
       onKnocks: (knocks) =>
         doorkeeper.knocks(knocks).catch((error) => this.#log.error({ err: error }, 'knocks could not be answered')),
-      onStruck: () => undefined,
+      onStruck: (sources) => strikes.struck(sources),
     });
+    this.#onStop(() => strikes.stop());
     this.#onStop(() => source.stop());
+
+    // Only now: what is opened early is told to the source, which drops it before its start.
+    people.watch(sources.order);
 
     const heartbeat = new Heartbeat({
       recorder,
@@ -243,7 +234,7 @@ export class Daemon {
     });
     this.#onStop(async () => void (await pruning.destroy()));
 
-    const remarks = notices(config);
+    const remarks = [...notices(config), ...unheardNotice(config, state.users)];
     for (const remark of remarks) this.#log.warn({}, remark);
     const gateway = new Gateway({
       config,
@@ -259,9 +250,11 @@ export class Daemon {
       guard,
       recorder,
       store,
+      strikes,
       knockHealth: () => source.health(),
       vitals: () => ({ rss: process.memoryUsage.rss(), longestHold: loop.longest }),
     });
+    const { ControlServer } = await loading;
     const control = new ControlServer({ socket: config.control.socket, gateway, version: VERSION, log: this.#log });
     await control.start();
     this.#onStop(() => control.stop());
@@ -273,7 +266,7 @@ export class Daemon {
     if (beat !== undefined) this.#every(beat, () => this.#manager.tell('WATCHDOG=1'));
     this.#manager.tell('READY=1');
     this.#log.info(
-      { guard: guard.mode, grants: ledger.size, users: people.list().length, socket: config.control.socket },
+      { guard: guard.mode, grants: ledger.size, users: people.size, socket: config.control.socket },
       'ready',
     );
   }
@@ -316,7 +309,7 @@ export class Daemon {
 }
 
 /** What the kernel holds of us: the elements of grants as well as a quick look tells, null where there is no table. */
-async function lookAround(firewall: NftablesFirewall) {
+async function lookAround(firewall: Firewall) {
   const found = await firewall.inspect();
   if (found.table !== 'intact' && found.table !== 'foreign') return { found, elements: null };
   const elements = new ElementIndex<KernelElement>();

@@ -18,6 +18,7 @@ import { foreignFirewalls } from './host/foreign-firewalls.js';
 import { asteriskPresent, exposedServices, listeners } from './host/listeners.js';
 import { sshPeers } from './host/ssh-peers.js';
 import { sshdPorts } from './host/sshd-ports.js';
+import { heardProtocols } from './layout.js';
 import { serve } from './serve.js';
 import { SqliteStore } from './store/sqlite-store.js';
 
@@ -153,6 +154,7 @@ async function firstUser(config: Config, name: string | undefined): Promise<User
     const people = new People({
       services: config.services,
       pool: config.knock.pool,
+      protocols: heardProtocols(config),
       maxTtl: config.grants.maxTtl,
       random: randomInt,
       clock,

@@ -1,12 +1,14 @@
 import { isSallyportError } from './core/errors.js';
+import type { EarlyGrant } from './core/knock/source.js';
 import type { Log } from './gate/log.js';
 import type { Culprit } from './gate/repair-rounds.js';
+import type { EarlyLayout, StandingOrder } from './netlink/early.js';
 import { type LoggedPacket, NetlinkListener } from './netlink/listener.js';
 import { NftablesLink } from './netlink/nftables-link.js';
 
 /** What the kernel tells of its own accord. */
 export interface KernelNews {
-  onPackets(packets: readonly LoggedPacket[]): void;
+  onPackets(packets: readonly LoggedPacket[], early: EarlyGrant | null): void;
   /** Packets were lost: the mailbox has what they meant. */
   onPacketsLost(): void;
   /** Somebody else changed our table, or may have: null where news was lost. */
@@ -16,7 +18,9 @@ export interface KernelNews {
 
 export interface KernelOptions {
   readonly table: string;
-  readonly nflogGroup: number;
+  /** Null where the rules recognise no knocks. */
+  readonly nflogGroup: number | null;
+  readonly early: EarlyLayout;
   readonly news: KernelNews;
   readonly log: Log;
 }
@@ -42,9 +46,9 @@ export class Kernel {
     try {
       this.#link = await NftablesLink.open({ table });
       this.#listener = new NetlinkListener(
-        { group: nflogGroup, table, ownPortIds: [this.#link.portId] },
+        { group: nflogGroup, table, ownPortIds: [this.#link.portId], early: this.#o.early },
         {
-          onPackets: (packets) => news.onPackets(packets),
+          onPackets: (packets, early) => news.onPackets(packets, early),
           onTableChanged: (change) => news.onTableChanged(change),
           onOverrun: (which) => {
             if (which === 'nflog') news.onPacketsLost();
@@ -66,6 +70,11 @@ export class Kernel {
     await this.#link?.close();
     this.#listener = null;
     this.#link = null;
+  }
+
+  /** What the listening thread opens by itself: takes orders away, by their marks, and puts others in. */
+  order(removed: readonly number[], put: readonly StandingOrder[]): void {
+    this.#listener?.order(removed, put);
   }
 
   /** The commits of this child of ours are not somebody else's. */

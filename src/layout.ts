@@ -3,7 +3,7 @@ import { poolProblems } from './config/pool.js';
 import type { Entry } from './core/entry.js';
 import { SallyportError } from './core/errors.js';
 import type { GuardLayout } from './core/firewall.js';
-import { parsePortSpan } from './core/ports.js';
+import { PROTOCOLS, type Protocol, parsePortSpan } from './core/ports.js';
 import type { Instant } from './core/time.js';
 import { localPortRange } from './host/addresses.js';
 
@@ -17,7 +17,7 @@ export async function guardLayout(config: Config): Promise<GuardLayout> {
     onExpiry: config.firewall.onExpiry,
     pool: config.knock.pool,
     knocks: config.knock.source,
-    strikes: config.knock.strikes,
+    strikes: config.knock.source === 'kernel' ? config.knock.strikes : null,
     window: config.knock.window,
     nflogGroup: config.knock.nflogGroup,
     maxTtl: config.grants.maxTtl,
@@ -25,6 +25,11 @@ export async function guardLayout(config: Config): Promise<GuardLayout> {
     trustedInterfaces: config.trusted.interfaces,
     localPorts: (await localPortRange()) ?? USUAL_LOCAL_PORTS,
   };
+}
+
+/** The protocols of which packets count as knocks. */
+export function heardProtocols({ knock }: Pick<Config, 'knock'>): readonly Protocol[] {
+  return knock.source === 'socket' ? knock.socketProtocols : PROTOCOLS;
 }
 
 /** The entries that the configuration makes. */

@@ -1,5 +1,4 @@
 import { type Logger, pino } from 'pino';
-import { prettyFactory } from 'pino-pretty';
 import type { LogLevel } from './config/config.js';
 import { SallyportError } from './core/errors.js';
 import { LineWriter } from './line-writer.js';
@@ -14,14 +13,14 @@ export interface DaemonLog {
 }
 
 /** The daemon's log on standard output: JSON lines, or readable ones on a terminal. Nobody ever waits for its reader. */
-export function createLog(level: LogLevel): DaemonLog {
+export async function createLog(level: LogLevel): Promise<DaemonLog> {
   const options = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: describe },
   };
-  const format = process.stdout.isTTY ? forPeople() : (line: string) => line;
+  const format = process.stdout.isTTY ? await forPeople() : (line: string) => line;
   const writer = new LineWriter({
     fd: 1,
     onLost: (lines) => log.warn({ lines }, 'nobody read the log; lines of it are lost'),
@@ -30,7 +29,8 @@ export function createLog(level: LogLevel): DaemonLog {
   return { log, close: () => writer.close(LAST_WORDS_MS) };
 }
 
-function forPeople(): (line: string) => string {
+async function forPeople(): Promise<(line: string) => string> {
+  const { prettyFactory } = await import('pino-pretty');
   return prettyFactory({
     colorize: !process.env.NO_COLOR,
     translateTime: 'SYS:HH:MM:ss',

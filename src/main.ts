@@ -36,9 +36,9 @@ const offline: OfflineCommands = {
     const { restore } = await import('./restore.js');
     return await restore({ file: configFile(config), stateDirectory: stateDir, json });
   },
-  async panic({ json }) {
+  async panic({ config, json }) {
     const { panicNow } = await import('./offline.js');
-    return await panicNow({ json });
+    return await panicNow({ file: configFile(config), json });
   },
   async knock(argv) {
     const { runKnock } = await import('./client/command.js');

@@ -2,37 +2,58 @@ import { loadConfig, readConfig } from './config/load.js';
 import { notices } from './config/notices.js';
 import { poolProblems } from './config/pool.js';
 import { formatProblem } from './config/problem.js';
+import { SallyportError } from './core/errors.js';
 import { panic } from './firewall/nftables-firewall.js';
 import { localPortRange } from './host/addresses.js';
+import { describeOdds, findOdds, mendOdds, viewOdds } from './odds.js';
+import { unheardInStore } from './unheard.js';
 
 /** Where the daemon of this configuration listens. */
 export async function controlSocketOf(file: string): Promise<string> {
   return (await loadConfig(file)).control.socket;
 }
 
-/** `sallyport check`: says what is wrong with the configuration, each with its line. */
+/** `sallyport check`: says what is wrong with the configuration, each with its line, and how hard guessing a knock is. */
 export async function check({ file, json }: { file: string; json: boolean }): Promise<number> {
   const result = await readConfig(file);
-  const remarks = result.ok ? [...notices(result.config)] : [];
+  const guess = result.ok ? await findOdds(result.config) : undefined;
+  const tooEasy = result.ok && guess !== undefined ? mendOdds(guess, result.config) : undefined;
+  const remarks = [
+    ...(result.ok ? [...notices(result.config), ...(await unheardInStore(result.config))] : []),
+    ...(tooEasy === undefined ? [] : [tooEasy]),
+  ];
   const localPorts = await localPortRange();
   const host = result.ok && localPorts !== undefined ? poolProblems(result.config.knock.pool, localPorts) : [];
   const problems = result.ok ? [] : result.problems;
   const isGood = problems.length + host.length === 0;
   if (json) {
     const onHost = host.map((message) => ({ file, line: null, column: null, path: 'knock.pool', message }));
-    process.stdout.write(`${JSON.stringify({ ok: isGood, problems: [...problems, ...onHost], notices: remarks })}\n`);
+    const odds = guess === undefined ? null : viewOdds(guess);
+    const view = { ok: isGood, problems: [...problems, ...onHost], notices: remarks, odds };
+    process.stdout.write(`${JSON.stringify(view)}\n`);
     return isGood ? 0 : 1;
   }
   for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
   for (const message of host) process.stderr.write(`${file}: ${message}\n`);
   for (const remark of remarks) process.stdout.write(`note: ${remark}\n`);
+  const lines = result.ok && guess !== undefined ? describeOdds(guess, result.config) : [];
+  for (const line of lines) process.stdout.write(`${line}\n`);
   if (isGood) process.stdout.write(`${file} is good.\n`);
   return isGood ? 0 : 1;
 }
 
-/** `sallyport firewall panic`: opens everything at once, with or without a daemon. */
-export async function panicNow({ json }: { json: boolean }): Promise<number> {
-  await panic();
+/**
+ * `sallyport firewall panic`: opens everything at once, with or without a daemon, and whatever the configuration says: rules of
+ * an earlier one may be there.
+ */
+export async function panicNow({ file, json }: { file: string; json: boolean }): Promise<number> {
+  try {
+    await panic();
+  } catch (error) {
+    const config = await loadConfig(file).catch(() => undefined);
+    if (config?.firewall.driver !== 'none') throw error;
+    throw new SallyportError('SP_FIREWALL_NONE', { what: 'open' }, error);
+  }
   if (json) process.stdout.write(`${JSON.stringify({ state: 'open' })}\n`);
   else {
     process.stdout.write(

@@ -38,6 +38,9 @@ export async function restore(options: {
   const note = (error: unknown) => problems.push(error instanceof SallyportError ? error.toLine() : String(error));
   const config = await loadConfig(options.file).then((one) => withStateDirectory(one, options.stateDirectory), note);
   const readable = typeof config === 'object' ? config : undefined;
+  if (readable?.firewall.driver === 'none') {
+    return say(options.json, 'open', 'Nothing is closed, and no guard is put up: firewall.driver is none.', problems);
+  }
   const named = options.stateDirectory ?? readable?.state.directory ?? (await namedStateDirectory(options.file));
   const directory = named ?? USUAL_STATE;
   const layout = await layoutOf(readable, directory);

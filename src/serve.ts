@@ -14,7 +14,7 @@ const STOP_LIMIT_MS = 15_000;
  */
 export async function serve(options: { file: string; stateDirectory: string | undefined }): Promise<number> {
   const config = withStateDirectory(await loadConfig(options.file), options.stateDirectory);
-  const { log, close } = createLog(config.log.level);
+  const { log, close } = await createLog(config.log.level);
   try {
     return await run(config, log);
   } finally {

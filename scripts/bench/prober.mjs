@@ -58,13 +58,14 @@ function udpSocket(source) {
 }
 
 /**
- * @param {{source: string, target: string, knocks: number[], port: number, gap: number, pause: number, bound: number}}
- *   round `gap`: milliseconds between knocks; `pause`: microseconds between probes; `bound`: when to give up
+ * @param {{source: string, target: string, knocks: number[], payload?: string, port: number, gap: number, pause: number,
+ *   bound: number}} round `payload`: what the last knock carries; `gap`: milliseconds between knocks; `pause`:
+ *   microseconds between probes; `bound`: when to give up
  * @returns {Promise<{opened: number | null, unsure: number, echo: number, at: number}>} milliseconds from the last knock
  *   to the port open (null: never); how long before it was still shut; the way there and back of the first probe let
  *   through; when the last knock was sent, by the machine's monotonic clock
  */
-async function play({ source, target, knocks, port, gap, pause, bound }) {
+async function play({ source, target, knocks, payload = '', port, gap, pause, bound }) {
   const knocking = udpSocket(source);
   const probing = udpSocket(source);
   try {
@@ -75,17 +76,22 @@ async function play({ source, target, knocks, port, gap, pause, bound }) {
       sendto(knocking, nothing, 0, 0, one, SOCKADDR_IN_SIZE);
       await sleep(gap);
     }
-    return ask(knocking, last, probing, pause, bound);
+    return ask(knocking, last, bytesOf(payload), probing, pause, bound);
   } finally {
     close(knocking);
     close(probing);
   }
 }
 
-function ask(knocking, last, probing, pause, bound) {
+/** A buffer of size 0 has no address. */
+function bytesOf(text) {
+  return { bytes: text === '' ? nothing : Buffer.from(text, 'latin1'), length: text.length };
+}
+
+function ask(knocking, last, { bytes, length }, probing, pause, bound) {
   const at = Number(process.hrtime.bigint()) / 1e6;
   const start = performance.now();
-  sendto(knocking, nothing, 0, 0, last, SOCKADDR_IN_SIZE);
+  sendto(knocking, bytes, length, 0, last, SOCKADDR_IN_SIZE);
   for (let n = 0; n < MOST_PROBES; n++) {
     const now = performance.now();
     if (now - start > bound) break;

@@ -1,37 +1,48 @@
-/** What a measurement found, as text for people. */
+/** What was measured, as text for people. */
 import { styleText } from 'node:util';
+import { figure, goalText } from './format.mjs';
+import { tally, verdict } from './goals.mjs';
 
-const TITLE = 'From the last packet of a knock to the port open, in milliseconds';
+const VERDICTS = {
+  met: ['green', 'met'],
+  missed: ['red', 'MISSED'],
+  unmeasured: ['yellow', 'not measured'],
+};
 
-export function openingReport(opening, isColored) {
+/**
+ * @param {{quick: boolean, scenarios: object[]}} result
+ * @param {boolean} isColored
+ */
+export function benchReport({ quick, scenarios }, isColored) {
   const paint = (format, text) => (isColored ? styleText(format, text, { validateStream: false }) : text);
-  const { sallyport, firstAfterStart, knockd, floor, resolution, ratios } = opening;
-  const rows = [
-    ['Sallyport', sallyport],
-    ['  of these, the first after a start', firstAfterStart],
-    ...(knockd ? [[`knockd (${knockd.opensBy})`, knockd]] : []),
-    ['floor: the port is open already', floor],
-  ].map(([name, { n, lost, median, p99, max }]) => [name, n, lost, ...[median, p99, max].map(ms)].map(String));
-  const head = ['', 'knocks', 'lost', 'median', 'p99', 'longest'];
-  const [first, ...others] = columns([head, ...rows]);
-  const verdicts = ratios
-    ? [
-        `knockd's median is ${ratios.median.toFixed(1)} times ours; our p99 is ${ratios.p99ToMedian.toFixed(2)} of knockd's median.`,
-      ]
-    : [`knockd was not measured: ${opening.knockdMissing}.`];
-  verdicts.push(
-    `The moment of opening is known to ${ms(resolution.median)} ms (median), ${ms(resolution.p99)} ms (p99).`,
-  );
-  return [paint('bold', TITLE), '', paint('dim', first), ...others, '', ...verdicts].join('\n');
+  const figures = scenarios.flatMap((scenario) => scenario.figures ?? []);
+  const rows = figures.map((one) => [`  ${one.title}`, figure(one), goalText(one.goal)]);
+  const aligned = columns(rows);
+  const parts = [];
+  for (const { title, figures: own = [], failed } of scenarios) {
+    const lines = own.map((one) => {
+      const [color, word] = VERDICTS[verdict(one)] ?? [];
+      return `${aligned.shift()}${word === undefined ? '' : `   ${paint(color, word)}`}`.trimEnd();
+    });
+    if (failed !== undefined) lines.push(`  ${paint('red', 'FAILED')}: ${failed}`);
+    parts.push([paint('bold', title), ...lines].join('\n'));
+  }
+  return [...parts, conclusion(scenarios, quick)].join('\n\n');
 }
 
-function ms(value) {
-  return value === undefined ? '-' : value.toFixed(value < 0.1 ? 3 : 2);
+function conclusion(scenarios, quick) {
+  const { goals, met, missed, unmeasured } = tally(scenarios);
+  const failed = scenarios.filter((scenario) => scenario.failed !== undefined);
+  const sentences = [`${met} of ${goals} goals met`];
+  if (missed.length > 0) sentences.push(`${missed.length} MISSED`);
+  if (unmeasured.length > 0) sentences.push(`${unmeasured.length} not measured`);
+  if (failed.length > 0) sentences.push(`${failed.length} of ${scenarios.length} scenarios FAILED`);
+  return `${sentences.join(', ')}.${quick ? ' A quick run: its figures are not to be quoted.' : ''}`;
 }
 
 /** The first column aligned to the left, the others to the right. */
 function columns(rows) {
-  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i].length)));
   return rows.map((row) =>
     row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('   '),
   );

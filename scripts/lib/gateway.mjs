@@ -2,11 +2,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { at } from './checkout.mjs';
 import { exitCode } from './namespaces.mjs';
 
 const MAIN = at('dist', 'main.js');
-const START_BOUND_MS = 20_000;
+const START_BOUND_MS = 60_000;
 const API_BOUND_MS = 10_000;
 
 export class GatewayProcess {
@@ -16,14 +17,20 @@ export class GatewayProcess {
   #child;
   #ended;
   #log = '';
+  #main;
+  #onLine;
 
   /**
    * @param {import('./namespaces.mjs').Machine} machine
    * @param {string} directory for the state, the configuration and the socket
    * @param {string} config YAML of the sections beside `version`, `control` and `state`
+   * @param {{main?: string, onLine?: (line: string) => void}} [options] `main`: the program, of another build; `onLine`: is
+   *   handed what it logs, which is then not kept
    */
-  constructor(machine, directory, config) {
+  constructor(machine, directory, config, { main = MAIN, onLine } = {}) {
     this.#machine = machine;
+    this.#main = main;
+    this.#onLine = onLine;
     this.#configFile = join(directory, 'sallyport.yaml');
     this.#socket = join(directory, 'control.sock');
     mkdirSync(directory, { recursive: true });
@@ -36,24 +43,45 @@ export class GatewayProcess {
     return this.#log;
   }
 
+  /** The process that runs, or ran last. */
+  get pid() {
+    return this.#child.pid;
+  }
+
+  get socket() {
+    return this.#socket;
+  }
+
   /**
    * Starts it and resolves when knocks are answered.
    * @param {string[]} [nodeOptions] options of Node itself
+   * @param {Record<string, string>} [env] added to its environment
    */
-  async start(nodeOptions = []) {
-    const args = [...nodeOptions, MAIN, 'serve', '--config', this.#configFile];
-    const child = this.#machine.spawn(process.execPath, args);
+  async start(nodeOptions = [], env = {}) {
+    const args = [...nodeOptions, this.#main, 'serve', '--config', this.#configFile];
+    const child = this.#machine.spawn(process.execPath, args, { env });
     this.#child = child;
     this.#ended = exitCode(child);
     const from = this.#log.length;
     let bound;
+    let isReady = false;
     const ready = new Promise((resolve, reject) => {
       const fail = (how) => reject(new Error(`the gateway ${how}:\n${this.#log.slice(from)}`));
       bound = setTimeout(() => fail('was not ready in time'), START_BOUND_MS);
       for (const stream of [child.stdout, child.stderr]) {
+        if (this.#onLine !== undefined) {
+          createInterface({ input: stream }).on('line', (line) => {
+            if (line.includes('"msg":"ready"')) resolve();
+            this.#onLine(line);
+          });
+          continue;
+        }
         stream.setEncoding('utf8').on('data', (piece) => {
           this.#log += piece;
-          if (this.#log.includes('"msg":"ready"', from)) resolve();
+          // The log of a busy gateway is long: it is searched no further than needed.
+          if (isReady || !this.#log.includes('"msg":"ready"', from)) return;
+          isReady = true;
+          resolve();
         });
       }
       this.#ended.then(() => fail('ended'), reject);
@@ -69,7 +97,7 @@ export class GatewayProcess {
 
   /** Runs a command of the operator's CLI. @returns {Promise<{code: number, stdout: string, stderr: string}>} */
   cli(...args) {
-    return this.#machine.run(process.execPath, [MAIN, ...args, '--config', this.#configFile]);
+    return this.#machine.run(process.execPath, [this.#main, ...args, '--config', this.#configFile]);
   }
 
   /** Runs a command with `--json` and reads its answer; throws where it fails. */

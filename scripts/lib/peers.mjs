@@ -1,39 +1,44 @@
 /**
- * Programs of other projects that the tests speak with (Debian's knockd: the client `knock` and the daemon), unpacked
- * into .cache/peers. Nothing is installed on the host, and apt's own state is only read.
+ * Programs of other projects that the tests and the bench speak with (Debian's knockd, fwknop), unpacked into
+ * .cache/peers. Nothing is installed on the host, and apt's own state is only read.
  */
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasProgram } from './apt.mjs';
-import { at, makeFolder, writeOwned } from './checkout.mjs';
+import { at, makeFolder, readIfThere, writeOwned } from './checkout.mjs';
 import { failure, mustRun, run } from './run.mjs';
 
 const PEERS = at('.cache', 'peers');
 const WORK = at('.cache', 'peers.part');
+/** Names the packages that are there, one a line. */
 const COMPLETE = join(PEERS, 'complete');
-const WANTED = 'knockd';
 
 /**
- * Fetches the peers once.
- * @returns {Promise<{folder: string} | {missing: string}>} where they are, or why they are not there
+ * Fetches the packages that are not there yet.
+ * @param {string[]} [wanted] Debian packages
+ * @returns {Promise<{folder?: string, missing?: string}>} where they are; why some of them are not there
  */
-export async function fetchPeers() {
-  if (existsSync(COMPLETE)) return { folder: PEERS };
+export async function fetchPeers(wanted = ['knockd']) {
+  const there = (readIfThere(COMPLETE) ?? '').split('\n').filter((name) => name !== '');
+  const folder = there.length > 0 ? { folder: PEERS } : {};
+  const packages = [...new Set([...there, ...wanted])];
+  if (packages.length === there.length) return folder;
+  const lacking = wanted.filter((name) => !there.includes(name)).join(', ');
   if (!hasProgram('apt-get') || !hasProgram('dpkg-deb'))
-    return { missing: 'no apt-get and dpkg-deb to fetch knockd with' };
+    return { ...folder, missing: `no apt-get and dpkg-deb to fetch ${lacking} with` };
   rmSync(WORK, { recursive: true, force: true });
   makeFolder(join(WORK, 'state', 'lists', 'partial'));
   makeFolder(join(WORK, 'cache', 'archives', 'partial'));
   try {
-    await download();
+    await download(packages);
     await unpack();
   } catch (error) {
-    return { missing: `${WANTED} could not be fetched: ${error.message}` };
+    return { ...folder, missing: `${lacking} could not be fetched: ${error.message}` };
   }
   rmSync(PEERS, { recursive: true, force: true });
   renameSync(join(WORK, 'root'), PEERS);
   rmSync(WORK, { recursive: true, force: true });
-  writeOwned(COMPLETE, `${WANTED}\n`);
+  writeOwned(COMPLETE, `${packages.join('\n')}\n`);
   return { folder: PEERS };
 }
 
@@ -47,9 +52,9 @@ export function peerLibraries(folder) {
     .join(':');
 }
 
-async function download() {
+async function download(packages) {
   const readingHost = ['-o', `Dir::Cache=${join(WORK, 'cache')}`, '-o', 'APT::Sandbox::User='];
-  if (await downloaded(readingHost)) return;
+  if (await downloaded(packages, readingHost)) return;
   const own = [
     ...readingHost,
     '-o',
@@ -59,23 +64,27 @@ async function download() {
   ];
   const what = 'package lists of apt, for the tests alone';
   await mustRun(what, ['apt-get', 'update', ...own], 'See what apt-get says.');
-  if (!(await downloaded(own))) throw failure(`download of ${WANTED}`, await whyNot(own), 'See what apt-get says.');
+  if (await downloaded(packages, own)) return;
+  throw failure(`download of ${packages.join(', ')}`, await whyNot(packages, own), 'See what apt-get says.');
 }
 
-async function downloaded(options) {
-  const plan = await run('', ['apt-get', '--simulate', '--no-install-recommends', ...options, 'install', WANTED], {
-    quiet: true,
-  });
+async function downloaded(packages, options) {
+  const plan = await simulated(packages, ['--no-install-recommends', ...options]);
   if (plan.code !== 0) return false;
-  // What the host lacks to run it: the libraries. The rest of its dependencies is for the service we do not install.
+  // What the host lacks to run them: the libraries. The rest of their dependencies is for services we do not install.
   const lacking = [...plan.output.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name);
   const libraries = lacking.filter((name) => name.startsWith('lib'));
-  const argv = ['apt-get', 'download', ...options, WANTED, ...libraries];
-  return (await run(`${WANTED} for the tests (unpacked in .cache, not installed)`, argv, { cwd: WORK })).code === 0;
+  const argv = ['apt-get', 'download', ...options, ...packages, ...libraries];
+  const what = `${packages.join(', ')} for tests and bench (unpacked in .cache, not installed)`;
+  return (await run(what, argv, { cwd: WORK })).code === 0;
 }
 
-async function whyNot(options) {
-  return (await run('', ['apt-get', '--simulate', ...options, 'install', WANTED], { quiet: true })).output;
+async function whyNot(packages, options) {
+  return (await simulated(packages, options)).output;
+}
+
+function simulated(packages, options) {
+  return run('', ['apt-get', '--simulate', ...options, 'install', ...packages], { quiet: true });
 }
 
 async function unpack() {

@@ -67,6 +67,11 @@ export class Call {
     this.io.stdout.write(`${text}\n`);
   }
 
+  /** Prints a line that is not the answer, on stderr. */
+  warn(text: string): void {
+    this.io.stderr.write(`${text}\n`);
+  }
+
   printJson(value: unknown): void {
     this.print(JSON.stringify(value, null, 2));
   }

@@ -1,6 +1,6 @@
 import type { Target } from '../core/address.js';
 import type { StrikeLimit } from '../core/knock/strikes.js';
-import type { PortSpan } from '../core/ports.js';
+import type { PortSpan, Protocol } from '../core/ports.js';
 import type { Scope, ServiceName, Services } from '../core/service.js';
 import type { Duration } from '../core/time.js';
 
@@ -53,6 +53,8 @@ export interface TrustedName {
 
 export interface KnockConfig {
   readonly source: 'kernel' | 'socket';
+  /** What `source: socket` listens to; nothing else counts as a knock there. */
+  readonly socketProtocols: readonly Protocol[];
   /** The ports that sequences are drawn from; clear of every service. */
   readonly pool: PortSpan;
   /** The longest time between two packets of a sequence. */

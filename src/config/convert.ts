@@ -1,5 +1,6 @@
-import type { PortRange } from '../core/ports.js';
+import { type PortRange, PROTOCOLS } from '../core/ports.js';
 import { EVERYTHING, type Scope, type ServiceName, type Services, toScope } from '../core/service.js';
+import { minutes } from '../core/time.js';
 import type { Config, TrustedAddress } from './config.js';
 import { deepFreeze, frozenMap } from './freeze.js';
 import type { FileValues } from './schema.js';
@@ -34,9 +35,13 @@ export function toConfig(values: FileValues, phoneWritten: boolean): Config {
     },
     knock: {
       source: knock.source,
+      socketProtocols: PROTOCOLS.filter((one) => knock.socket_protocols.includes(one)),
       pool: knock.pool,
       window: knock.window,
-      strikes: null,
+      strikes:
+        typeof knock.strikes === 'object'
+          ? { wrong: knock.strikes.limit, per: minutes(1), ignoreFor: knock.strikes.ignore }
+          : null,
       nflogGroup: knock.nflog_group,
     },
     grants: { ttl: grants.ttl, maxTtl: grants.max_ttl, ipv6Prefix: grants.ipv6_prefix },

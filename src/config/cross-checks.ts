@@ -17,7 +17,22 @@ const { ttl: ttlSchema, max_ttl: maxTtlSchema } = grants.unwrap().shape;
  * problem is found at once, whatever else is wrong.
  */
 export function crossChecks(file: unknown): readonly Complaint[] {
-  return [...poolAndServices(file), ...portsWithinServices(file), ...unknownServices(file), ...ttlAndMax(file)];
+  return [
+    ...driverAndSource(file),
+    ...poolAndServices(file),
+    ...portsWithinServices(file),
+    ...unknownServices(file),
+    ...ttlAndMax(file),
+  ];
+}
+
+function driverAndSource(file: unknown): Complaint[] {
+  const source = at(file, ['knock', 'source']);
+  if (at(file, ['firewall', 'driver']) !== 'none' || !(source === undefined || source === 'kernel')) return [];
+  const why = 'the kernel recognises knocks by rules, and there are none with firewall.driver: none';
+  return source === undefined
+    ? [complaint(['firewall', 'driver'], `none takes knock.source: socket as well; ${why}`)]
+    : [complaint(['knock', 'source'], `${why}; write socket`)];
 }
 
 function poolAndServices(file: unknown): Complaint[] {

@@ -54,7 +54,8 @@ function rows(parent: JsonSchema, prefix: string): string[] {
     const name = `${prefix}${key}`;
     if (value.properties !== undefined) return rows(value, `${name}.`);
     const item = [value.items, ...(value.items?.anyOf ?? [])].find((part) => part?.properties !== undefined);
-    const below = item === undefined ? [] : rows(item, `${name}[].`);
+    const mapping = value.anyOf?.find((part) => part.properties !== undefined);
+    const below = [...(item === undefined ? [] : rows(item, `${name}[].`)), ...rows(mapping ?? {}, `${name}.`)];
     return [row(name, value, parent.required?.includes(key) ?? false), ...below];
   });
 }

@@ -1,3 +1,4 @@
+import type { StrikeLimit } from '../core/knock/strikes.js';
 import { formatPortRange, formatPortSpan } from '../core/ports.js';
 import type { Scope } from '../core/service.js';
 import { formatDuration } from '../core/time.js';
@@ -22,7 +23,7 @@ export function printConfig(config: Config): string {
     comment('services:', 'the sets of ports that can be opened'),
     ...[...services].map(([name, ports]) => line(`  ${flow(name)}`, ports.map(formatPortRange))),
     'firewall:',
-    line('  driver', firewall.driver),
+    line('  driver', firewall.driver, 'nftables | none'),
     line('  policy', firewall.policy, 'close the services below'),
     line('  guard', firewall.guard),
     line('  on_expiry', firewall.onExpiry, 'cut | drain: stop live connections, or let them finish'),
@@ -33,9 +34,11 @@ export function printConfig(config: Config): string {
     ...items('  names', trusted.names.map(hostName), 'not tracked by this version'),
     line('  providers', trusted.providers, 'not tracked by this version'),
     'knock:',
-    line('  source', knock.source),
+    line('  source', knock.source, 'kernel | socket'),
+    line('  socket_protocols', knock.socketProtocols, 'what source: socket listens to'),
     line('  pool', formatPortSpan(knock.pool), 'sequences are drawn from these ports'),
     line('  window', formatDuration(knock.window), 'the longest time between two packets'),
+    line('  strikes', strikes(knock.strikes), 'wrong packets in a minute; or off'),
     line('  nflog_group', knock.nflogGroup),
     'grants:',
     line('  ttl', formatDuration(grants.ttl), 'how long a knock opens'),
@@ -52,6 +55,10 @@ export function printConfig(config: Config): string {
     line('  directory', state.directory),
   ];
   return `${HEAD}${lines.join('\n')}\n`;
+}
+
+function strikes(limit: StrikeLimit | null): string | object {
+  return limit === null ? 'off' : { limit: limit.wrong, ignore: formatDuration(limit.ignoreFor) };
 }
 
 function phoneLines({ extension, driver, ari, ami }: PhoneConfig): string[] {

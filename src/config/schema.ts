@@ -6,6 +6,8 @@ import * as values from './values.js';
 
 const SCOPE = 'write all, or a list of services such as [ssh, sip], at least one';
 
+const STRIKES = 'write off, or a mapping like {limit: 20, ignore: 10m}';
+
 const scope = (description: string, example = ['ssh']) =>
   z
     .union([z.literal('all'), listOf(values.serviceReference).min(1, { error: SCOPE })], { error: SCOPE })
@@ -29,11 +31,12 @@ const services = z
 
 const firewall = mapping({
   driver: oneOf(
-    ['nftables'],
+    ['nftables', 'none'],
     {
-      description: 'What closes and opens the ports. `ipset`, `command` and `none` are not available in this version.',
+      description:
+        'What closes and opens the ports. `none` closes nothing: for trying everything else without nftables and without privileges, with `knock.source: socket`. `ipset` and `command` are not available in this version.',
     },
-    ['ipset', 'command', 'none'],
+    ['ipset', 'command'],
   ).prefault('nftables'),
   policy: oneOf(
     ['guard'],
@@ -109,10 +112,22 @@ const trusted = mapping({
     }),
 });
 
+const SOCKET_PROTOCOLS = 'name at least one: [udp] or [tcp, udp]';
+
 const knock = mapping({
-  source: oneOf(['kernel'], { description: 'What recognises knocks. `socket` is not available in this version.' }, [
-    'socket',
-  ]).prefault('kernel'),
+  source: oneOf(['kernel', 'socket'], {
+    description:
+      'What recognises knocks. `kernel`: rules of the packet filter, where no port is ever open. `socket`: sockets on every port of the pool, on any system and without privileges.',
+    written: ['socket'],
+  }).prefault('kernel'),
+  socket_protocols: listOf(oneOf(['tcp', 'udp'], { description: 'A protocol.' }))
+    .min(1, { error: SOCKET_PROTOCOLS })
+    .prefault(['udp'])
+    .meta({
+      description:
+        'What `source: socket` listens to: only such packets are knocks there. With `tcp` every TCP port of the pool looks open to strangers, and a knock counts when its connection stands.',
+      written: [['tcp', 'udp']],
+    }),
   pool: values.pool.prefault('21000-29999'),
   window: values
     .duration(
@@ -120,6 +135,31 @@ const knock = mapping({
       { description: 'The longest time between two packets of a sequence, from `1s` to `60s`.', written: ['15s'] },
     )
     .prefault('10s'),
+  strikes: z
+    .union(
+      [
+        z.literal(['off', false]),
+        mapping({
+          limit: wholeNumber(5, 10_000, {
+            description:
+              'So many wrong packets of a source within a minute, and its knocks are ignored; from `5` to `10000`.',
+          }).prefault(20),
+          ignore: values
+            .duration(
+              { min: seconds(10), max: days(1) },
+              { description: 'For how long, from `10s` to `1d`.', written: ['1h'] },
+            )
+            .prefault('10m'),
+        }),
+      ],
+      { error: STRIKES },
+    )
+    .prefault({ limit: 20, ignore: '10m' })
+    .meta({
+      description:
+        'When the knocks of a source are ignored: of an IPv4 address, or of an IPv6 /64. `off` switches it off. Open grants are never touched.',
+      written: ['off'],
+    }),
   nflog_group: wholeNumber(1, 65535, {
     description: 'The NFLOG group by which the kernel reports knocks. Change it where another program uses it.',
   }).prefault(864),

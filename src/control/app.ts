@@ -10,7 +10,6 @@ import { badHttp, type ErrorAnswer, noRoute, toAnswer } from './errors.js';
 import { Followers } from './followers.js';
 import { handlersFor } from './handlers.js';
 import type { ControlLog } from './log.js';
-import { describeApi } from './openapi.js';
 import { isLong, jsonSlices } from './slices.js';
 
 const BODY_LIMIT = 64 * 1024;
@@ -55,10 +54,17 @@ export async function buildApp({ gateway, version, log }: AppOptions): Promise<C
   });
   app.setNotFoundHandler((request, reply) => send(reply, noRoute(request.method, request.url)));
 
-  await describeApi(app, version);
-  addRoutes(app, gateway);
   const followers = new Followers(gateway, log);
-  addFollow(app, followers);
+  const addAll = (to: FastifyInstance) => {
+    addRoutes(to, gateway);
+    addFollow(to, followers);
+  };
+  addAll(app);
+  let described: Promise<object> | undefined;
+  app.get('/openapi.json', async () => {
+    described ??= import('./openapi.js').then(({ describeApi }) => describeApi(version, addAll));
+    return await described;
+  });
   await app.ready();
   return { app, followers };
 }

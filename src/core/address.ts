@@ -114,6 +114,23 @@ function networkAddress(target: Target): Address {
   return (slash < 0 ? target : target.slice(0, slash)) as Address;
 }
 
+/** The /64 of an IPv6 address: what `networkTarget` gives, from the text alone and so many times quicker. */
+export function network64(address: Address): Target {
+  const gap = address.indexOf('::');
+  const head = (gap < 0 ? address : address.slice(0, gap)).split(':', 4);
+  if (gap >= 0 && head.length < 4) {
+    const tail = address.slice(gap + 2).split(':');
+    if (head[0] === '') head.pop();
+    const zeros = 8 - head.length - (tail[0] === '' ? 0 : tail.length);
+    for (let i = 0; i < zeros && head.length < 4; i++) head.push('0');
+    for (let i = 0; head.length < 4; i++) head.push(tail[i] ?? '0');
+  }
+  let length = 4;
+  while (length > 0 && head[length - 1] === '0') length--;
+  // The host's half is the longest run of zeros, together with those before it.
+  return `${head.slice(0, length).join(':')}::/64` as Target;
+}
+
 /** The address as a number, most significant bit first. */
 export function addressBits(address: Address): bigint {
   let bits = 0n;

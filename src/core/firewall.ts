@@ -96,9 +96,9 @@ export interface ElementChange {
 export interface GuardState {
   /**
    * `absent`: no table. `opened`: somebody gave the panic command. `foreign`: a table of ours that is not as it was
-   * loaded, or of another layout. `intact`: as it was loaded.
+   * loaded, or of another layout. `intact`: as it was loaded. `none`: there is no packet filter, nothing is ever closed.
    */
-  readonly table: 'absent' | 'opened' | 'foreign' | 'intact';
+  readonly table: 'absent' | 'opened' | 'foreign' | 'intact' | 'none';
   /** Null where no rule of ours is consulted. */
   readonly arming: Arming | null;
 }

@@ -3,6 +3,8 @@ import { SallyportError } from './errors.js';
 
 export type Protocol = 'tcp' | 'udp';
 
+export const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp'];
+
 /** A transport port, 1 to 65535. */
 export type Port = Brand<number, 'Port'>;
 

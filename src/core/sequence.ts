@@ -1,5 +1,5 @@
 import { SallyportError } from './errors.js';
-import { formatPortSpan, inSpan, type Port, type PortSpan, type Protocol, toPort } from './ports.js';
+import { formatPortSpan, inSpan, type Port, type PortSpan, PROTOCOLS, type Protocol, toPort } from './ports.js';
 
 /** One packet of a sequence: a protocol and a port of the pool. */
 export interface Knock {
@@ -44,13 +44,16 @@ export function sameKnock(a: Knock, b: Knock): boolean {
   return a.protocol === b.protocol && a.port === b.port;
 }
 
+/** The sequences that a new one must not clash with: themselves, or where they are many something that knows them. */
+export type OtherSequences = Iterable<Sequence> | { clashes(sequence: Sequence): boolean };
+
 /**
  * Holds a sequence to the rules of the game: 2 to 8 knocks, all from the pool, all ports different and no two adjacent
  * (else a sweep walks through it; the ends of the pool count as adjacent, for a sweep may begin anew), and neither a prefix
  * of another's nor another's a prefix of it (else the shorter one opens first).
  * @throws SP_SEQUENCE_INVALID
  */
-export function checkSequence(sequence: Sequence, pool: PortSpan, others: Iterable<Sequence>): void {
+export function checkSequence(sequence: Sequence, pool: PortSpan, others: OtherSequences): void {
   if (sequence.length < SHORTEST_SEQUENCE || sequence.length > LONGEST_SEQUENCE) {
     throw invalid(`it has ${sequence.length} ports`);
   }
@@ -58,34 +61,55 @@ export function checkSequence(sequence: Sequence, pool: PortSpan, others: Iterab
     throw invalid(`a port lies outside the pool ${formatPortSpan(pool)}`);
   if (hasClosePorts(sequence, pool))
     throw invalid('two of its ports are the same, neighbours, or the ends of the pool');
-  for (const other of others) {
-    if (isPrefix(sequence, other) || isPrefix(other, sequence)) throw invalid("it begins like another user's");
-  }
+  if (clashes(sequence, others)) throw invalid("it begins like another user's");
 }
 
 /**
- * Draws a sequence that keeps the rules, each knock TCP or UDP by chance.
+ * Draws a sequence that keeps the rules, each knock of one of the protocols by chance.
  * @throws SP_SEQUENCE_INVALID where the pool is too small to hold one more
  */
-export function drawSequence(random: RandomInt, length: number, pool: PortSpan, others: readonly Sequence[]): Sequence {
+export function drawSequence(
+  random: RandomInt,
+  length: number,
+  pool: PortSpan,
+  others: OtherSequences,
+  protocols: readonly Protocol[] = PROTOCOLS,
+): Sequence {
   const size = pool.last - pool.first + 1;
   for (let attempt = 0; attempt < 1000; attempt++) {
     const sequence = Array.from({ length }, (): Knock => {
       const port = toPort(pool.first + random(size));
-      return { protocol: random(2) === 0 ? 'tcp' : 'udp', port };
+      return { protocol: protocols[random(protocols.length)] ?? 'udp', port };
     });
     if (hasClosePorts(sequence, pool)) continue;
-    if (others.some((other) => isPrefix(sequence, other) || isPrefix(other, sequence))) continue;
+    if (clashes(sequence, others)) continue;
     checkSequence(sequence, pool, []);
     return sequence;
   }
   throw invalid(`the pool ${formatPortSpan(pool)} has no room for another; widen knock.pool`);
 }
 
+/** @throws SP_SEQUENCE_INVALID where a knock is of a protocol that nobody listens to */
+export function checkHeard(sequence: Sequence, protocols: readonly Protocol[]): void {
+  if (isHeard(sequence, protocols)) return;
+  throw invalid(`only ${protocols.join(' and ')} knocks are heard here (knock.socket_protocols)`);
+}
+
+/** Whether all knocks are of these protocols. */
+export function isHeard(sequence: Sequence, protocols: readonly Protocol[]): boolean {
+  return sequence.every(({ protocol }) => protocols.includes(protocol));
+}
+
 function hasClosePorts(sequence: Sequence, pool: PortSpan): boolean {
   const ports = sequence.map(({ port }) => port as number).sort((a, b) => a - b);
   const isRound = ports.includes(pool.first) && ports.includes(pool.last);
   return isRound || ports.some((port, i) => i > 0 && port - (ports[i - 1] ?? 0) <= 1);
+}
+
+function clashes(sequence: Sequence, others: OtherSequences): boolean {
+  if ('clashes' in others) return others.clashes(sequence);
+  for (const other of others) if (isPrefix(sequence, other) || isPrefix(other, sequence)) return true;
+  return false;
 }
 
 function isPrefix(short: Sequence, long: Sequence): boolean {

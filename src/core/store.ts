@@ -1,6 +1,6 @@
 import type { Entry } from './entry.js';
 import type { EndReason, GrantId, GrantRecord } from './grants/grant.js';
-import type { JournalEvent } from './journal.js';
+import type { EventName, JournalEvent } from './journal.js';
 import type { Instant } from './time.js';
 import type { User } from './user.js';
 
@@ -35,6 +35,8 @@ export interface JournalQuery {
   readonly since?: Instant;
   /** Only events with a larger number. */
   readonly afterSeq?: number;
+  /** Only events of this name. */
+  readonly event?: EventName;
   /** At most so many, the newest where there are more. */
   readonly limit: number;
 }

@@ -3,6 +3,7 @@ import type { Arming, GuardContents, GuardLayout, RangeContents, SetElement, Set
 import { type State, type StepKey, splitStepKey } from '../core/knock/automaton.js';
 import { between, type Clock, type Duration, formatDuration, type Monotonic, millis } from '../core/time.js';
 import { ACTIVE_MAP, entrySet, FAMILIES, grantSet, rangeSet, STEP_MAP, TABLE } from './names.js';
+import { toKernelStep } from './repeats.js';
 import { setScopes } from './ruleset.js';
 
 /*
@@ -14,7 +15,7 @@ const PIECE = 2000;
 
 /** All contents, in pieces that are cheap to make one by one. */
 export function* renderContents(layout: GuardLayout, contents: GuardContents, clock: Clock): Generator<string> {
-  yield* addElements(STEP_MAP, map(contents.steps, renderStep));
+  if (layout.knocks === 'kernel') yield* addElements(STEP_MAP, map(contents.steps, renderStep));
   yield* renderElements(layout, contents.elements, clock);
   yield* renderRanges(layout, contents.ranges, clock);
 }
@@ -62,7 +63,7 @@ export function renderArming(arming: Arming): string {
 }
 
 export function renderStep([key, to]: readonly [StepKey, State]): string {
-  return `${renderStepKey(key)} : ${to}`;
+  return `${renderStepKey(key)} : ${toKernelStep(key, to)}`;
 }
 
 export function renderStepKey(key: StepKey): string {

@@ -1,5 +1,7 @@
+import type { Target } from '../core/address.js';
 import type { Completion, ElementChange, ElementPlace, KernelElement, SetElement, SetScope } from '../core/firewall.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
+import type { IgnoredSource } from '../core/knock/strikes.js';
 
 /**
  * Access to the elements of our sets. Two ways do the same: over netlink (netlink-elements.ts), and through the nft
@@ -17,4 +19,8 @@ export interface Elements {
   findElements(places: Iterable<ElementPlace>): Promise<KernelElement[]>;
   readSteps(): Promise<Steps>;
   readMailbox(): Promise<Completion[]>;
+  /** Empty where the table has no sets for it. */
+  readIgnored(): Promise<IgnoredSource[]>;
+  /** Ends the ignoring of these, and forgets their wrong packets; passes over those for which there is neither. */
+  forgive(sources: readonly Target[]): Promise<void>;
 }

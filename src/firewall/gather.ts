@@ -17,7 +17,7 @@ export class Gatherer {
   readonly #serialize: Serialize;
   readonly #write: (change: ElementChange) => Promise<void>;
   #pending = new Map<string, Pending>();
-  /** Each once: what is deleted twice in one transaction fails it. */
+  /** Once each: a knock that rang twice, on two processors at once, can be taken out of the mailbox only once. */
   #answered = new Map<string, Completion>();
   #turn: Promise<void> | undefined;
 

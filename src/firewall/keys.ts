@@ -10,12 +10,13 @@ import {
 import { knockProtocol, type State, type StepKey, splitStepKey, stepKey } from '../core/knock/automaton.js';
 import { PROTOCOL_NUMBER, toPort } from '../core/ports.js';
 import { renderHashTarget } from './contents.js';
+import { fromKernelStep } from './repeats.js';
 
 /*
  * Keys and data of set elements as the kernel keeps them: the fields of a concatenation each padded to four bytes, addresses
  * and ports in network byte order, marks in the byte order of the host (nft's types `mark`, `inet_proto`, `inet_service`).
  *
- *   step:     from (4, host) | protocol (1 + 3) | port (2 + 2)   ->   to (4, host)
+ *   step:     from (4, host) | protocol (1 + 3) | port (2 + 2)   ->   to (4, host), or REPEAT (repeats.ts)
  *   done_4:   address (4) | state (4, host)
  *   grant_4:  address (4)
  */
@@ -56,7 +57,8 @@ export function stepFromBytes(key: Uint8Array, data: Uint8Array | undefined): [S
   if (protocol === undefined || port === 0) return undefined;
   const from = view.getUint32(0, isLittleEndian) as State;
   const to = new DataView(data.buffer, data.byteOffset, 4).getUint32(0, isLittleEndian) as State;
-  return [stepKey(from, { protocol, port: toPort(port) }), to];
+  const step = stepKey(from, { protocol, port: toPort(port) });
+  return [step, fromKernelStep(step, to)];
 }
 
 export function completionKey(source: Target, state: State): Uint8Array {

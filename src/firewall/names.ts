@@ -23,6 +23,10 @@ export const entrySet = (scope: ServiceName, family: Family): string => `entry_$
 export const stateMap = (family: Family): string => `state_${family}`;
 /** The mailbox: completed sequences that the daemon has not taken out yet. */
 export const doneSet = (family: Family): string => `done_${family}`;
+/** How many wrong packets each source has sent lately; a /64 in IPv6. */
+export const strikeSet = (family: Family): string => `strikes_${family}`;
+/** The sources whose knocks are ignored; a /64 in IPv6. */
+export const ignoredSet = (family: Family): string => `ignored_${family}`;
 /** The automaton. */
 export const STEP_MAP = 'step';
 /** Which rules hold: an element for each family that leads to the guard, perhaps with a timeout. */

@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers/promises';
-import { type Family, familyOf } from '../core/address.js';
+import { setImmediate as breathe } from 'node:timers/promises';
+import { type Family, familyOf, type Target } from '../core/address.js';
 import type {
   Completion,
   ElementChange,
@@ -10,6 +10,7 @@ import type {
   SetScope,
 } from '../core/firewall.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
+import type { IgnoredSource } from '../core/knock/strikes.js';
 import { Pace } from '../core/pace.js';
 import { after, type Clock, millis } from '../core/time.js';
 import type { SetElement as NetlinkElement } from '../netlink/elements.js';
@@ -25,7 +26,8 @@ import {
   stepKeyBytes,
   targetKey,
 } from './keys.js';
-import { doneSet, FAMILIES, grantSet, STEP_MAP } from './names.js';
+import { doneSet, FAMILIES, grantSet, ignoredSet, STEP_MAP, strikeSet } from './names.js';
+import { toKernelStep } from './repeats.js';
 import { setScopes } from './ruleset.js';
 
 /** No such file or directory: there is no such set (errno-base.h). */
@@ -39,15 +41,20 @@ const MOST_PASSES = 5;
 /** Long enough not to end inside the transaction that takes the element away again. */
 const SHORT = millis(1000);
 
+/** For so many steps at most does reading or writing the automaton hold the event loop: a few milliseconds. */
+const STEPS_AT_ONCE = 5000;
+
 /** Elements over netlink: 15 µs of kernel time a grant. */
 export class NetlinkElements implements Elements {
   readonly #link: NftablesLink;
+  readonly #scopes: ReadonlySet<SetScope>;
   readonly #layout: GuardLayout;
   readonly #clock: Clock;
 
   constructor(options: { link: NftablesLink; layout: GuardLayout; clock: Clock }) {
     this.#link = options.link;
     this.#layout = options.layout;
+    this.#scopes = new Set(setScopes(options.layout).all);
     this.#clock = options.clock;
   }
 
@@ -56,7 +63,7 @@ export class NetlinkElements implements Elements {
    * keeps the old comment, and on kernels before 6.12 the old timeout.
    */
   async change({ present, absent, answered }: ElementChange): Promise<void> {
-    const known = new Set<SetScope>(setScopes(this.#layout).all);
+    const known = this.#scopes;
     const written = new Map<string, NetlinkElement[]>();
     const gone = new Map<string, NetlinkElement[]>();
     for (const { scope, target, until, comment } of present) {
@@ -83,7 +90,7 @@ export class NetlinkElements implements Elements {
 
   async fill(elements: Iterable<SetElement>): Promise<void> {
     const known = new Set<SetScope>(setScopes(this.#layout).all);
-    const pace = new Pace(() => this.#clock.monotonic(), setImmediate);
+    const pace = new Pace(() => this.#clock.monotonic(), breathe);
     const written: Promise<void>[] = [];
     let bySet = new Map<string, NetlinkElement[]>();
     let count = 0;
@@ -113,10 +120,12 @@ export class NetlinkElements implements Elements {
     if (removed.length > 0) {
       operations.push({ op: 'delete', set: STEP_MAP, elements: removed.map((key) => ({ key: stepKeyBytes(key) })) });
     }
-    if (added.length > 0) {
-      const elements = added.map(([key, to]) => ({ key: stepKeyBytes(key), data: stateBytes(to) }));
-      operations.push({ op: 'add', set: STEP_MAP, elements });
+    const elements: NetlinkElement[] = [];
+    for (const [key, to] of added) {
+      elements.push({ key: stepKeyBytes(key), data: stateBytes(toKernelStep(key, to)) });
+      if (elements.length % STEPS_AT_ONCE === 0) await breathe();
     }
+    if (elements.length > 0) operations.push({ op: 'add', set: STEP_MAP, elements });
     if (operations.length > 0) await this.#link.transact(operations);
   }
 
@@ -156,7 +165,7 @@ export class NetlinkElements implements Elements {
 
   async findElements(places: Iterable<ElementPlace>): Promise<KernelElement[]> {
     const bySet = new Map<string, { scope: SetScope; keys: Uint8Array[] }>();
-    const pace = new Pace(() => this.#clock.monotonic(), setImmediate);
+    const pace = new Pace(() => this.#clock.monotonic(), breathe);
     for (const { scope, target } of places) {
       const set = grantSet(scope, familyOf(target));
       const wanted = bySet.get(set) ?? { scope, keys: [] };
@@ -180,9 +189,24 @@ export class NetlinkElements implements Elements {
     }
   }
 
+  /** A table of another layout may lack a set that ours has. */
+  async #dumpIfThere(set: string): Promise<NetlinkElement[]> {
+    try {
+      return await this.#link.dump(set);
+    } catch (error) {
+      if (error instanceof NetlinkError && error.errno === ENOENT) return [];
+      throw error;
+    }
+  }
+
   async readSteps(): Promise<Steps> {
-    const elements = await this.#link.dump(STEP_MAP);
-    return new Map(elements.flatMap(({ key, data }) => [stepFromBytes(key, data) ?? []].filter(isStep)));
+    const steps = new Map<StepKey, State>();
+    for (const [index, { key, data }] of (await this.#link.dump(STEP_MAP)).entries()) {
+      const step = stepFromBytes(key, data);
+      if (step !== undefined) steps.set(...step);
+      if (index % STEPS_AT_ONCE === STEPS_AT_ONCE - 1) await breathe();
+    }
+    return steps;
   }
 
   async readMailbox(): Promise<Completion[]> {
@@ -195,6 +219,44 @@ export class NetlinkElements implements Elements {
     }
     return found;
   }
+
+  async readIgnored(): Promise<IgnoredSource[]> {
+    const found: IgnoredSource[] = [];
+    for (const family of FAMILIES) {
+      for (const { key, remaining } of await this.#dumpIfThere(ignoredSet(family))) {
+        const target = keyTarget(key, 64);
+        if (target !== undefined && remaining !== undefined) found.push({ target, remaining });
+      }
+    }
+    return found;
+  }
+
+  /*
+   * A delete alone here: an add fails where the set is full, and a count made by hand would have no limit in it, so that
+   * a packet in between crosses the line.
+   */
+  async forgive(sources: readonly Target[]): Promise<void> {
+    for (const family of FAMILIES) {
+      const keys = sources
+        .filter((source) => familyOf(source) === family)
+        .map((source) => ({ key: targetKey(source) }));
+      for (const set of [ignoredSet(family), strikeSet(family)]) {
+        if (keys.length > 1 && (await this.#deleteIfThere(set, keys))) continue;
+        for (const key of keys) await this.#deleteIfThere(set, [key]);
+      }
+    }
+  }
+
+  /** All of them or, where one is not there, none. */
+  async #deleteIfThere(set: string, elements: readonly NetlinkElement[]): Promise<boolean> {
+    try {
+      await this.#link.transact([{ op: 'delete', set, elements }]);
+      return true;
+    } catch (error) {
+      if (error instanceof NetlinkError && error.errno === ENOENT) return false;
+      throw error;
+    }
+  }
 }
 
 function addThenDelete(set: string, elements: readonly NetlinkElement[]): Operation[] {
@@ -202,10 +264,6 @@ function addThenDelete(set: string, elements: readonly NetlinkElement[]): Operat
     { op: 'add', set, elements },
     { op: 'delete', set, elements: elements.map(({ key }) => ({ key })) },
   ];
-}
-
-function isStep(step: readonly unknown[]): step is [StepKey, State] {
-  return step.length === 2;
 }
 
 function push(map: Map<string, NetlinkElement[]>, key: string, element: NetlinkElement): void {

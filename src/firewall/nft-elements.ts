@@ -1,4 +1,4 @@
-import { familyOf, networkTarget, parseAddress } from '../core/address.js';
+import { familyOf, networkTarget, parseAddress, type Target } from '../core/address.js';
 import type {
   Completion,
   ElementChange,
@@ -10,12 +10,14 @@ import type {
 } from '../core/firewall.js';
 import { ElementIndex } from '../core/grants/element-index.js';
 import { type State, type StepKey, type Steps, stepKey } from '../core/knock/automaton.js';
+import type { IgnoredSource } from '../core/knock/strikes.js';
 import { PROTOCOL_NUMBER, toPort } from '../core/ports.js';
 import { after, type Clock, seconds } from '../core/time.js';
 import { addElements, renderElement, renderElements, renderHashTarget, renderStep, renderStepKey } from './contents.js';
 import type { Elements } from './elements.js';
-import { doneSet, FAMILIES, grantSet, STEP_MAP, TABLE } from './names.js';
+import { doneSet, FAMILIES, grantSet, ignoredSet, STEP_MAP, strikeSet, TABLE } from './names.js';
 import { nftList, nftLoad, type OnStarted } from './nft-program.js';
+import { fromKernelStep } from './repeats.js';
 import { setScopes } from './ruleset.js';
 
 /**
@@ -91,7 +93,8 @@ export class NftElements implements Elements {
       const [from, protocol, port] = concat(value);
       const isUdp = protocol === 'udp' || protocol === PROTOCOL_NUMBER.udp;
       const knock = { protocol: isUdp ? 'udp' : 'tcp', port: toPort(Number(port)) } as const;
-      steps.set(stepKey(Number(from) as State, knock), Number(data) as State);
+      const key = stepKey(Number(from) as State, knock);
+      steps.set(key, fromKernelStep(key, Number(data) as State));
     }
     return steps;
   }
@@ -105,6 +108,39 @@ export class NftElements implements Elements {
       }
     }
     return found;
+  }
+
+  async readIgnored(): Promise<IgnoredSource[]> {
+    const found: IgnoredSource[] = [];
+    for (const family of FAMILIES) {
+      for (const { value, expires = 0 } of await readSet('set', ignoredSet(family))) {
+        const target = networkTarget(parseAddress(String(value)), family === 6 ? 64 : 32);
+        found.push({ target, remaining: seconds(Math.max(expires, 0.001)) });
+      }
+    }
+    return found;
+  }
+
+  /** What is there is deleted; it may be gone by the time that nft comes to it, hence more than one try. */
+  async forgive(sources: readonly Target[]): Promise<void> {
+    for (let tries = 3; ; tries--) {
+      const lines: string[] = [];
+      for (const family of FAMILIES) {
+        const wanted = new Set(sources.filter((one) => familyOf(one) === family).map(renderHashTarget));
+        if (wanted.size === 0) continue;
+        for (const set of [ignoredSet(family), strikeSet(family)]) {
+          const keys = (await readSet('set', set)).map(({ value }) => String(value)).filter((key) => wanted.has(key));
+          if (keys.length > 0) lines.push(`delete element inet ${TABLE} ${set} { ${keys.join(', ')} }\n`);
+        }
+      }
+      if (lines.length === 0) return;
+      try {
+        await nftLoad(lines, this.#onStarted);
+        return;
+      } catch (error) {
+        if (tries <= 1) throw error;
+      }
+    }
   }
 }
 

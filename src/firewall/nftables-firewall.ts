@@ -1,3 +1,4 @@
+import type { Target } from '../core/address.js';
 import type {
   Arming,
   Completion,
@@ -146,10 +147,12 @@ export class NftablesFirewall implements Firewall {
   }
 
   async readIgnored(): Promise<readonly IgnoredSource[]> {
-    return [];
+    return this.#layout.strikes === null ? [] : await this.#elements.readIgnored();
   }
 
-  async forgive(): Promise<void> {}
+  async forgive(sources: readonly Target[]): Promise<void> {
+    if (this.#layout.strikes !== null) await this.#serialize(() => this.#elements.forgive(sources));
+  }
 
   readMailbox(): Promise<readonly Completion[]> {
     return this.#elements.readMailbox();

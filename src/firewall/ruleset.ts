@@ -1,11 +1,24 @@
 import type { Family } from '../core/address.js';
 import type { GuardLayout, SetScope } from '../core/firewall.js';
 import { FINAL_BIT } from '../core/knock/automaton.js';
+import type { StrikeLimit } from '../core/knock/strikes.js';
 import { type PortClass, portClasses } from '../core/port-classes.js';
 import { formatPortSpan } from '../core/ports.js';
 import { ALL, type ServiceName } from '../core/service.js';
 import { formatDuration, seconds } from '../core/time.js';
-import { ACTIVE_MAP, doneSet, entrySet, FAMILIES, grantSet, rangeSet, STEP_MAP, stateMap } from './names.js';
+import {
+  ACTIVE_MAP,
+  doneSet,
+  entrySet,
+  FAMILIES,
+  grantSet,
+  ignoredSet,
+  rangeSet,
+  STEP_MAP,
+  stateMap,
+  strikeSet,
+} from './names.js';
+import { REPEAT } from './repeats.js';
 
 /*
  * How a packet goes:
@@ -15,7 +28,8 @@ import { ACTIVE_MAP, doneSet, entrySet, FAMILIES, grantSet, rangeSet, STEP_MAP, 
  *                                   v
  *                        active { ipv4, ipv6 : goto guard }     no element: nothing of ours holds
  *                                   v
- *      guard:  to the pool?     -> pool: the automaton, always dropped
+ *      guard:  to the pool?     -> pool: a source that is ignored? drop; the automaton, always dropped (or accept, where sockets
+ *                                  take the knocks)
  *              trusted interface -> accept
  *              a guarded port?  -> its class: in a set? accept; held? drop; a reply? accept; else drop
  *              anything else    -> accept (it goes on to everybody else's rules)
@@ -25,6 +39,14 @@ import { ACTIVE_MAP, doneSet, entrySet, FAMILIES, grantSet, rangeSet, STEP_MAP, 
 const STATE_SIZE = 1_200_000;
 const DONE_SIZE = 262_144;
 const DONE_TIMEOUT = seconds(30);
+/**
+ * The sources that wrong packets are counted of (some 200 bytes each), and those that are ignored, which the daemon must be
+ * able to read while others wait; where they are full, nobody new is.
+ */
+const STRIKES_SIZE = 131_072;
+const IGNORED_SIZE = 16_384;
+/** A flood of spoofed sources crosses the line often: the daemon is told of so many, and finds the others in the set. */
+const STRUCK_RATE = 'limit rate 5/second burst 50 packets';
 /** IP and transport headers and a short payload of the completing packet. */
 const SNAPLEN = 128;
 
@@ -39,9 +61,8 @@ export function setScopes(layout: GuardLayout): { services: ServiceName[]; all: 
  * same layout always gives the same text.
  */
 export function renderGuard(layout: GuardLayout): string {
-  return [...renderSets(layout), ...renderAutomaton(layout), ...renderClasses(layout), ...renderHooks(layout)].join(
-    '\n',
-  );
+  const automaton = layout.knocks === 'kernel' ? renderAutomaton(layout) : [];
+  return [...renderSets(layout), ...automaton, ...renderClasses(layout), ...renderHooks(layout)].join('\n');
 }
 
 const ADDRESS_TYPE = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
@@ -66,8 +87,11 @@ function renderSets(layout: GuardLayout): string[] {
 
 function renderAutomaton(layout: GuardLayout): string[] {
   const window = formatDuration(layout.window);
+  const log = `log group ${layout.nflogGroup} snaplen ${SNAPLEN} queue-threshold 1`;
   const lookUp = `meta mark set meta mark . meta l4proto . th dport map @${STEP_MAP}`;
   const lines = [`  map ${STEP_MAP} { typeof meta mark . meta l4proto . th dport : meta mark; }`];
+  // Crossing the line is told by a mark of START.
+  if (layout.strikes !== null) lines.push('  chain struck {', `    ${STRUCK_RATE} ${log}`, '    drop', '  }');
   for (const family of FAMILIES) {
     const source = SOURCE[family];
     const [state, done] = [stateMap(family), doneSet(family)];
@@ -78,23 +102,32 @@ function renderAutomaton(layout: GuardLayout): string[] {
       `  chain complete_${family} {`,
       `    delete @${state} { ${source} : meta mark }`,
       `    update @${done} { ${source} . meta mark }`,
-      `    log group ${layout.nflogGroup} snaplen ${SNAPLEN} queue-threshold 1`,
+      `    ${log}`,
+      '    drop',
+      '  }',
+      // It has its state, and gets its time anew.
+      `  chain repeat_${family} {`,
+      `    update @${state} { ${source} : meta mark }`,
       '    drop',
       '  }',
       // An update would refresh the timeout but keep the old state, hence delete and add.
       `  chain advance_${family} {`,
       `    meta mark & ${hex(FINAL_BIT)} != 0 goto complete_${family}`,
+      `    meta mark ${REPEAT} goto repeat_${family}`,
       `    delete @${state} { ${source} : meta mark }`,
       `    add @${state} { ${source} : meta mark }`,
       '    drop',
       '  }',
+      ...renderStrikes(layout.strikes, family),
       // The expected next knock or a repeat advances; anything else resets, and may be the first of a sequence.
       `  chain pool_${family} {`,
+      ...(layout.strikes === null ? [] : [`    ${STRIKE_KEY[family]} @${ignoredSet(family)} drop`]),
       '    meta mark set 0',
       `    meta mark set ${source} map @${state}`,
       `    ${lookUp} goto advance_${family}`,
       `    delete @${state} { ${source} : meta mark }`,
       '    meta mark set 0',
+      ...(layout.strikes === null ? [] : [countStrike(layout.strikes, family)]),
       `    ${lookUp} goto advance_${family}`,
       '    drop',
       '  }',
@@ -108,6 +141,36 @@ function renderAutomaton(layout: GuardLayout): string[] {
     '  }',
   );
   return lines;
+}
+
+/** What wrong packets are counted by, and what is ignored. */
+const STRIKE_KEY = { 4: 'ip saddr', 6: 'ip6 saddr & ffff:ffff:ffff:ffff::' } as const;
+
+/** The sets, and the chain of the packet that crosses the line. Where nobody more can be ignored, it comes back from there. */
+function renderStrikes(strikes: StrikeLimit | null, family: Family): string[] {
+  if (strikes === null) return [];
+  const [type, key] = [ADDRESS_TYPE[family], STRIKE_KEY[family]];
+  const [counts, ignored] = [strikeSet(family), ignoredSet(family)];
+  return [
+    `  set ${counts} { type ${type}; flags dynamic,timeout; timeout ${formatDuration(strikes.per)}; size ${STRIKES_SIZE}; }`,
+    `  set ${ignored} { type ${type}; flags dynamic,timeout; timeout ${formatDuration(strikes.ignoreFor)}; size ${IGNORED_SIZE}; }`,
+    `  chain ignore_${family} {`,
+    `    delete @${counts} { ${key} }`,
+    '    goto struck',
+    '  }',
+    `  chain struck_${family} {`,
+    `    add @${ignored} { ${key} } goto ignore_${family}`,
+    '  }',
+  ];
+}
+
+/**
+ * Counts a wrong packet. `add` leaves the timeout of what is there alone, so that the window begins with the first. The
+ * limit is used as a counter: so many packets less one pass below it, and in the life of an element none are added to them.
+ */
+function countStrike({ wrong }: StrikeLimit, family: Family): string {
+  const counter = `limit rate over 1/day burst ${wrong - 1} packets`;
+  return `    add @${strikeSet(family)} { ${STRIKE_KEY[family]} ${counter} } jump struck_${family}`;
 }
 
 function renderClasses(layout: GuardLayout): string[] {
@@ -140,7 +203,7 @@ function renderHooks(layout: GuardLayout): string[] {
   const trusted = layout.trustedInterfaces.map((name) => `"${name}"`).join(', ');
   return [
     '  chain guard {',
-    `    meta l4proto { tcp, udp } th dport ${formatPortSpan(layout.pool)} goto pool`,
+    `    meta l4proto { tcp, udp } th dport ${formatPortSpan(layout.pool)} ${layout.knocks === 'kernel' ? 'goto pool' : 'accept'}`,
     ...(trusted === '' ? [] : [`    iifname { ${trusted} } accept`]),
     ...(verdicts.length === 0 ? [] : [`    meta l4proto . th dport vmap { ${verdicts.join(', ')} }`]),
     '  }',

@@ -54,7 +54,8 @@ export async function loadSavedGuard(directory: string): Promise<SavedGuard | un
   try {
     const saved = JSON.parse(await readFile(join(directory, FILE), 'utf8'));
     if (saved?.format !== FORMAT || typeof saved.listing !== 'string') return undefined;
-    return { listing: saved.listing, layout: { ...saved.layout, guarded: new Map(saved.layout.guarded) } };
+    const { guarded, knocks = 'kernel', strikes = null } = saved.layout;
+    return { listing: saved.listing, layout: { ...saved.layout, guarded: new Map(guarded), knocks, strikes } };
   } catch {
     return undefined;
   }

@@ -1,13 +1,6 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { Target } from '../core/address.js';
-import type {
-  ElementKind,
-  ElementPlace,
-  Firewall,
-  GuardContents,
-  KernelElement,
-  SetElement,
-  SetScope,
-} from '../core/firewall.js';
+import type { ElementKind, ElementPlace, Firewall, KernelElement, SetScope } from '../core/firewall.js';
 import {
   compareElements,
   comparing,
@@ -18,12 +11,16 @@ import {
   type Wanted,
 } from '../core/grants/drift.js';
 import { ElementIndex } from '../core/grants/element-index.js';
-import { diffSteps, type Steps } from '../core/knock/automaton.js';
-import { between, type Clock, type Duration, type Monotonic } from '../core/time.js';
+import type { State, StepKey, Steps, StepsChange } from '../core/knock/automaton.js';
+import { between, type Clock, type Duration } from '../core/time.js';
+import type { DesiredContents } from './desired-contents.js';
 import { newPace } from './pace.js';
 
 /** How many addresses are named in a sentence. */
 const NAMED = 5;
+
+/** For so many steps at most does comparing hold the event loop: a few milliseconds. */
+const STEPS_AT_ONCE = 5000;
 
 /** Takes in grants that only the kernel knows, so that they are not taken for something that was slipped in. */
 export interface Adoption {
@@ -39,13 +36,7 @@ const PIECE = 500;
 export interface ContentsRepairOptions {
   readonly firewall: Firewall;
   readonly clock: Clock;
-  readonly contents: () => GuardContents;
-  /** What should be in the hash sets, of grants or of what is held. */
-  readonly wanted: (which: ElementKind) => Iterable<Wanted>;
-  /** Until when there should be an element at a place; undefined where there should be none. */
-  readonly untilAt: (place: ElementPlace) => Monotonic | undefined;
-  /** The element that should be at a place, as things stand now. */
-  readonly elementAt: (place: ElementPlace) => SetElement | undefined;
+  readonly desired: DesiredContents;
   readonly steps: () => Steps;
 }
 
@@ -58,19 +49,15 @@ export interface ContentsRepairOptions {
 export class ContentsRepair {
   readonly #firewall: Firewall;
   readonly #clock: Clock;
-  readonly #contents: () => GuardContents;
-  readonly #wanted: ContentsRepairOptions['wanted'];
-  readonly #untilAt: ContentsRepairOptions['untilAt'];
-  readonly #elementAt: ContentsRepairOptions['elementAt'];
+  readonly #desired: DesiredContents;
   readonly #steps: () => Steps;
+  /** For each look under way, the steps that we have changed since it began. */
+  readonly #looks = new Set<Set<StepKey>>();
 
   constructor(options: ContentsRepairOptions) {
     this.#firewall = options.firewall;
     this.#clock = options.clock;
-    this.#contents = options.contents;
-    this.#wanted = options.wanted;
-    this.#untilAt = options.untilAt;
-    this.#elementAt = options.elementAt;
+    this.#desired = options.desired;
     this.#steps = options.steps;
   }
 
@@ -81,13 +68,12 @@ export class ContentsRepair {
 
   async #differs(): Promise<boolean> {
     for (const which of ['open', 'held'] as const) if ((await this.#suspects(which)).length > 0) return true;
-    const { removed, added } = diffSteps(await this.#firewall.readSteps(), this.#steps());
-    return removed.length + added.length > 0 || (await this.#rangesDiffer());
+    return (await this.#stepsDrift({ correct: false })) || (await this.#rangesDiffer());
   }
 
   async #rangesDiffer(): Promise<boolean> {
     const ranges = await this.#firewall.readRanges();
-    return rangesDiffer(this.#contents().ranges, ranges, this.#firewall.scopes, this.#clock);
+    return rangesDiffer(this.#desired.ranges(), ranges, this.#firewall.scopes, this.#clock);
   }
 
   /**
@@ -96,29 +82,70 @@ export class ContentsRepair {
    */
   async correct(isThorough = false): Promise<string[]> {
     const ranges = isThorough && (await this.#rangesDiffer()) ? ['the ranges were changed'] : [];
-    return [...(await this.correctOpen()), ...ranges, ...(await this.correctHeld())];
+    const open = await this.correctOpen();
+    return [...open, ...(await this.correctSteps()), ...ranges, ...(await this.correctHeld())];
   }
 
   /**
-   * Puts right who is let in, and by which sequences.
+   * Puts right who is let in.
    * @param seen what was read of the kernel a moment ago; used up
    */
   async correctOpen(seen?: ElementIndex<KernelElement>): Promise<string[]> {
     const { missing, wrong, extra } = await this.correctGrants(seen);
-    const steps = await this.#correctSteps();
-    await this.#firewall.setRanges(this.#contents().ranges);
-    return [
-      ...tell('deleted', missing),
-      ...tell('given another time', wrong),
-      ...tell('let in past us', extra),
-      ...steps,
-    ];
+    await this.#firewall.setRanges(this.#desired.ranges());
+    return [...tell('deleted', missing), ...tell('given another time', wrong), ...tell('let in past us', extra)];
+  }
+
+  /** Puts right which sequences open. */
+  async correctSteps(): Promise<string[]> {
+    return (await this.#stepsDrift({ correct: true })) ? ['the sequences were changed'] : [];
   }
 
   /** Puts right who is held. */
   async correctHeld(): Promise<string[]> {
     const { missing, wrong, extra } = await this.#correctElements('held', await this.#suspects('held'));
     return tell('changed among the held', [...missing, ...wrong, ...extra]);
+  }
+
+  /** The steps have changed, and it is being written: that is no drift. */
+  stepsChanged({ removed, added }: StepsChange): void {
+    for (const changed of this.#looks) {
+      for (const key of removed) changed.add(key);
+      for (const [key] of added) changed.add(key);
+    }
+  }
+
+  /**
+   * Whether the steps in the kernel differ from those that should be there; what we have changed ourselves meanwhile is left
+   * out. Puts it right if asked: queued in the turn of the comparison, so that no change of ours comes between.
+   */
+  async #stepsDrift({ correct }: { correct: boolean }): Promise<boolean> {
+    const changed = new Set<StepKey>();
+    this.#looks.add(changed);
+    try {
+      // In its turn: what was changed before is in the kernel then.
+      await this.#firewall.changeSteps([], []);
+      const found = await this.#firewall.readSteps();
+      const wanted = this.#steps();
+      const stale: StepKey[] = [];
+      const missing: [StepKey, State][] = [];
+      let compared = 0;
+      for (const [key, to] of found) {
+        if (wanted.get(key) !== to) stale.push(key);
+        if (++compared % STEPS_AT_ONCE === 0) await breathe();
+      }
+      for (const [key, to] of wanted) {
+        if (found.get(key) !== to) missing.push([key, to]);
+        if (++compared % STEPS_AT_ONCE === 0) await breathe();
+      }
+      const removed = stale.filter((key) => !changed.has(key));
+      const added = missing.filter(([key]) => !changed.has(key));
+      if (removed.length + added.length === 0) return false;
+      if (correct) await this.#firewall.changeSteps(removed, added);
+      return true;
+    } finally {
+      this.#looks.delete(changed);
+    }
   }
 
   /**
@@ -129,13 +156,6 @@ export class ContentsRepair {
   async correctGrants(seen?: ElementIndex<KernelElement>, adoption?: Adoption): Promise<Drift> {
     const suspects = seen === undefined ? await this.#suspects('open') : await this.#suspectsAmong(seen);
     return await this.#correctElements('open', suspects, adoption);
-  }
-
-  async #correctSteps(): Promise<string[]> {
-    const { removed, added } = diffSteps(await this.#firewall.readSteps(), this.#steps());
-    if (removed.length + added.length === 0) return [];
-    await this.#firewall.changeSteps(removed, added);
-    return ['the sequences were changed'];
   }
 
   async #correctElements(which: ElementKind, places: readonly ElementPlace[], adoption?: Adoption): Promise<Drift> {
@@ -167,9 +187,9 @@ export class ContentsRepair {
     adoption: Adoption | undefined,
   ): Drift {
     const elements = places.flatMap(({ scope, target }) => kernel.get(scope, target) ?? []);
-    const isUnknown = (element: KernelElement) => this.#elementAt(element) === undefined;
+    const isUnknown = (element: KernelElement) => this.#desired.elementAt(element) === undefined;
     adoption?.take(elements.filter(isUnknown));
-    const desired = places.flatMap((place) => this.#elementAt(place) ?? []);
+    const desired = places.flatMap((place) => this.#desired.elementAt(place) ?? []);
     return compareElements(desired, elements, this.#clock, toleranceOf(which));
   }
 
@@ -201,7 +221,7 @@ export class ContentsRepair {
 
   #isRight({ scope, target, until }: KernelElement, which: ElementKind): boolean {
     if (until === null) return false;
-    const wanted = this.#untilAt({ scope, target });
+    const wanted = this.#desired.untilAt({ scope, target });
     if (wanted === undefined) return between(this.#clock.monotonic(), until) <= TOLERANCE;
     return Math.abs(between(wanted, until)) <= toleranceOf(which);
   }
@@ -219,7 +239,7 @@ export class ContentsRepair {
   }
 
   *#guarded(which: ElementKind): Generator<Wanted> {
-    for (const element of this.#wanted(which)) if (this.#firewall.scopes.has(element.scope)) yield element;
+    for (const element of this.#desired.wanted(which)) if (this.#firewall.scopes.has(element.scope)) yield element;
   }
 }
 

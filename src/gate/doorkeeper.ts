@@ -1,23 +1,15 @@
 import { type Address, familyOf, networkTarget, neverAllowed, type Target } from '../core/address.js';
-import type { Entry } from '../core/entry.js';
 import { SallyportError } from '../core/errors.js';
-import type {
-  ElementChange,
-  ElementKind,
-  ElementPlace,
-  RangeContents,
-  SetElement,
-  SetScope,
-} from '../core/firewall.js';
-import type { Wanted } from '../core/grants/drift.js';
-import { elementsOf, isHashTarget, rangesOf } from '../core/grants/elements.js';
-import type { EndReason, Grant, GrantRecord } from '../core/grants/grant.js';
+import type { ElementChange, RangeContents, SetElement, SetScope } from '../core/firewall.js';
+import { elementsOf, isHashTarget } from '../core/grants/elements.js';
+import type { EndReason, Grant } from '../core/grants/grant.js';
 import type { HeldTargets } from '../core/grants/held.js';
 import type { GrantLedger, Opened, OpenRequest } from '../core/grants/ledger.js';
-import type { JournalEvent } from '../core/journal.js';
 import type { CompletedKnock } from '../core/knock/source.js';
 import type { Change } from '../core/store.js';
-import { type Clock, type Duration, formatDuration, type Monotonic, minutes, wallTime } from '../core/time.js';
+import { type Clock, type Duration, type Monotonic, minutes } from '../core/time.js';
+import type { DesiredContents } from './desired-contents.js';
+import { GrantRecords } from './grant-records.js';
 import type { Log } from './log.js';
 import type { People } from './people.js';
 import type { Recorder } from './recorder.js';
@@ -45,8 +37,9 @@ export interface DoorkeeperOptions {
   readonly log: Log;
   readonly defaultTtl: Duration;
   readonly ipv6Prefix: 64 | 128;
-  /** Entries of the store and of the configuration. */
-  readonly entries: () => Iterable<Entry>;
+  readonly desired: DesiredContents;
+  /** Listens again to knocks that overlap with a target; never rejects. */
+  readonly clearStrikes: (target: Target) => Promise<void>;
   readonly ownAddresses: () => ReadonlySet<Address>;
 }
 
@@ -56,11 +49,13 @@ export interface DoorkeeperOptions {
  */
 export class Doorkeeper {
   readonly #o: DoorkeeperOptions;
+  readonly #records: GrantRecords;
   #prunedAt: Monotonic | undefined;
   #expiryTimer: NodeJS.Timeout | undefined;
 
   constructor(options: DoorkeeperOptions) {
     this.#o = options;
+    this.#records = new GrantRecords(options);
   }
 
   start(): void {
@@ -86,13 +81,16 @@ export class Doorkeeper {
   /** Answers completed knocks: one transaction for all of them. */
   async knocks(knocks: readonly CompletedKnock[]): Promise<void> {
     const opened: Opened[] = [];
+    const early = knocks.flatMap(({ source, early }) =>
+      early === null ? [] : [{ target: this.widen(source), services: early.services }],
+    );
     for (const knock of knocks) {
       const user = this.#o.people.ofSequence(knock.sequenceId);
       if (user === undefined) continue;
       const reason = this.refusal(knock.source);
       if (reason !== undefined) {
         this.#o.log.warn({ user: user.name, address: knock.source }, `knock refused: ${reason}`);
-        this.#tell({
+        this.#records.tell({
           event: 'attempt.refused',
           user: user.name,
           address: knock.source,
@@ -108,15 +106,17 @@ export class Doorkeeper {
         ttl: user.ttl ?? this.#o.defaultTtl,
         method: 'knock',
         note: null,
+        ...(knock.early === null ? {} : { id: knock.early.id }),
       };
       opened.push(this.#o.ledger.open(request));
     }
     const answered = knocks.flatMap(({ completion }) => (completion === null ? [] : [completion]));
-    if (await this.#carryOut(opened, answered)) this.#o.door.proven();
+    if (await this.#carryOut(opened, answered, early)) this.#o.door.proven();
   }
 
   /**
-   * Opens for an operator. Resolves when it is open and on the disk.
+   * Opens for an operator, or whoever else does not come by a knock: strikes are cleared along with it. Resolves when it
+   * is open and on the disk.
    * @throws SP_FIREWALL_FAILED; a record that cannot be written yet is no error: it is kept and tried again
    */
   async open(request: OpenRequest): Promise<Grant> {
@@ -127,16 +127,46 @@ export class Doorkeeper {
       this.#undo([opened]);
       throw new SallyportError('SP_FIREWALL_FAILED', { problem: 'it is being put right; try again' }, error);
     }
-    await this.#recordOpened(opened).catch(() => undefined);
+    await Promise.all([this.#records.opened(opened).catch(() => undefined), this.#o.clearStrikes(request.target)]);
     return opened.grant;
   }
 
   /** Ends grants now: closes at once, and resolves when it is closed and recorded. */
   async end(grants: readonly Grant[], reason: EndReason, detail: string | null = null): Promise<void> {
     const ended = grants.flatMap(({ id }) => this.#o.ledger.end(id) ?? []);
-    const recorded = ended.map((grant) => this.#o.recorder.record(this.#endChanges(grant, reason, detail)));
+    for (const grant of ended) this.#records.logEnd(grant, reason);
+    const recorded = ended.map((grant) => this.#o.recorder.record(this.#records.endChanges(grant, reason, detail)));
     await this.#write(ended, []);
     await Promise.all(recorded).catch(() => undefined);
+  }
+
+  /**
+   * Ends grants once their ends are recorded, with whatever else `record` keeps; where it rejects they go on. Resolves when
+   * they are closed.
+   */
+  async endWith(
+    grants: readonly Grant[],
+    [reason, detail]: readonly [EndReason, string],
+    record: (ends: readonly Change[]) => Promise<void>,
+  ): Promise<void> {
+    // Out of the ledger first: what runs out or is renewed meanwhile would be recorded twice.
+    const ended = grants.flatMap(({ id }) => this.#o.ledger.end(id) ?? []);
+    try {
+      await record(ended.flatMap((grant) => this.#records.endChanges(grant, reason, detail)));
+    } catch (error) {
+      for (const grant of ended) this.#takeBack(grant, reason, detail);
+      await this.#write(ended, []);
+      throw error;
+    }
+    for (const grant of ended) this.#records.logEnd(grant, reason);
+    await this.#write(ended, []);
+  }
+
+  /** The end of a grant could not be recorded. Where its user has opened anew meanwhile, it has ended all the same. */
+  #takeBack(grant: Grant, reason: EndReason, detail: string): void {
+    const isBack = this.#o.ledger.atTarget(grant.target).some(({ user }) => user?.id === grant.user?.id);
+    if (isBack) void this.#o.recorder.record(this.#records.endChanges(grant, reason, detail));
+    else this.#o.ledger.restore(grant);
   }
 
   /**
@@ -153,65 +183,9 @@ export class Doorkeeper {
     if (present.length > 0) await this.#o.door.change({ present, absent: [], answered: [] });
   }
 
-  /** What the hash sets should hold, as the ledger stands. */
-  *elements(): Generator<SetElement> {
-    const { ledger, held, ipv6Prefix } = this.#o;
-    for (const target of ledger.targets()) {
-      if (!isHashTarget(target, ipv6Prefix)) continue;
-      yield* elementsOf(target, ledger.atTarget(target));
-    }
-    for (const [target, until] of held.all()) {
-      if (isHashTarget(target, ipv6Prefix)) yield { scope: 'held', target, until, comment: null };
-    }
-  }
-
-  /** What the hash sets should hold, in outline. */
-  *wanted(which: ElementKind): Generator<Wanted> {
-    const { ledger, held, ipv6Prefix } = this.#o;
-    if (which === 'held') {
-      for (const [target, until] of held.all()) {
-        if (isHashTarget(target, ipv6Prefix)) yield { scope: 'held', target, until };
-      }
-      return;
-    }
-    for (const target of ledger.targets()) {
-      if (!isHashTarget(target, ipv6Prefix)) continue;
-      const grants = ledger.atTarget(target);
-      const [first] = grants;
-      if (first === undefined || grants.length > 1) yield* elementsOf(target, grants);
-      else for (const scope of first.services) yield { scope, target, until: first.expires };
-    }
-  }
-
-  /** Until when a hash set should hold an element at a place; undefined where it should hold none. */
-  untilAt({ scope, target }: ElementPlace): Monotonic | undefined {
-    const { ledger, held, ipv6Prefix } = this.#o;
-    if (!isHashTarget(target, ipv6Prefix)) return undefined;
-    if (scope === 'held') return held.until(target);
-    let until: Monotonic | undefined;
-    for (const { services, expires } of ledger.atTarget(target)) {
-      if (services.includes(scope) && (until === undefined || expires > until)) until = expires;
-    }
-    return until;
-  }
-
-  /** The element that a hash set should hold at a place, as the ledger stands. */
-  elementAt({ scope, target }: ElementPlace): SetElement | undefined {
-    const { ledger, held, ipv6Prefix } = this.#o;
-    if (!isHashTarget(target, ipv6Prefix)) return undefined;
-    if (scope !== 'held') return elementsOf(target, ledger.atTarget(target)).find((one) => one.scope === scope);
-    const until = held.until(target);
-    return until === undefined ? undefined : { scope, target, until, comment: null };
-  }
-
-  /** What the interval sets should hold. */
-  ranges(): RangeContents {
-    const { ledger, held, ipv6Prefix, entries } = this.#o;
-    const grants: Grant[] = [];
-    const heldRanges: { target: Target; until: Monotonic }[] = [];
-    for (const grant of ledger.all()) if (!isHashTarget(grant.target, ipv6Prefix)) grants.push(grant);
-    for (const [target, until] of held.all()) if (!isHashTarget(target, ipv6Prefix)) heldRanges.push({ target, until });
-    return rangesOf(entries(), grants, heldRanges);
+  /** The record of a grant as it stands. */
+  putChange(grant: Grant): Change {
+    return this.#records.putChange(grant);
   }
 
   /** Sets the timer for the next expiry anew; called when grants were put into the ledger from outside. */
@@ -219,16 +193,21 @@ export class Doorkeeper {
     this.#schedule();
   }
 
-  async #carryOut(opened: readonly Opened[], answered: ElementChange['answered']): Promise<boolean> {
+  /** @param early what the kernel has already: it is written anew if it stays, and taken out if not */
+  async #carryOut(
+    opened: readonly Opened[],
+    answered: ElementChange['answered'],
+    early: readonly Touched[],
+  ): Promise<boolean> {
     const news = opened.filter(({ outcome }) => outcome !== 'repeated');
     try {
-      await this.#write(news.flatMap(touchedBy), answered);
+      await this.#write([...news.flatMap(touchedBy), ...early], answered);
     } catch (error) {
       this.#o.log.error({ err: error }, 'the packet filter did not take a knock');
       this.#undo(news);
       for (const { grant } of news) {
         const { target: address, user, method } = grant;
-        this.#tell({
+        this.#records.tell({
           event: 'attempt.refused',
           user: user?.name ?? null,
           address,
@@ -238,7 +217,7 @@ export class Doorkeeper {
       }
       return false;
     }
-    for (const one of news) void this.#recordOpened(one);
+    for (const one of news) void this.#records.opened(one);
     return news.length > 0;
   }
 
@@ -252,7 +231,7 @@ export class Doorkeeper {
    * Brings the kernel to what the ledger says of the targets of these grants.
    * @param grants as they are, and as they were: the kernel may have elements for their services
    */
-  async #write(grants: readonly Grant[], answered: ElementChange['answered']): Promise<void> {
+  async #write(grants: readonly Touched[], answered: ElementChange['answered']): Promise<void> {
     const services = new Map<Target, Set<SetScope>>();
     for (const grant of grants) {
       const known = services.get(grant.target) ?? new Set();
@@ -275,70 +254,21 @@ export class Doorkeeper {
       for (const { scope } of elements) scopes.delete(scope);
       for (const scope of scopes) absent.push({ scope, target });
     }
-    this.#schedule();
     const writes: Promise<void>[] = [];
     if (present.length + absent.length + answered.length > 0)
       writes.push(this.#o.door.change({ present, absent, answered }));
-    if (rangesChanged) writes.push(this.#o.door.setRanges(this.ranges()));
-    await Promise.all(writes);
+    if (rangesChanged) writes.push(this.#o.door.setRanges(this.#o.desired.ranges()));
+    try {
+      await Promise.all(writes);
+    } finally {
+      // The kernel keeps the time by itself; a timer of ours can wait until it has the grant.
+      this.#schedule();
+    }
   }
 
   #hold(target: Target, grants: readonly Grant[]): Monotonic | undefined {
     if (grants.length === 0) return undefined;
     return this.#o.held.hold(target, Math.max(...grants.map(({ expires }) => expires)) as Monotonic);
-  }
-
-  #recordOpened({ outcome, grant, evicted, sharedWith }: Opened): Promise<void> {
-    const { user, target: address, services, method, id, note } = grant;
-    const about = { user: user?.name ?? null, address, method, services, grant: id };
-    // Where it was ended while the kernel opened it, its end came before its record, and must stand.
-    const isOver = this.#o.ledger.get(id) === undefined;
-    const changes = [this.putChange(grant, isOver ? { at: this.#o.clock.now(), reason: 'revoked' } : null)];
-    const event = outcome === 'opened' ? 'grant.opened' : 'grant.renewed';
-    const detail = `for ${formatDuration(grant.ttl)}${note === null ? '' : `: ${note}`}`;
-    changes.push(this.#journal({ event, ...about, detail }));
-    for (const old of evicted) {
-      changes.push(...this.#endChanges(old, 'evicted', `gave way to ${address}: the user has no more addresses`));
-    }
-    if (sharedWith.length > 0) {
-      const others = sharedWith.join(', ');
-      changes.push(
-        this.#journal({
-          event: 'address.shared',
-          ...about,
-          detail: `also open here: ${others}; each can use what the others opened`,
-        }),
-      );
-      this.#o.log.warn({ user: about.user, address, others: sharedWith }, 'several users behind one address');
-    }
-    this.#o.log.info({ user: about.user, address, services, method, grant: id, ttl: formatDuration(grant.ttl) }, event);
-    return this.#o.recorder.record(changes);
-  }
-
-  /** The record of a grant as it stands. */
-  putChange(grant: Grant, ended: GrantRecord['ended'] = null): Change {
-    return { kind: 'grant.put', record: { grant, expiresAt: wallTime(this.#o.clock, grant.expires), ended } };
-  }
-
-  #endChanges(grant: Grant, reason: EndReason, detail: string | null): Change[] {
-    const { user, target: address, services, method, id } = grant;
-    const { clock } = this.#o;
-    // A daemon that was frozen hears of an expiry late; the kernel kept the time.
-    const at = reason === 'expired' ? wallTime(clock, grant.expires) : clock.now();
-    const event = reason === 'expired' ? 'grant.expired' : 'grant.revoked';
-    this.#o.log.info({ user: user?.name ?? null, address, method, grant: id }, event);
-    return [
-      { kind: 'grant.end', id, at, reason },
-      { kind: 'journal', event: { at, event, user: user?.name ?? null, address, services, method, grant: id, detail } },
-    ];
-  }
-
-  #journal(event: Omit<JournalEvent, 'at'>): Change {
-    return { kind: 'journal', event: { at: this.#o.clock.now(), ...event } };
-  }
-
-  #tell(event: Omit<JournalEvent, 'at'>): void {
-    void this.#o.recorder.record([this.#journal(event)]);
   }
 
   #schedule(): void {
@@ -355,7 +285,8 @@ export class Doorkeeper {
     const ended = this.#o.ledger.expire(LARGEST_EXPIRY);
     const shared: Grant[] = [];
     for (const grant of ended) {
-      void this.#o.recorder.record(this.#endChanges(grant, 'expired', null));
+      this.#records.logEnd(grant, 'expired');
+      void this.#o.recorder.record(this.#records.endChanges(grant, 'expired', null));
       if (this.#o.ledger.atTarget(grant.target).length > 0) shared.push(grant);
     }
     this.#prune();
@@ -372,6 +303,9 @@ export class Doorkeeper {
     this.#o.held.prune(now);
   }
 }
+
+/** Whose elements are to be looked at, and for which services the kernel may have some. */
+type Touched = Pick<Grant, 'target' | 'services'>;
 
 /** The grants that an opening has changed, as they were and as they are. */
 function touchedBy({ grant, before, evicted }: Opened): Grant[] {

@@ -37,8 +37,9 @@ import { parseMoment } from './moment.js';
 import { newPace } from './pace.js';
 import { type People, ttlTooLong } from './people.js';
 import type { Recorder } from './recorder.js';
+import type { Strikes } from './strikes.js';
 import type { UserDesk } from './user-desk.js';
-import { inSeconds, viewEntry, viewEvent, viewGrant } from './views.js';
+import { inSeconds, viewEntry, viewEvent, viewGrant, viewIgnored, viewStrikes } from './views.js';
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -54,6 +55,7 @@ export interface GatewayOptions {
   readonly guard: Guard;
   readonly recorder: Recorder;
   readonly store: Store;
+  readonly strikes: Strikes;
   readonly knockHealth: () => SourceHealth;
   /** How the process fares: the memory it takes, in bytes, and how long its event loop was held lately. */
   readonly vitals: () => { readonly rss: number; readonly longestHold: Duration };
@@ -80,6 +82,7 @@ export class Gateway implements GatewayApi {
     const reverts = guard.revertsAt === undefined ? undefined : inSeconds(between(clock.monotonic(), guard.revertsAt));
     const health = this.#o.knockHealth();
     const problem = recorder.problem;
+    const ignored = await this.#o.strikes.ignored().catch(() => null);
     const { rss, longestHold } = this.#o.vitals();
     return {
       ready: this.#isReady,
@@ -87,7 +90,7 @@ export class Gateway implements GatewayApi {
       started_at: toIso(this.#o.startedAt),
       grants: await this.#grants(),
       entries: this.#o.entries.list().length,
-      users: this.#o.people.list().length,
+      users: this.#o.people.size,
       parts: {
         firewall: {
           state: guard.mode,
@@ -101,6 +104,7 @@ export class Gateway implements GatewayApi {
             : { state: 'failing', detail: `${problem}; ${recorder.waiting} records wait` },
         daemon: { state: 'running', rss_mb: Math.round(rss / 1e6), loop_max_ms: Math.round(longestHold) },
       },
+      strikes: viewStrikes(this.#o.strikes.limit, ignored, clock),
       notices: [...this.#o.notices],
     };
   }
@@ -113,6 +117,7 @@ export class Gateway implements GatewayApi {
     const { ledger, entries, config } = this.#o;
     const grants = coveringTargets(address).flatMap((target) => ledger.atTarget(target));
     const covering = entries.list().filter(({ target }) => covers(target, address));
+    const ignored = await this.#o.strikes.ignoredIn(address);
     const open = new Set([...grants, ...covering].flatMap(({ services }) => services));
     const allowed = open.has(ALL)
       ? [...config.firewall.guard]
@@ -122,41 +127,49 @@ export class Gateway implements GatewayApi {
       grants: grants.map((grant) => viewGrant(grant, this.#o.clock)),
       entries: covering.map(viewEntry),
       allowed,
+      ignored: ignored.map((one) => viewIgnored(one, this.#o.clock)),
     };
   }
 
   async allow(request: AllowRequest): Promise<AllowResult> {
-    const { config, doorkeeper, people } = this.#o;
+    const { config, doorkeeper, people, strikes } = this.#o;
     const target = this.#parseTarget(request.target);
     const user = request.user === undefined ? null : people.get(request.user);
     const services = this.#scope(request.services, user);
     const refusal = doorkeeper.refusal(target);
     if (refusal !== undefined) throw new SallyportError('SP_ADDRESS_REFUSED', { address: target, reason: refusal });
     const note = request.note ?? null;
+    const struck = (await strikes.ignoredIn(target)).map((one) => one.target);
     if (request.for === undefined) {
       if (user !== null)
         throw new SallyportError('SP_USAGE', {
           problem: 'an entry belongs to no user; give --for to open for a while',
         });
       const entry = await this.#o.entries.add({ target, services, note, source: 'operator' });
-      return { entry: viewEntry(entry), grant: null };
+      await strikes.clear(target);
+      return { entry: viewEntry(entry), grant: null, listened_to: struck, recorded: true };
     }
     const ttl = parseDuration(request.for);
     if (ttl > config.grants.maxTtl) throw ttlTooLong(request.for, config.grants.maxTtl);
     const grant = await doorkeeper.open({ user, target: doorkeeper.widen(target), services, ttl, method: 'cli', note });
-    return { grant: viewGrant(grant, this.#o.clock), entry: null };
+    return {
+      grant: viewGrant(grant, this.#o.clock),
+      entry: null,
+      listened_to: struck,
+      recorded: this.#isRecorded(),
+    };
   }
 
   async revoke({ what }: RevokeRequest): Promise<RevokeResult> {
     const found = this.#find(what);
     if (found.grants.length === 0 && found.entries.length === 0) {
-      if (found.isKnown) return { revoked: [], removed: [] };
+      if (found.isKnown) return { revoked: [], removed: [], recorded: true };
       throw new SallyportError('SP_NOT_FOUND', { what });
     }
     const revoked = found.grants.map((grant) => viewGrant(grant, this.#o.clock));
     for (const entry of found.entries) await this.#o.entries.remove(entry);
     await this.#o.doorkeeper.end(found.grants, 'revoked', 'by an operator');
-    return { revoked, removed: found.entries.map(viewEntry) };
+    return { revoked, removed: found.entries.map(viewEntry), recorded: this.#isRecorded() };
   }
 
   users(): Promise<UserView[]> {
@@ -232,6 +245,11 @@ export class Gateway implements GatewayApi {
   async applyFirewall(): Promise<FirewallView> {
     await this.#o.guard.apply();
     return await this.firewall();
+  }
+
+  /** Whether what was just done is on the disk: where the last write failed, it waits. */
+  #isRecorded(): boolean {
+    return this.#o.recorder.problem === undefined;
   }
 
   /** All that is open, by expiry. */

@@ -1,23 +1,13 @@
 import { SallyportError } from '../core/errors.js';
-import type {
-  Arming,
-  ElementChange,
-  ElementKind,
-  ElementPlace,
-  Firewall,
-  GuardContents,
-  GuardState,
-  KernelElement,
-  RangeContents,
-  SetElement,
-} from '../core/firewall.js';
-import type { Wanted } from '../core/grants/drift.js';
+import type { Arming, ElementChange, Firewall, GuardState, KernelElement, RangeContents } from '../core/firewall.js';
 import type { ElementIndex } from '../core/grants/element-index.js';
-import type { JournalEvent } from '../core/journal.js';
-import { diffSteps, type Steps } from '../core/knock/automaton.js';
-import { type Clock, type Duration, formatDuration, type Monotonic, seconds } from '../core/time.js';
+import type { Steps, StepsChange } from '../core/knock/automaton.js';
+import { type Clock, type Duration, type Monotonic, seconds } from '../core/time.js';
 import { type Adoption, ContentsRepair } from './contents-repair.js';
+import type { DesiredContents } from './desired-contents.js';
 import type { Door } from './doorkeeper.js';
+import { GuardTable } from './guard-table.js';
+import { GuardWords } from './guard-words.js';
 import type { Log } from './log.js';
 import { isUntouched, Provision, sameArming } from './provision.js';
 import type { Recorder } from './recorder.js';
@@ -26,21 +16,18 @@ import { type Culprit, nameCulprits, RepairRounds } from './repair-rounds.js';
 /** How long a guard that is put up again holds unless confirmed. */
 const PROVISION: Duration = seconds(60);
 
-/** Guarding for good; guarding until a time; lapsed; opened by panic; the packet filter fails. */
-export type GuardMode = 'guarding' | 'provisional' | 'reverted' | 'open' | 'failed';
+/** Guarding for good; guarding until a time; lapsed; opened by panic; the packet filter fails; there is none. */
+export type GuardMode = 'guarding' | 'provisional' | 'reverted' | 'open' | 'failed' | 'none';
+
+/** Why nothing is guarded where there is no packet filter. */
+const NOTHING_CLOSED = 'nothing is closed: firewall.driver is none';
 
 export interface GuardOptions {
   readonly firewall: Firewall;
   readonly recorder: Recorder;
   readonly clock: Clock;
   readonly log: Log;
-  readonly contents: () => GuardContents;
-  /** What should be in the hash sets, of grants or of what is held. */
-  readonly wanted: (which: ElementKind) => Iterable<Wanted>;
-  /** Until when there should be an element at a place; undefined where there should be none. */
-  readonly untilAt: (place: ElementPlace) => Monotonic | undefined;
-  /** The element that should be at a place, as things stand now. */
-  readonly elementAt: (place: ElementPlace) => SetElement | undefined;
+  readonly desired: DesiredContents;
   readonly steps: () => Steps;
   /**
    * Told when the guard was put up over connections that may be older. Conntrack may take whoever spoke first since then for
@@ -60,16 +47,17 @@ export class Guard implements Door {
   readonly #contents: ContentsRepair;
   readonly #provision: Provision;
   readonly #repairs: RepairRounds;
+  readonly #table: GuardTable;
+  readonly #words: GuardWords;
   #mode: GuardMode = 'failed';
   #isConfirmed: boolean;
-  #steps: Steps = new Map();
   #confirming: Promise<void> | undefined;
-  #hasTable = false;
-  #loading: Promise<void> | undefined;
   #detail: string | null = null;
 
   constructor(options: GuardOptions) {
     this.#o = options;
+    this.#table = new GuardTable(options);
+    this.#words = new GuardWords(options);
     this.#contents = new ContentsRepair(options);
     this.#provision = new Provision(options.clock, () => this.#lapsed());
     this.#repairs = new RepairRounds(
@@ -99,27 +87,31 @@ export class Guard implements Door {
    * @param adoption for grants that were overlooked
    */
   async start(found: GuardState, seen?: ElementIndex<KernelElement>, adoption?: Adoption): Promise<void> {
+    if (found.table === 'none') return await this.#startWithout();
     if (found.table === 'opened') {
       this.#mode = 'open';
-      this.#o.log.warn(
-        {},
-        'the guard is open: somebody gave the panic command; close it with: sallyport firewall apply',
-      );
-      return;
+      return this.#words.isOpen();
     }
     const arming = this.#wantedArming(found);
     if (found.table === 'intact') {
-      this.#hasTable = true;
+      this.#table.isThere = true;
       await this.#contents.correctOpen(seen);
-      this.#steps = this.#o.steps();
-      this.#lookAgain(adoption);
+      this.#correctLater(adoption);
       if (!sameArming(found.arming, arming)) await this.#o.firewall.arm(arming);
     } else {
       adoption?.end();
       await this.#load(arming);
     }
     this.#setArming(arming);
-    if (arming.kind === 'provisional') this.#announceProvision(arming.remaining);
+    if (arming.kind === 'provisional') this.#words.provisional(arming.remaining);
+  }
+
+  /** Everything but the closing goes on as ever: what would go to the packet filter comes to nothing there. */
+  async #startWithout(): Promise<void> {
+    await this.#table.load({ kind: 'permanent' });
+    this.#mode = 'none';
+    this.#detail = NOTHING_CLOSED;
+    this.#words.nothingClosed(NOTHING_CLOSED);
   }
 
   stop(): void {
@@ -132,21 +124,19 @@ export class Guard implements Door {
     return this.#mode === 'provisional';
   }
 
-  async change(change: ElementChange): Promise<void> {
-    if (this.#hasTable || (await this.#hasTableSoon())) await this.#mended(this.#o.firewall.change(change));
+  change(change: ElementChange): Promise<void> {
+    return this.#mended(this.#table.change(change));
   }
 
-  async setRanges(ranges: RangeContents): Promise<void> {
-    if (this.#hasTable || (await this.#hasTableSoon())) await this.#mended(this.#o.firewall.setRanges(ranges));
+  setRanges(ranges: RangeContents): Promise<void> {
+    return this.#mended(this.#table.setRanges(ranges));
   }
 
-  /** Brings the automaton in the kernel to the users there are. */
-  async syncSteps(): Promise<void> {
-    if (!this.#hasTable && !(await this.#hasTableSoon())) return;
-    const wanted = this.#o.steps();
-    const { removed, added } = diffSteps(this.#steps, wanted);
-    this.#steps = wanted;
-    if (removed.length + added.length > 0) await this.#mended(this.#o.firewall.changeSteps(removed, added));
+  /** Writes how `steps` has just changed. To be called in the same turn: what is loaded or put right meanwhile relies on it. */
+  async changeSteps(change: StepsChange): Promise<void> {
+    if (change.removed.length + change.added.length === 0) return;
+    this.#contents.stepsChanged(change);
+    await this.#mended(this.#table.changeSteps(change));
   }
 
   proven(): void {
@@ -156,8 +146,9 @@ export class Guard implements Door {
     );
   }
 
-  /** Makes a provisional guard last. @throws SP_FIREWALL_OPEN where there is none */
+  /** Makes a provisional guard last. @throws SP_FIREWALL_OPEN where there is none, SP_FIREWALL_NONE */
   async confirm(why = 'confirmed by an operator'): Promise<void> {
+    this.#needsFilter('confirm');
     if (this.#mode === 'guarding') return;
     if (this.#mode !== 'provisional') throw new SallyportError('SP_FIREWALL_OPEN', { what: 'confirm' });
     this.#confirming ??= this.#confirm(why).finally(() => {
@@ -170,24 +161,25 @@ export class Guard implements Door {
     await this.#o.firewall.arm({ kind: 'permanent' });
     this.#setArming({ kind: 'permanent' });
     this.#isConfirmed = true;
-    await this.#record({ event: 'firewall.confirmed', detail: why }, 'yes');
-    this.#o.log.info({}, `the guard is there to stay: ${why}`);
+    await this.#words.confirmed(why);
   }
 
-  /** Takes a provisional guard down now. @throws SP_NOTHING_PROVISIONAL */
+  /** Takes a provisional guard down now. @throws SP_NOTHING_PROVISIONAL, SP_FIREWALL_NONE */
   async rollback(): Promise<void> {
+    this.#needsFilter('roll back');
     if (this.#mode !== 'provisional') throw new SallyportError('SP_NOTHING_PROVISIONAL');
     await this.#o.firewall.unload();
     await this.#reverted('rolled back by an operator');
   }
 
-  /** Puts the guard up again for a while, after it lapsed, failed, or was opened by panic. */
+  /** Puts the guard up again for a while, after it lapsed, failed, or was opened by panic. @throws SP_FIREWALL_NONE */
   async apply(): Promise<void> {
+    this.#needsFilter('put up');
     if (this.#mode === 'guarding') return;
     const arming = { kind: 'provisional', remaining: PROVISION } as const;
     await this.#load(arming);
     this.#setArming(arming);
-    this.#announceProvision(PROVISION);
+    this.#words.provisional(PROVISION);
   }
 
   /** Takes the guard down for good, at the end of a daemon whose guard was never confirmed. */
@@ -195,7 +187,7 @@ export class Guard implements Door {
     this.stop();
     this.#mode = 'reverted';
     await this.#o.firewall.unload();
-    this.#hasTable = false;
+    this.#table.isThere = false;
   }
 
   /**
@@ -238,12 +230,13 @@ export class Guard implements Door {
   async #repairOnce(culprits: readonly Culprit[]): Promise<void> {
     const who = nameCulprits(culprits);
     const found = await this.#o.firewall.inspect();
+    if (found.table === 'none') return;
     if (found.table === 'opened') {
       if (this.#mode !== 'open') await this.#opened(who);
       return;
     }
     if (this.#mode === 'reverted' || this.#mode === 'open') {
-      this.#hasTable = found.table !== 'absent';
+      this.#table.isThere = found.table !== 'absent';
       this.#detail = null;
       return;
     }
@@ -265,29 +258,24 @@ export class Guard implements Door {
     this.#repaired(`${what} by ${who}; put right`);
   }
 
-  /** Whether there is a table of ours, or will be when what is being loaded has been. */
-  async #hasTableSoon(): Promise<boolean> {
-    await this.#loading?.catch(() => undefined);
-    return this.#hasTable;
+  /** @throws SP_FIREWALL_NONE */
+  #needsFilter(what: string): void {
+    if (this.#mode === 'none') throw new SallyportError('SP_FIREWALL_NONE', { what });
   }
 
   async #load(arming: Arming): Promise<void> {
-    const steps = this.#o.steps();
-    const { elements, ranges } = this.#o.contents();
-    this.#loading = this.#o.firewall.load({ elements, ranges, steps }, arming).then(() => {
-      this.#steps = steps;
-      this.#hasTable = true;
-    });
-    await this.#loading.finally(() => {
-      this.#loading = undefined;
-    });
+    await this.#table.load(arming);
     await this.#o
       .onLoaded()
       .catch((error) => this.#o.log.warn({ err: error }, 'older connections could not be looked at'));
   }
 
-  /** At the start nobody waits for it: these are long lists, and most likely right. */
-  #lookAgain(adoption?: Adoption): void {
+  /**
+   * At the start nobody waits for it: these are long lists, and most likely right. A sequence that nobody has any more opens
+   * nothing meanwhile, since its user is not found.
+   */
+  #correctLater(adoption?: Adoption): void {
+    this.#contents.correctSteps().catch((error) => this.#fail(error));
     this.#contents
       .correctGrants(undefined, adoption)
       .finally(() => adoption?.end())
@@ -316,36 +304,23 @@ export class Guard implements Door {
     this.#reverted('nobody confirmed it, and no knock opened it').catch((error) => this.#fail(error));
   }
 
-  #announceProvision(remaining: Duration): void {
-    const time = formatDuration(remaining);
-    this.#o.log.warn(
-      { reverts_in: time },
-      `the guard is provisional: it goes down in ${time} unless a knock opens it or you run: sallyport firewall confirm`,
-    );
-    this.#tell({ event: 'firewall.provisional', detail: `for ${time}` });
-  }
-
   async #reverted(why: string): Promise<void> {
     this.#provision.clear();
     this.#mode = 'reverted';
     this.#detail = null;
     this.#isConfirmed = false;
-    this.#o.log.warn(
-      {},
-      `the guard is down, everything is open: ${why}; put it up again with: sallyport firewall apply`,
-    );
-    const found = await this.#o.firewall.inspect();
-    this.#hasTable = found.table === 'intact' || found.table === 'foreign';
-    await this.#record({ event: 'firewall.reverted', detail: why }, 'no');
+    this.#words.isDown(why);
+    await this.#table.lookAgain();
+    await this.#words.reverted(why);
   }
 
   async #opened(who: string): Promise<void> {
     this.#provision.clear();
     this.#mode = 'open';
     this.#detail = null;
-    this.#hasTable = false;
-    this.#o.log.warn({}, 'the guard is open: somebody gave the panic command; close it with: sallyport firewall apply');
-    this.#tell({ event: 'firewall.opened', detail: `by the panic command (${who})` });
+    this.#table.isThere = false;
+    this.#words.isOpen();
+    this.#words.opened(who);
   }
 
   #recovered(): void {
@@ -355,8 +330,7 @@ export class Guard implements Door {
 
   #repaired(detail: string): void {
     this.#recovered();
-    this.#o.log.warn({}, `drift repaired: ${detail}`);
-    this.#tell({ event: 'drift.repaired', detail });
+    this.#words.repaired(detail);
   }
 
   #fail(error: unknown): void {
@@ -368,17 +342,5 @@ export class Guard implements Door {
     this.#detail = error instanceof SallyportError ? error.message : 'the packet filter fails';
     if (this.#mode === 'guarding') this.#mode = 'failed';
     this.#o.log.error({ err: error }, 'the guard could not be put right; trying again');
-  }
-
-  async #record(event: Omit<JournalEvent, 'at'>, confirmed: 'yes' | 'no'): Promise<void> {
-    const changes = [
-      { kind: 'journal', event: { at: this.#o.clock.now(), ...event } },
-      { kind: 'meta', key: 'confirmed', value: confirmed },
-    ] as const;
-    await this.#o.recorder.record(changes).catch(() => undefined);
-  }
-
-  #tell(event: Omit<JournalEvent, 'at'>): void {
-    void this.#o.recorder.tell({ at: this.#o.clock.now(), ...event });
   }
 }

@@ -1,18 +1,27 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import { SallyportError } from '../core/errors.js';
-import { compileSteps, type Steps } from '../core/knock/automaton.js';
-import { inSpan, type PortSpan } from '../core/ports.js';
+import { Automaton, type Steps, type StepsChange } from '../core/knock/automaton.js';
+import { inSpan, type PortSpan, PROTOCOLS, type Protocol } from '../core/ports.js';
 import {
+  checkHeard,
   checkSequence,
   DEFAULT_SEQUENCE_LENGTH,
   drawSequence,
   parseSequence,
   type RandomInt,
+  type Sequence,
 } from '../core/sequence.js';
+import { SequenceIndex } from '../core/sequence-index.js';
 import { EVERYTHING, type Services, toScope } from '../core/service.js';
 import type { Change } from '../core/store.js';
 import { type Clock, type Duration, formatDuration, parseDuration } from '../core/time.js';
 import { DEFAULT_MAX_ADDRESSES, LARGEST_SEQUENCE_ID, parseUserName, type User } from '../core/user.js';
 import { hashPin } from './pin.js';
+
+/** So many users take a few milliseconds. */
+const SLICE = 500;
+
+const UNCHANGED: StepsChange = { removed: [], added: [] };
 
 /** What may be said of a user, as texts; what is left out stays as it is. */
 export interface UserOptions {
@@ -31,6 +40,9 @@ export interface PlannedUser {
   readonly changes: readonly Change[];
 }
 
+/** Told the ids of the sequences that count no more, and the users whose sequences do. */
+type OnChanged = (gone: readonly number[], come: readonly User[]) => void;
+
 /**
  * The users, by name and by sequence. A change is planned first, kept by the caller, and then `take`n: so nothing has
  * happened where it could not be kept.
@@ -38,30 +50,64 @@ export interface PlannedUser {
 export class People {
   readonly #services: Services;
   readonly #pool: PortSpan;
+  readonly #protocols: readonly Protocol[];
   readonly #maxTtl: Duration;
   readonly #random: RandomInt;
   readonly #clock: Clock;
   readonly #byName = new Map<string, User>();
   readonly #bySequence = new Map<number, User>();
+  readonly #byAccount = new Map<string, User>();
+  readonly #sequences = new SequenceIndex();
+  readonly #automaton = new Automaton();
+  #onChanged: OnChanged = () => undefined;
   #lastId: number;
 
   constructor(options: {
     services: Services;
     pool: PortSpan;
+    /** Those of which knocks are heard; all of them where it is left out. */
+    protocols?: readonly Protocol[];
     maxTtl: Duration;
     random: RandomInt;
     clock: Clock;
-    users: readonly User[];
+    users?: readonly User[];
     /** The last id ever given to a user or a sequence. */
     lastId: number;
   }) {
     this.#services = options.services;
     this.#pool = options.pool;
+    this.#protocols = options.protocols ?? PROTOCOLS;
     this.#maxTtl = options.maxTtl;
     this.#random = options.random;
     this.#clock = options.clock;
-    this.#lastId = options.users.reduce((last, { id, sequenceId }) => Math.max(last, id, sequenceId), options.lastId);
-    for (const user of options.users) this.take(user);
+    this.#lastId = options.lastId;
+    this.#takeAll(options.users ?? []);
+  }
+
+  /** Takes users who are kept already, in slices that do not hold the event loop. */
+  async restore(users: readonly User[]): Promise<void> {
+    for (let start = 0; start < users.length; start += SLICE) {
+      this.#takeAll(users.slice(start, start + SLICE));
+      await breathe();
+    }
+  }
+
+  /** Tells whose knocks count, now and whenever that changes. One listener. */
+  watch(onChanged: OnChanged): void {
+    this.#onChanged = onChanged;
+    onChanged([], this.list());
+  }
+
+  #takeAll(users: readonly User[]): void {
+    for (const user of users) this.#enter(user);
+    this.#automaton.change(
+      [],
+      users.filter(({ sequence }) => this.#isInPool(sequence)),
+    );
+  }
+
+  get size(): number {
+    return this.#byName.size;
   }
 
   list(): User[] {
@@ -83,9 +129,9 @@ export class People {
     return this.#bySequence.get(sequenceId);
   }
 
-  /** The automaton for all users whose sequence lies in the pool. */
+  /** The automaton for all users whose sequence lies in the pool. One map, which changes with the users. */
   steps(): Steps {
-    return compileSteps(this.list().filter(({ sequence }) => sequence.every(({ port }) => inSpan(port, this.#pool))));
+    return this.#automaton.steps;
   }
 
   /** @throws SP_NAME_INVALID, SP_USER_EXISTS and what `planChange` throws */
@@ -120,18 +166,37 @@ export class People {
     return await this.#plan(user, {}, user.sequence.length, this.#lastId);
   }
 
-  /** Makes a kept change count. */
-  take(user: User): void {
-    const before = this.#byName.get(user.name.toLowerCase());
-    if (before !== undefined) this.#bySequence.delete(before.sequenceId);
+  /** Makes a kept change count. Tells how `steps` has changed. */
+  take(user: User): StepsChange {
+    const before = this.find(user.name);
+    if (before !== undefined) this.#leave(before);
+    this.#enter(user);
+    this.#onChanged(before === undefined ? [] : [before.sequenceId], [user]);
+    if (before?.sequenceId === user.sequenceId) return UNCHANGED;
+    const put = this.#isInPool(user.sequence) ? [user] : [];
+    return this.#automaton.change(before === undefined ? [] : [before.sequenceId], put);
+  }
+
+  /** Tells how `steps` has changed. */
+  remove(user: User): StepsChange {
+    this.#leave(user);
+    this.#onChanged([user.sequenceId], []);
+    return this.#automaton.remove(user.sequenceId);
+  }
+
+  #enter(user: User): void {
     this.#byName.set(user.name.toLowerCase(), user);
     this.#bySequence.set(user.sequenceId, user);
+    if (user.account !== null) this.#byAccount.set(user.account, user);
+    this.#sequences.add(user.sequence);
     this.#lastId = Math.max(this.#lastId, user.id, user.sequenceId);
   }
 
-  remove(user: User): void {
+  #leave(user: User): void {
     this.#byName.delete(user.name.toLowerCase());
     this.#bySequence.delete(user.sequenceId);
+    if (user.account !== null) this.#byAccount.delete(user.account);
+    this.#sequences.remove(user.sequence);
   }
 
   async #plan(
@@ -140,26 +205,48 @@ export class People {
     drawLength: number | undefined,
     lastId: number,
   ): Promise<PlannedUser> {
-    const others = this.list().filter((one) => one.id !== before.id);
     const user: User = {
       ...before,
       ...(options.services === undefined ? {} : { services: toScope(options.services, this.#services) }),
       ...(options.ttl === undefined ? {} : { ttl: this.#parseTtl(options.ttl) }),
       ...(options.max_addresses === undefined ? {} : { maxAddresses: options.max_addresses }),
-      ...(options.account === undefined ? {} : { account: checkAccount(options.account, others) }),
+      ...(options.account === undefined ? {} : { account: this.#checkAccount(options.account, before) }),
       ...(options.pin === undefined ? {} : { pinHash: await hashPin(options.pin) }),
     };
     if (options.knock === undefined && drawLength === undefined) return planned(user, lastId);
-    const taken = others.map(({ sequence }) => sequence);
     const sequenceId = this.#nextId(lastId - this.#lastId + 1);
     if (options.knock !== undefined) {
       const sequence = parseSequence(options.knock);
-      checkSequence(sequence, this.#pool, taken);
+      checkHeard(sequence, this.#protocols);
+      this.#checkSequence(sequence, before);
       return planned({ ...user, sequence, sequenceId }, sequenceId);
     }
-    const old = before.sequence.length > 0 ? [before.sequence] : [];
-    const sequence = drawSequence(this.#random, drawLength ?? DEFAULT_SEQUENCE_LENGTH, this.#pool, [...taken, ...old]);
+    const length = drawLength ?? DEFAULT_SEQUENCE_LENGTH;
+    // The user's own old sequence counts as taken: the new one must not begin like it.
+    const sequence = drawSequence(this.#random, length, this.#pool, this.#sequences, this.#protocols);
     return planned({ ...user, sequence, sequenceId }, sequenceId);
+  }
+
+  /** Beside everybody else's; one's own is given up for it. */
+  #checkSequence(sequence: Sequence, { sequence: own }: User): void {
+    const isOurs = own.length > 0;
+    if (isOurs) this.#sequences.remove(own);
+    try {
+      checkSequence(sequence, this.#pool, this.#sequences);
+    } finally {
+      if (isOurs) this.#sequences.add(own);
+    }
+  }
+
+  #checkAccount(account: string, { id }: User): string {
+    if (!/^\d{1,20}$/.test(account)) throw new SallyportError('SP_ACCOUNT_INVALID', { value: account });
+    const holder = this.#byAccount.get(account);
+    if (holder !== undefined && holder.id !== id) throw new SallyportError('SP_ACCOUNT_TAKEN', { value: account });
+    return account;
+  }
+
+  #isInPool(sequence: Sequence): boolean {
+    return sequence.every(({ port }) => inSpan(port, this.#pool));
   }
 
   #parseTtl(text: string): Duration {
@@ -184,12 +271,6 @@ function planned(user: User, lastId: number): PlannedUser {
       { kind: 'meta', key: 'last_id', value: String(lastId) },
     ],
   };
-}
-
-function checkAccount(account: string, others: readonly User[]): string {
-  if (!/^\d{1,20}$/.test(account)) throw new SallyportError('SP_ACCOUNT_INVALID', { value: account });
-  if (others.some((one) => one.account === account)) throw new SallyportError('SP_ACCOUNT_TAKEN', { value: account });
-  return account;
 }
 
 /** The error for a time beyond `grants.max_ttl`. */

@@ -15,6 +15,8 @@ const ALL_EVENTS = 2 ** 31 - 1;
 
 interface Waiting {
   readonly changes: readonly Change[];
+  /** Tried once: where it cannot be written it is given up. */
+  readonly isNowOrNever: boolean;
   readonly written: () => void;
   readonly failed: (error: unknown) => void;
 }
@@ -46,9 +48,7 @@ export class Recorder {
    * fails; they are tried again all the same. It may be left alone.
    */
   record(changes: readonly Change[]): Promise<void> {
-    const promise = new Promise<void>((resolve, reject) => {
-      this.#queue.push({ changes, written: resolve, failed: reject });
-    });
+    const promise = this.#enqueue(changes, false);
     promise.catch(() => undefined);
     if (this.#queue.length > LONGEST_QUEUE) {
       this.#queue.shift()?.failed(new Error('the queue of records is full'));
@@ -58,14 +58,25 @@ export class Recorder {
     return promise;
   }
 
+  #enqueue(changes: readonly Change[], isNowOrNever: boolean): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      this.#queue.push({ changes, isNowOrNever, written: resolve, failed: reject });
+    });
+  }
+
   tell(event: JournalEvent): Promise<void> {
     return this.record([{ kind: 'journal', event }]);
   }
 
-  /** Keeps changes now or not at all: rejects, without trying again, where they cannot be written. */
+  /**
+   * Keeps changes now or not at all: rejects, without trying again, where they cannot be written. What waits comes first,
+   * so that the end of a grant never overtakes its beginning.
+   */
   async recordNow(changes: readonly Change[]): Promise<void> {
-    await this.#store.write(changes);
-    this.#inform();
+    const written = this.#enqueue(changes, true);
+    this.#pump ??= this.#run();
+    this.#wakeUp();
+    await written;
   }
 
   /** The public text of what hinders records from being written; undefined where nothing does. */
@@ -115,8 +126,11 @@ export class Recorder {
           largest = Math.ceil(changesOf(batch) / 2);
           continue;
         }
-        this.#queue = [...batch, ...this.#queue];
+        const waiting = [...batch, ...this.#queue];
+        this.#queue = waiting.filter(({ isNowOrNever }) => !isNowOrNever);
         for (const one of batch) one.failed(error);
+        for (const one of waiting) if (one.isNowOrNever) one.failed(error);
+        if (this.#queue.length === 0) break;
         if (this.#problem === undefined) this.#log.error({ err: error }, 'records cannot be written; trying again');
         this.#problem = isSallyportError(error) ? error.message : 'the store fails';
         if (this.#isStopping) break;

@@ -1,11 +1,23 @@
-import type { EntryView, GrantView, JournalView, UserCard, UserView } from '../control/contract/gateway.js';
+import type {
+  EntryView,
+  GrantView,
+  IgnoredView,
+  JournalView,
+  StrikesView,
+  UserCard,
+  UserView,
+} from '../control/contract/gateway.js';
 import type { Entry } from '../core/entry.js';
 import type { Grant } from '../core/grants/grant.js';
+import type { IgnoredSource, StrikeLimit } from '../core/knock/strikes.js';
 import { formatPortRange } from '../core/ports.js';
 import { ALL, type Services } from '../core/service.js';
 import type { NumberedEvent } from '../core/store.js';
-import { between, type Clock, type Duration, toIso, wallTime } from '../core/time.js';
+import { after, between, type Clock, type Duration, toIso, wallTime } from '../core/time.js';
 import type { User } from '../core/user.js';
+
+/** So many ignored sources are named by `status`, the latest. */
+const MOST_IGNORED = 50;
 
 /** Seconds with milliseconds, as JSON has durations. */
 export function inSeconds(duration: Duration): number {
@@ -70,6 +82,28 @@ export function viewEvent(event: NumberedEvent): JournalView {
     services: event.services === undefined || event.services === null ? null : [...event.services],
     grant: event.grant ?? null,
     detail: event.detail ?? null,
+  };
+}
+
+export function viewIgnored({ target, remaining }: IgnoredSource, clock: Clock): IgnoredView {
+  const until = wallTime(clock, after(clock.monotonic(), remaining));
+  return { address: target, until: toIso(until), remaining_s: Math.max(0, inSeconds(remaining)) };
+}
+
+/** `ignored` is null where it could not be read. */
+export function viewStrikes(
+  limit: StrikeLimit | null,
+  ignored: readonly IgnoredSource[] | null,
+  clock: Clock,
+): StrikesView | null {
+  if (limit === null) return null;
+  const latest = [...(ignored ?? [])].sort((a, b) => b.remaining - a.remaining).slice(0, MOST_IGNORED);
+  return {
+    limit: limit.wrong,
+    per_s: inSeconds(limit.per),
+    ignore_s: inSeconds(limit.ignoreFor),
+    ignored_count: ignored?.length ?? null,
+    ignored: latest.map((one) => viewIgnored(one, clock)),
   };
 }
 

@@ -1,12 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
+import type { Target } from '../core/address.js';
 import type { Completion } from '../core/firewall.js';
 import { completedSequence, type State } from '../core/knock/automaton.js';
-import type { CompletedKnock, KnockHandlers, KnockSource, SourceHealth } from '../core/knock/source.js';
+import type { CompletedKnock, EarlyGrant, KnockHandlers, KnockSource, SourceHealth } from '../core/knock/source.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import type { LoggedPacket } from '../netlink/nflog.js';
+import type { KernelStrikes } from './kernel-strikes.js';
 
 /** How often the mailbox is looked into where there is no doorbell, in milliseconds. */
 const POLL_MS = 250;
+/** In every so manieth of these looks the ignored sources are read as well. */
+const STRIKES_EVERY = 8;
 /** So many knocks of a full mailbox are answered at a time: the event loop has others to serve. */
 const PIECE = 250;
 
@@ -19,6 +23,7 @@ const PIECE = 250;
 export class KernelKnockSource implements KnockSource {
   readonly #readMailbox: () => Promise<readonly Completion[]>;
   readonly #hasDoorbell: boolean;
+  readonly #strikes: KernelStrikes | null;
   readonly #onProblem: (error: unknown) => void;
   #onKnocks: KnockHandlers['onKnocks'] | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -34,18 +39,22 @@ export class KernelKnockSource implements KnockSource {
   constructor(options: {
     readMailbox: () => Promise<readonly Completion[]>;
     hasDoorbell: boolean;
+    /** Null where no source is ever ignored. */
+    strikes: KernelStrikes | null;
     onProblem: (error: unknown) => void;
   }) {
     this.#readMailbox = options.readMailbox;
     this.#hasDoorbell = options.hasDoorbell;
+    this.#strikes = options.strikes;
     this.#onProblem = options.onProblem;
   }
 
-  async start({ onKnocks }: KnockHandlers): Promise<void> {
+  async start({ onKnocks, onStruck }: KnockHandlers): Promise<void> {
     this.#onKnocks = onKnocks;
     this.#hand(this.#rescued);
     this.#rescued = [];
     await this.collect();
+    await this.#strikes?.start(onStruck);
     if (!this.#hasDoorbell) this.#poll();
   }
 
@@ -56,14 +65,17 @@ export class KernelKnockSource implements KnockSource {
   }
 
   async ignored(): Promise<readonly IgnoredSource[]> {
-    return [];
+    return (await this.#strikes?.ignored()) ?? [];
   }
 
-  async forgive(): Promise<void> {}
+  async forgive(targets: readonly Target[]): Promise<void> {
+    await this.#strikes?.forgive(targets);
+  }
 
   async stop(): Promise<void> {
     this.#onKnocks = undefined;
     clearTimeout(this.#timer);
+    this.#strikes?.stop();
   }
 
   health(): SourceHealth {
@@ -73,9 +85,19 @@ export class KernelKnockSource implements KnockSource {
     return { state: 'polling', detail: 'netlink cannot be used; knocks are answered within half a second' };
   }
 
-  /** The doorbell rang. Before the start nothing is lost: the mailbox has it. */
-  ring(packets: readonly LoggedPacket[]): void {
-    this.#hand(packets.flatMap(({ source, mark, payload }) => toKnock({ source, state: mark as State }, payload)));
+  /** The doorbell rang; `early`: what is open already for the first packet. Before the start nothing is lost: the mailbox has it. */
+  ring(packets: readonly LoggedPacket[], early: EarlyGrant | null = null): void {
+    this.#strikes?.ring(packets);
+    this.#hand(
+      packets.flatMap(({ source, mark, payload }, i) =>
+        toKnock({ source, state: mark as State }, payload, i === 0 ? early : null),
+      ),
+    );
+  }
+
+  /** The doorbell may have been missed: finds out what it would have told. */
+  async missed(): Promise<void> {
+    await Promise.all([this.collect(), this.#strikes?.collect()]);
   }
 
   /** Answers what lies in the mailbox, and resolves when all of it was handed over. */
@@ -123,10 +145,11 @@ export class KernelKnockSource implements KnockSource {
     });
   }
 
-  #poll(): void {
+  #poll(look = 1): void {
     this.#timer = setTimeout(async () => {
       await this.collect();
-      if (this.#onKnocks !== undefined) this.#poll();
+      if (look % STRIKES_EVERY === 0) await this.#strikes?.collect();
+      if (this.#onKnocks !== undefined) this.#poll(look + 1);
     }, POLL_MS);
     this.#timer.unref();
   }
@@ -136,7 +159,7 @@ function keyOf({ source, sequenceId }: CompletedKnock): string {
   return `${sequenceId} ${source}`;
 }
 
-function toKnock(completion: Completion, payload: Uint8Array): CompletedKnock[] {
+function toKnock(completion: Completion, payload: Uint8Array, early: EarlyGrant | null = null): CompletedKnock[] {
   const sequenceId = completedSequence(completion.state);
-  return sequenceId === undefined ? [] : [{ source: completion.source, sequenceId, payload, completion }];
+  return sequenceId === undefined ? [] : [{ source: completion.source, sequenceId, payload, completion, early }];
 }

@@ -15,6 +15,7 @@ import {
   NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_DUMP,
+  NLM_F_EXCL,
   NLM_F_REQUEST,
   readText,
   readU16,
@@ -44,7 +45,8 @@ export interface SetElement {
 }
 
 export interface Operation {
-  readonly op: 'add' | 'delete';
+  /** `create` is refused (EEXIST) where the element is there. */
+  readonly op: 'add' | 'create' | 'delete';
   readonly set: string;
   readonly elements: readonly SetElement[];
 }
@@ -83,6 +85,8 @@ const NFTA_GEN_ID = 1;
 /** libnftnl/udata.h: a type, a length, the value. */
 const NFTNL_UDATA_SET_ELEM_COMMENT = 0;
 const UDATA_HEADER_SIZE = 2;
+
+const FLAGS = { add: NLM_F_CREATE, create: NLM_F_CREATE | NLM_F_EXCL, delete: 0 } as const;
 
 /** NFT_DATA_VALUE_MAXLEN. */
 const LONGEST_VALUE = 64;
@@ -199,8 +203,8 @@ function encodeMessage(
   sequence: number,
   ofLastOperation: boolean,
 ): number {
-  const type = op === 'add' ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM;
-  const flags = NLM_F_REQUEST | (op === 'add' ? NLM_F_CREATE : 0);
+  const type = op === 'delete' ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM;
+  const flags = NLM_F_REQUEST | FLAGS[op];
   writer.beginMessage(type, flags, sequence, NFPROTO_INET);
   writer.text(NFTA_SET_ELEM_LIST_TABLE, table);
   writer.text(NFTA_SET_ELEM_LIST_SET, set);
@@ -219,15 +223,15 @@ function encodeMessage(
 function encodeElement(writer: MessageWriter, element: SetElement, op: Operation['op']): void {
   writer.beginNested(NFTA_LIST_ELEM);
   if (element.intervalEnd === true) writer.u32(NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
-  if (op === 'add' && element.timeout !== undefined) {
+  if (op !== 'delete' && element.timeout !== undefined) {
     if (!(Number.isSafeInteger(element.timeout) && element.timeout >= 1)) {
       throw new RangeError(`a timeout is a whole number of milliseconds of at least 1, not ${element.timeout}`);
     }
     writer.u64(NFTA_SET_ELEM_TIMEOUT, element.timeout);
   }
   encodeValue(writer, NFTA_SET_ELEM_KEY, element.key);
-  if (op === 'add' && element.data !== undefined) encodeValue(writer, NFTA_SET_ELEM_DATA, element.data);
-  if (op === 'add' && element.comment !== undefined) {
+  if (op !== 'delete' && element.data !== undefined) encodeValue(writer, NFTA_SET_ELEM_DATA, element.data);
+  if (op !== 'delete' && element.comment !== undefined) {
     writer.bytes(NFTA_SET_ELEM_USERDATA, encodeComment(element.comment));
   }
   writer.endNested();

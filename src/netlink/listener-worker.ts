@@ -1,20 +1,31 @@
 /** The thread that listens: it waits in poll() and never returns to an event loop until it is woken to stop. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { EarlyGrant } from '../core/knock/source.js';
+import { type EarlyLayout, EarlyOpener, type StandingOrder } from './early.js';
 import { EBADMSG, EBUSY, EINTR, EPERM, type Failure, isLoss, NetlinkError, unavailable } from './errors.js';
 import { type Libc, loadLibc } from './libc.js';
 import { IS_OVER, MOST_ROUNDS_AHEAD, ROUNDS_AHEAD, WAKE_FD } from './listener-shared.js';
 import { decodeErrno, NLMSG_ERROR } from './message.js';
 import { decodePackets, encodeNflogBind, type LoggedPacket } from './nflog.js';
+import { sampleMessage } from './sample.js';
 import { NetlinkSocket, NFNLGRP_NFTABLES } from './socket.js';
 import { type TableChange, TransactionWatch } from './transactions.js';
 
 export interface ListenerData {
-  readonly group: number;
+  readonly group: number | null;
   readonly table: string;
   readonly ownPortIds: readonly number[];
   readonly receiveBuffer: number;
+  /** Null where nothing is opened early. */
+  readonly early: EarlyLayout | null;
   /** Numbers shared with the main thread: see listener-shared.ts. */
   readonly shared: Int32Array;
+}
+
+/** What wakes this thread while it goes on. */
+export interface Orders {
+  readonly removed: readonly number[];
+  readonly put: readonly StandingOrder[];
 }
 
 export type Source = 'nflog' | 'events';
@@ -25,6 +36,8 @@ export type Report =
   | {
       readonly kind: 'round';
       readonly packets: readonly LoggedPacket[];
+      /** What was opened for the first of them. */
+      readonly early: EarlyGrant | null;
       readonly changes: readonly TableChange[];
       readonly overruns: readonly Source[];
     };
@@ -40,6 +53,9 @@ const ROUND = 100;
 
 /** For so many milliseconds at most is it kept back that packets were lost, while others still wait to be read. */
 const KEEP_BACK = 5000;
+
+/** So often is a message decoded before one comes, that the engine has compiled what it would interpret at first. */
+const REHEARSALS = 500;
 
 /** The NFLOG group belongs to another. */
 class GroupTaken extends Error {}
@@ -71,7 +87,7 @@ if (port === null) throw new Error('this module runs on a worker thread');
 const data: ListenerData = workerData;
 const report = (message: Report): void => port.postMessage(message);
 
-const groupTaken: Failure = { code: 'SP_NFLOG_BUSY', details: { group: data.group } };
+const groupTaken: Failure = { code: 'SP_NFLOG_BUSY', details: { group: data.group ?? 0 } };
 const sockets: NetlinkSocket[] = [];
 try {
   const libc = await loadLibc();
@@ -81,12 +97,21 @@ try {
   // Joining the events' group needs the same rights as NFLOG: from here on, EPERM means that the group is taken.
   const events = NetlinkSocket.open(libc, { group: NFNLGRP_NFTABLES, receiveBuffer: data.receiveBuffer });
   sockets.push(events);
-  events.ignore(data.ownPortIds);
-  const nflog = NetlinkSocket.open(libc, { receiveBuffer: data.receiveBuffer });
-  sockets.push(nflog);
-  bindGroup(nflog);
+  const writer = NetlinkSocket.open(libc, { receiveBuffer: data.receiveBuffer });
+  sockets.push(writer);
+  const ownPortIds = [...data.ownPortIds, writer.portId];
+  events.ignore(ownPortIds);
+  const nflog = data.group === null ? null : NetlinkSocket.open(libc, { receiveBuffer: data.receiveBuffer });
+  if (nflog !== null && data.group !== null) {
+    sockets.push(nflog);
+    bindGroup(nflog, data.group);
+  }
+  const early = data.early && new EarlyOpener(writer, data.early);
+  const sample = sampleMessage();
+  for (let n = 0; n < REHEARSALS; n++) decodePackets(sample);
+  for (const packet of decodePackets(sample)) early?.rehearse(packet);
   report({ kind: 'ready' });
-  listen(libc, wake, nflog, events);
+  listen(libc, { wake, events, nflog, early, watch: new TransactionWatch(data.table, ownPortIds) });
 } catch (error) {
   report({ kind: 'failed', failure: error instanceof GroupTaken ? groupTaken : unavailable(error) });
 } finally {
@@ -95,18 +120,25 @@ try {
 }
 
 /** @throws GroupTaken, NetlinkError */
-function bindGroup(nflog: NetlinkSocket): void {
-  const answers = nflog.request(encodeNflogBind(data.group, COPY_BYTES));
+function bindGroup(nflog: NetlinkSocket, group: number): void {
+  const answers = nflog.request(encodeNflogBind(group, COPY_BYTES));
   const answer = answers.find(({ type }) => type === NLMSG_ERROR);
   const errno = answer === undefined ? EBADMSG : (decodeErrno(answer.body) ?? EBADMSG);
   // Another process's group is answered by EPERM, another socket's of the same port id by EBUSY.
   if (errno === EPERM || errno === EBUSY) throw new GroupTaken();
-  if (errno !== 0) throw new NetlinkError(errno, `binding NFLOG group ${data.group}`);
+  if (errno !== 0) throw new NetlinkError(errno, `binding NFLOG group ${group}`);
 }
 
-function listen(libc: Libc, wake: number, nflog: NetlinkSocket, events: NetlinkSocket): void {
-  const watch = new TransactionWatch(data.table, data.ownPortIds);
-  const everything = new PollSet([wake, nflog.fd, events.fd]);
+interface Ears {
+  readonly wake: number;
+  readonly events: NetlinkSocket;
+  readonly nflog: NetlinkSocket | null;
+  readonly early: EarlyOpener | null;
+  readonly watch: TransactionWatch;
+}
+
+function listen(libc: Libc, { wake, events, nflog, early, watch }: Ears): void {
+  const everything = new PollSet([wake, events.fd, ...(nflog === null ? [] : [nflog.fd])]);
   const onlyWake = new PollSet([wake]);
   const count = new Uint8Array(8);
   /** When packets were lost that nobody was told of yet. */
@@ -120,13 +152,22 @@ function listen(libc: Libc, wake: number, nflog: NetlinkSocket, events: NetlinkS
       if (errno !== EINTR) throw new NetlinkError(errno, 'poll');
       continue;
     }
-    if (waiting.isReady(0)) libc.read(wake, count, count.length);
+    if (waiting.isReady(0)) {
+      libc.read(wake, count, count.length);
+      takeOrders(early);
+    }
     if (isAhead || waiting.isReady(0)) continue;
     const packets: LoggedPacket[] = [];
     const changes: TableChange[] = [];
     const overruns: Source[] = [];
-    if (waiting.isReady(1) || lostAt !== undefined) {
-      const { isWhole, isEmpty } = drain(nflog, (datagram) => packets.push(...decodePackets(datagram)));
+    let opened: EarlyGrant | undefined;
+    if (nflog !== null && (waiting.isReady(2) || lostAt !== undefined)) {
+      const { isWhole, isEmpty } = drain(nflog, (datagram) => {
+        for (const packet of decodePackets(datagram)) {
+          // Before it is known whether more wait.
+          if (packets.push(packet) === 1) opened = early?.open(packet);
+        }
+      });
       if (!isWhole) lostAt ??= performance.now();
       // Whoever hears of it looks for what nobody was told of: that should not be what still waits here.
       if (lostAt !== undefined && (isEmpty || performance.now() - lostAt > KEEP_BACK)) {
@@ -134,7 +175,7 @@ function listen(libc: Libc, wake: number, nflog: NetlinkSocket, events: NetlinkS
         overruns.push('nflog');
       }
     }
-    if (waiting.isReady(2)) {
+    if (waiting.isReady(1)) {
       const { isWhole } = drain(events, (datagram) => changes.push(...watch.feed(datagram)));
       if (!isWhole) {
         overruns.push('events');
@@ -143,7 +184,16 @@ function listen(libc: Libc, wake: number, nflog: NetlinkSocket, events: NetlinkS
     }
     if (packets.length + changes.length + overruns.length === 0) continue;
     Atomics.add(data.shared, ROUNDS_AHEAD, 1);
-    report({ kind: 'round', packets, changes, overruns });
+    report({ kind: 'round', packets, early: opened ?? null, changes, overruns });
+  }
+}
+
+/** The main thread posts first and wakes then: none is missed. */
+function takeOrders(early: EarlyOpener | null): void {
+  for (;;) {
+    const received: { message: Orders } | undefined = receiveMessageOnPort(parentPort as MessagePort);
+    if (received === undefined) return;
+    early?.order(received.message.removed, received.message.put);
   }
 }
 

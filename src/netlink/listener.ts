@@ -1,8 +1,10 @@
 import { closeSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import type { EarlyGrant } from '../core/knock/source.js';
+import type { EarlyLayout, StandingOrder } from './early.js';
 import { toError, unavailable } from './errors.js';
 import { IS_OVER, MOST_ROUNDS_AHEAD, ROUNDS_AHEAD, SHARED_NUMBERS, WAKE_FD } from './listener-shared.js';
-import type { ListenerData, Report, Source } from './listener-worker.js';
+import type { ListenerData, Orders, Report, Source } from './listener-worker.js';
 import type { LoggedPacket } from './nflog.js';
 import type { TableChange } from './transactions.js';
 import { ended, firstMessage, SMALL_YOUNG } from './worker-thread.js';
@@ -11,8 +13,11 @@ export type { LoggedPacket } from './nflog.js';
 export type { TableChange } from './transactions.js';
 
 export interface NetlinkListenerEvents {
-  /** Packets that met a log rule of our group; those that waited together come together. */
-  onPackets(packets: readonly LoggedPacket[]): void;
+  /**
+   * Packets that met a log rule of our group; those that waited together come together. The first
+   * may have opened already (early.ts).
+   */
+  onPackets(packets: readonly LoggedPacket[], early: EarlyGrant | null): void;
   /** A transaction that touched our table was committed, and not by us. */
   onTableChanged(change: TableChange): void;
   /** The kernel, or this process, could not keep up: packets, or news of transactions, were lost. */
@@ -22,12 +27,14 @@ export interface NetlinkListenerEvents {
 }
 
 export interface NetlinkListenerOptions {
-  /** The NFLOG group. */
-  readonly group: number;
+  /** The NFLOG group; null where no packets are wanted. */
+  readonly group: number | null;
   /** The table of family inet whose changes are told. */
   readonly table: string;
   /** The netlink port ids of our own writers (NftablesLink.portId): what they change is not told. */
   readonly ownPortIds: readonly number[];
+  /** Where grants are opened early, as `order` says; nowhere if left out. */
+  readonly early?: EarlyLayout;
   /** Bytes that may wait in the kernel for each of the two sources; 8 MB by default. */
   readonly receiveBuffer?: number;
 }
@@ -51,6 +58,7 @@ export class NetlinkListener {
       table: options.table,
       ownPortIds: options.ownPortIds,
       receiveBuffer: options.receiveBuffer ?? RECEIVE_BUFFER,
+      early: options.early ?? null,
       shared: new Int32Array(new SharedArrayBuffer(4 * SHARED_NUMBERS)),
     };
     this.#events = events;
@@ -96,6 +104,13 @@ export class NetlinkListener {
     this.#expected.set(pid, now + EXPECTED_FOR);
   }
 
+  /** Takes standing orders away, by their marks, and puts others in. They count a moment later. */
+  order(removed: readonly number[], put: readonly StandingOrder[]): void {
+    if (this.#state === 'ended') return;
+    this.#worker?.postMessage({ removed, put } satisfies Orders);
+    this.#wake();
+  }
+
   /** Ends the thread at once, within two seconds at most; nothing is told after this was called. */
   async stop(): Promise<void> {
     this.#state = 'ended';
@@ -109,7 +124,7 @@ export class NetlinkListener {
     if (report.kind !== 'round' || this.#state === 'ended') return;
     // What one round gives to do takes some milliseconds: others have their turn before the next.
     setImmediate(() => this.#taken());
-    if (report.packets.length > 0) this.#events.onPackets(report.packets);
+    if (report.packets.length > 0) this.#events.onPackets(report.packets, report.early);
     for (const change of report.changes) if (!this.#isExpected(change)) this.#events.onTableChanged(change);
     for (const which of report.overruns) this.#events.onOverrun(which);
   }

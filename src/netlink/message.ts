@@ -26,11 +26,13 @@ export const NLM_F_REQUEST = 0x1;
 export const NLM_F_ACK = 0x4;
 export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_DUMP = 0x300;
+export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
 
 /** nfgenmsg.nfgen_family. */
 export const NFPROTO_UNSPEC = 0;
 export const NFPROTO_INET = 1;
+export const NFPROTO_IPV4 = 2;
 
 const HEADER_SIZE = 16;
 const NFGENMSG_SIZE = 4;

@@ -27,7 +27,7 @@ export interface LoggedPacket {
 }
 
 const NFNL_SUBSYS_ULOG = 4 << 8;
-const NFULNL_MSG_PACKET = NFNL_SUBSYS_ULOG | 0;
+export const NFULNL_MSG_PACKET = NFNL_SUBSYS_ULOG | 0;
 const NFULNL_MSG_CONFIG = NFNL_SUBSYS_ULOG | 1;
 const NFULA_CFG_CMD = 1;
 const NFULA_CFG_MODE = 2;
@@ -35,9 +35,9 @@ const NFULA_CFG_TIMEOUT = 4;
 const NFULA_CFG_QTHRESH = 5;
 const NFULNL_CFG_CMD_BIND = 1;
 const NFULNL_COPY_PACKET = 2;
-const NFULA_PACKET_HDR = 1;
-const NFULA_MARK = 2;
-const NFULA_PAYLOAD = 9;
+export const NFULA_PACKET_HDR = 1;
+export const NFULA_MARK = 2;
+export const NFULA_PAYLOAD = 9;
 
 const ETHERTYPE = { 4: 0x0800, 6: 0x86dd } as const;
 const NO_PAYLOAD = new Uint8Array(0);

@@ -1,12 +1,11 @@
 /** The thread that writes: a commit waits in the kernel while another program's transaction holds the commit mutex. */
 import { parentPort } from 'node:worker_threads';
 import { dump, scan } from './dump.js';
-import { decodeGeneration, encodeGenerationRequest, NFT_MSG_NEWGEN } from './elements.js';
 import { EBADMSG, type Failure, NetlinkError, unavailable } from './errors.js';
 import { getElements } from './get.js';
 import { type Libc, loadLibc } from './libc.js';
-import { decodeErrno, NLMSG_ERROR } from './message.js';
 import type { Piece, Reading } from './passes.js';
+import { commit, readGeneration } from './requests.js';
 import { NetlinkSocket } from './socket.js';
 
 export type Request =
@@ -78,32 +77,4 @@ async function answer(libc: Libc, socket: NetlinkSocket, request: Exclude<Reques
   } catch (error) {
     reply({ kind: 'refused', id, errno: error instanceof NetlinkError ? error.errno : EBADMSG });
   }
-}
-
-/** Runs a batch. The first error counts; without one, the acknowledgement of the last message says that all is done. */
-function commit(
-  socket: NetlinkSocket,
-  bytes: Uint8Array,
-  last: number,
-): { readonly errno: number; readonly sequence?: number } | undefined {
-  let acknowledged = false;
-  let refusal: { errno: number; sequence: number } | undefined;
-  for (const { type, sequence, body } of socket.request(bytes)) {
-    const errno = type === NLMSG_ERROR ? decodeErrno(body) : undefined;
-    if (errno === 0) acknowledged ||= sequence === last;
-    else if (errno !== undefined) refusal ??= { errno, sequence };
-  }
-  if (refusal === undefined && !acknowledged) return { errno: EBADMSG };
-  return refusal;
-}
-
-function readGeneration(socket: NetlinkSocket): number {
-  let generation: number | undefined;
-  for (const { type, body } of socket.request(encodeGenerationRequest())) {
-    const errno = type === NLMSG_ERROR ? decodeErrno(body) : 0;
-    if (errno !== 0) throw new NetlinkError(errno ?? EBADMSG, 'reading the generation');
-    if (type === NFT_MSG_NEWGEN) generation = decodeGeneration(body);
-  }
-  if (generation === undefined) throw new NetlinkError(EBADMSG, 'reading the generation');
-  return generation;
 }

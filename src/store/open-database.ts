@@ -31,8 +31,19 @@ export function openForWriting(files: StateFiles, checkedBelow = CHECKED_BELOW):
     db.pragma(`journal_size_limit = ${WAL_KEPT_BYTES}`);
     harden(db);
     migrate(db, files.database);
+    carryOver(db);
     return db;
   });
+}
+
+/**
+ * Empties the log that a crash left behind: daemons that never live long enough for a checkpoint would let it grow until
+ * the disk is full. Where it cannot be done (the disk is full) the log goes on as it is.
+ */
+function carryOver(db: Database): void {
+  try {
+    db.pragma('wal_checkpoint(TRUNCATE)');
+  } catch {}
 }
 
 /**

@@ -54,8 +54,13 @@ export class StateReader {
    * The wall clock may have been set back, so `at` does not rise with `seq`, and neither index alone is quick: few events
    * since a moment are found by `at` and sorted; many, by walking back from the newest.
    */
-  *#journalPages({ since, afterSeq = 0, limit }: JournalQuery): Pages {
+  *#journalPages({ since, afterSeq = 0, event, limit }: JournalQuery): Pages {
     const newest = 'ORDER BY seq DESC LIMIT ?';
+    if (event !== undefined) {
+      const named = 'journal INDEXED BY journal_at WHERE seq > ? AND at >= ? AND event = ?';
+      yield* this.#rows('journal', `${named} ${newest}`, afterSeq, since ?? 0, event, limit);
+      return;
+    }
     if (since === undefined) {
       yield* this.#rows('journal', `journal WHERE seq > ? ${newest}`, afterSeq, limit);
       return;
@@ -66,10 +71,10 @@ export class StateReader {
   }
 
   /** @param source what stands after FROM */
-  *#rows(table: Table, source: string, ...values: number[]): Pages {
+  *#rows(table: Table, source: string, ...values: (number | string)[]): Pages {
     const fields = Object.entries(COLUMNS[table]).map(([name, expression]) => `'${name}', ${expression}`);
     const statement = this.#db
-      .prepare<number[], string>(`SELECT json_object(${fields.join(', ')}) FROM ${source}`)
+      .prepare<(number | string)[], string>(`SELECT json_object(${fields.join(', ')}) FROM ${source}`)
       .pluck();
     let rows: string[] = [];
     for (const row of statement.iterate(...values)) {

@@ -1,4 +1,4 @@
-/** The kernel's automaton and core's, given the same packets. */
+/** The kernel's automaton, core's, and a slow reference, given the same packets. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAddress } from '#dist/core/address.js';
 import { compileSteps } from '#dist/core/knock/automaton.js';
@@ -12,6 +12,7 @@ import { addWitness, answersTo, underWay } from '../support/lab/knockers.js';
 import { eventually, Lab, steps } from '../support/lab/lab.js';
 import { packet } from '../support/lab/packets.js';
 import { seededRandom } from '../support/lab/random.js';
+import { SlowReference } from '../support/slow-reference.js';
 
 /** Sequences over a few ports, with shared beginnings and each other's knocks in them. */
 const SEQUENCES = [
@@ -29,13 +30,13 @@ const ALPHABET = ['tcp', 'udp'].flatMap((protocol) =>
 const STREAMS = 400;
 const LONGEST = 10;
 
-describe('the two executors of the automaton', () => {
+describe('the executors of the automaton and the slow reference', () => {
   let lab: Lab;
   let daemon: LabDaemon;
 
   beforeAll(async () => {
     lab = await Lab.create();
-    daemon = lab.daemon({ config: 'knock: {window: 60s}' });
+    daemon = lab.daemon({ config: 'knock: {window: 60s, strikes: off}' });
     await daemon.start();
     await daemon.confirm();
     await addWitness(daemon);
@@ -99,16 +100,25 @@ async function sendInRounds(
   }
 }
 
-/** Whom core's executor lets in from each source, and whether it is left on the way through a sequence. */
+/**
+ * Whom core's executor lets in from each source, and whether it is left on the way through a sequence; the slow reference must
+ * say the same of each packet.
+ */
 function predict(streams: readonly { source: string; knocks: readonly KnockStep[] }[]) {
   const sequences = SEQUENCES.map((text, i) => ({ sequenceId: i + 1, sequence: parseSequence(text) }));
+  const rules = { sequences: SEQUENCES.map((text) => text.split(',')), window: seconds(60), strikes: null };
   const clock = { monotonic: () => 1000, now: () => 1000 } as unknown as Clock;
   return streams.map(({ source, knocks }) => {
     const executor = new KnockExecutor({ clock, window: seconds(60), steps: compileSteps(sequences) });
+    const reference = new SlowReference(rules);
     const completed = knocks.flatMap(({ protocol, port }) => {
-      const id = executor.packet(parseAddress(source), { protocol, port: toPort(port) });
+      const verdict = executor.packet(parseAddress(source), { protocol, port: toPort(port) });
+      const id = verdict?.kind === 'completed' ? verdict.sequenceId : undefined;
+      const slow = reference.packet(source, `${protocol}/${port}`, 1000);
+      expect(slow).toBe(id === undefined ? 'nothing' : `completed ${id}`);
       return id === undefined ? [] : [`user${id - 1}`];
     });
+    expect(reference.isUnderWay(source, 1000)).toBe(executor.size > 0);
     return { source, users: [...new Set(completed)].sort(), isUnderWay: executor.size > 0 };
   });
 }

@@ -16,7 +16,7 @@ describe('the pool', () => {
 
   beforeAll(async () => {
     lab = await Lab.create();
-    daemon = lab.daemon();
+    daemon = lab.daemon({ config: 'knock: {strikes: off}' });
     await daemon.start();
     await daemon.confirm();
     await addWitness(daemon);

@@ -115,6 +115,7 @@ export function statusView(changes: Partial<StatusView> = {}): StatusView {
       store: { state: 'ok' },
       daemon: { state: 'running', rss_mb: 120, loop_max_ms: 3 },
     },
+    strikes: { limit: 20, per_s: 60, ignore_s: 600, ignored_count: 0, ignored: [] },
     notices: [],
     ...changes,
   };
@@ -148,16 +149,26 @@ export class FakeGateway implements GatewayApi {
   status: GatewayApi['status'] = () => this.#note(statusView(), 'status');
   list: GatewayApi['list'] = () => this.#note({ entries: [entryView()], grants: [grantView()] }, 'list');
   whois: GatewayApi['whois'] = (address) =>
-    this.#note({ address, grants: [grantView({ address })], entries: [], allowed: ['ssh'] }, 'whois', address);
+    this.#note(
+      { address, grants: [grantView({ address })], entries: [], allowed: ['ssh'], ignored: [] },
+      'whois',
+      address,
+    );
   allow: GatewayApi['allow'] = (request) =>
     this.#note(
       request.for === undefined
-        ? { grant: null, entry: entryView({ target: request.target }) }
-        : { grant: grantView({ address: request.target, method: 'cli', user: null }), entry: null },
+        ? { grant: null, entry: entryView({ target: request.target }), listened_to: [], recorded: true }
+        : {
+            grant: grantView({ address: request.target, method: 'cli', user: null }),
+            entry: null,
+            listened_to: [],
+            recorded: true,
+          },
       'allow',
       request,
     );
-  revoke: GatewayApi['revoke'] = (request) => this.#note({ revoked: [grantView()], removed: [] }, 'revoke', request);
+  revoke: GatewayApi['revoke'] = (request) =>
+    this.#note({ revoked: [grantView()], removed: [], recorded: true }, 'revoke', request);
   users: GatewayApi['users'] = () => this.#note([userView()], 'users');
   user: GatewayApi['user'] = async (name) => {
     if (name !== 'alice') throw new SallyportError('SP_NOT_FOUND', { what: name });

@@ -74,9 +74,11 @@ export class FakeStore implements Store {
     }
   }
 
-  async readJournal({ since, afterSeq = 0, limit }: JournalQuery): Promise<readonly NumberedEvent[]> {
+  async readJournal({ since, afterSeq = 0, event, limit }: JournalQuery): Promise<readonly NumberedEvent[]> {
     if (this.readFault !== undefined) throw this.readFault;
-    return this.#journal.filter(({ seq, at }) => seq > afterSeq && (since === undefined || at >= since)).slice(-limit);
+    const isAsked = (one: NumberedEvent) =>
+      one.seq > afterSeq && (since === undefined || one.at >= since) && (event === undefined || one.event === event);
+    return this.#journal.filter(isAsked).slice(-limit);
   }
 
   async prune(): Promise<number> {
@@ -164,7 +166,7 @@ export class FakeFirewall implements Firewall {
 
   load(contents: GuardContents, arming: Arming): Promise<void> {
     return this.#turn('load', () => {
-      this.#clear('intact');
+      this.#clear(this.table === 'none' ? 'none' : 'intact');
       for (const element of contents.elements) this.#put(element);
       this.steps = new Map(contents.steps);
       this.ranges = contents.ranges;
@@ -195,9 +197,13 @@ export class FakeFirewall implements Firewall {
   }
 
   changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void> {
-    return this.#turn('changeSteps', () => {
-      for (const key of removed) this.steps.delete(key);
-      for (const [key, to] of added) this.steps.set(key, to);
+    return this.#turn(removed.length + added.length === 0 ? undefined : 'changeSteps', () => {
+      const isMissing = removed.some((key) => !this.steps.has(key));
+      const left = new Map([...this.steps].filter(([key]) => !removed.includes(key)));
+      const isOther = added.some(([key, to]) => (left.get(key) ?? to) !== to);
+      // As nftables does, which then changes nothing.
+      if (isMissing || isOther) throw new Error(isMissing ? 'ENOENT' : 'EEXIST');
+      this.steps = new Map([...left, ...added]);
     });
   }
 
@@ -234,7 +240,9 @@ export class FakeFirewall implements Firewall {
   }
 
   async readSteps(): Promise<Steps> {
-    return new Map(this.steps);
+    const found = new Map(this.steps);
+    await this.onCall?.('readSteps');
+    return found;
   }
 
   async readMailbox(): Promise<readonly Completion[]> {

@@ -1,4 +1,4 @@
-import { type Address, parseAddress } from '../../src/core/address.ts';
+import { type Address, parseAddress, type Target } from '../../src/core/address.ts';
 import type { Entry } from '../../src/core/entry.ts';
 import type { Completion, SetElement } from '../../src/core/firewall.ts';
 import { HeldTargets } from '../../src/core/grants/held.ts';
@@ -9,6 +9,7 @@ import { parsePortRange } from '../../src/core/ports.ts';
 import { parseSequence } from '../../src/core/sequence.ts';
 import { hours, type Instant, type Monotonic, minutes } from '../../src/core/time.ts';
 import { parseUserName, type User } from '../../src/core/user.ts';
+import { DesiredContents } from '../../src/gate/desired-contents.ts';
 import { Doorkeeper } from '../../src/gate/doorkeeper.ts';
 import { Guard } from '../../src/gate/guard.ts';
 import { People } from '../../src/gate/people.ts';
@@ -53,7 +54,7 @@ export const BEN = person(2, 'ben');
 /** The knock of a user, as it lies in the mailbox. */
 export function knockOf(user: User, source: Address = LAPTOP): CompletedKnock & { completion: Completion } {
   const completion = { source, state: finalState(user.sequenceId) };
-  return { source, sequenceId: user.sequenceId, payload: new Uint8Array(), completion };
+  return { source, sequenceId: user.sequenceId, payload: new Uint8Array(), completion, early: null };
 }
 
 export interface RigOptions {
@@ -71,6 +72,7 @@ export function gateRig({ users = [ANNA, BEN], isConfirmed = true, ipv6Prefix = 
   const firewall = new FakeFirewall(clock);
   const recorder = new Recorder({ store, log });
   const entries: Entry[] = [];
+  const cleared: Target[] = [];
   const people = new People({
     services: SERVICES,
     pool: span(21000, 29999),
@@ -82,16 +84,14 @@ export function gateRig({ users = [ANNA, BEN], isConfirmed = true, ipv6Prefix = 
   });
   const ledger = new GrantLedger({ clock, random: seededRandom(3), maxTtl: hours(12) });
   const held = new HeldTargets();
+  const desired = new DesiredContents({ ledger, held, ipv6Prefix, entries: () => entries });
   let loads = 0;
   const guard: Guard = new Guard({
     firewall,
     recorder,
     clock,
     log,
-    contents: () => ({ steps: people.steps(), elements: doorkeeper.elements(), ranges: doorkeeper.ranges() }),
-    wanted: (which) => doorkeeper.wanted(which),
-    untilAt: (place) => doorkeeper.untilAt(place),
-    elementAt: (place) => doorkeeper.elementAt(place),
+    desired,
     steps: () => people.steps(),
     onLoaded: async () => {
       loads++;
@@ -110,11 +110,12 @@ export function gateRig({ users = [ANNA, BEN], isConfirmed = true, ipv6Prefix = 
     log,
     defaultTtl: hours(1),
     ipv6Prefix,
-    entries: () => entries,
+    desired,
+    clearStrikes: async (target) => void cleared.push(target),
     ownAddresses: () => new Set([OWN]),
   });
   return {
-    ...{ clock, log, store, firewall, recorder, entries, people, ledger, held, guard, doorkeeper },
+    ...{ clock, log, store, firewall, recorder, entries, cleared, people, ledger, held, desired, guard, doorkeeper },
     /** How often the guard was put up. */
     loads: () => loads,
     /** Starts as the daemon does. */

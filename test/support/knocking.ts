@@ -1,9 +1,10 @@
 import { type Address, parseAddress } from '../../src/core/address.ts';
 import { compileSteps, type NumberedSequence } from '../../src/core/knock/automaton.ts';
-import { KnockExecutor } from '../../src/core/knock/executor.ts';
-import type { Sequence } from '../../src/core/sequence.ts';
+import { KnockExecutor, type KnockVerdict } from '../../src/core/knock/executor.ts';
+import type { Knock, Sequence } from '../../src/core/sequence.ts';
 import { seconds } from '../../src/core/time.ts';
 import { FakeClock } from './fake-clock.ts';
+import type { SlowVerdict } from './slow-reference.ts';
 
 /** The longest time between two knocks. */
 export const WINDOW = seconds(10);
@@ -26,4 +27,16 @@ export function executorOf(sequences: readonly NumberedSequence[], capacity?: nu
   const steps = compileSteps(sequences);
   const executor = new KnockExecutor({ clock, window: WINDOW, steps, ...(capacity === undefined ? {} : { capacity }) });
   return { clock, executor };
+}
+
+/** Gives the executor a packet; the id of the sequence that it completes. */
+export function completedBy(executor: KnockExecutor, source: Address, one: Knock): number | undefined {
+  const verdict = executor.packet(source, one);
+  return verdict?.kind === 'completed' ? verdict.sequenceId : undefined;
+}
+
+/** A verdict in the words of the slow reference. */
+export function slowly(verdict: KnockVerdict | undefined): SlowVerdict {
+  if (verdict === undefined) return 'nothing';
+  return verdict.kind === 'struck' ? 'struck' : `completed ${verdict.sequenceId}`;
 }

@@ -57,8 +57,11 @@ describe('--json', () => {
   it.each([
     ['status', statusView()],
     ['list', { entries: [entryView()], grants: [grantView()] }],
-    ['allow 203.0.113.7', { grant: null, entry: entryView({ target: '203.0.113.7' }) }],
-    ['revoke alice', { revoked: [grantView()], removed: [] }],
+    [
+      'allow 203.0.113.7',
+      { grant: null, entry: entryView({ target: '203.0.113.7' }), listened_to: [], recorded: true },
+    ],
+    ['revoke alice', { revoked: [grantView()], removed: [], recorded: true }],
     ['user add bob', cardView({ name: 'bob' })],
     ['user list', [userView()]],
     ['user show alice', userView()],
@@ -113,7 +116,7 @@ describe('exit status', () => {
   });
 
   it('0 where a user is known and has nothing open', async () => {
-    rig.gateway.answer('revoke', async () => ({ revoked: [], removed: [] }));
+    rig.gateway.answer('revoke', async () => ({ revoked: [], removed: [], recorded: true }));
     expect(await rig.run(['revoke', 'alice'])).toEqual({ status: 0, out: 'nothing of alice is open\n', err: '' });
   });
 

@@ -73,6 +73,66 @@ describe('what others wrote', () => {
   });
 });
 
+describe('ignored sources', () => {
+  const strikes = (count: number | null) => ({
+    limit: 20,
+    per_s: 60,
+    ignore_s: 600,
+    ignored_count: count,
+    ignored: Array.from({ length: Math.min(count ?? 0, 50) }, (_, i) => ({
+      address: `198.51.100.${i + 1}`,
+      until: '2026-03-01T08:10:00.000Z',
+      remaining_s: 600 - i,
+    })),
+  });
+  const status = async (count: number | null) => {
+    rig.gateway.answer('status', async () => statusView({ strikes: strikes(count) }));
+    return (await rig.run(['status'])).out;
+  };
+
+  it('are counted in the status, the latest ten by name', async () => {
+    expect(await status(0)).not.toContain('ignored');
+    expect(await status(1)).toContain(
+      '1 source is ignored for wrong packets (sallyport allow ADDRESS ends it):\n  198.51.100.1  10m left\n',
+    );
+    const out = await status(3000);
+    expect(out).toContain('3,000 sources are ignored for wrong packets');
+    expect(out).toContain('  198.51.100.10  9m 51s left\nand 2,990 more\n');
+    expect(out).not.toContain('198.51.100.11');
+    expect(await status(null)).toContain('Whose knocks are ignored cannot be read.');
+  });
+
+  it('are off where they are switched off, and the status says so', async () => {
+    rig.gateway.answer('status', async () => statusView({ strikes: null }));
+    expect((await rig.run(['status'])).out).toContain('strikes off');
+    rig.gateway.answer('status', async () => statusView());
+    expect((await rig.run(['status'])).out).not.toContain('strikes off');
+  });
+
+  it('are told of by whois, and by allow where it ends that', async () => {
+    const [ignored] = strikes(1).ignored;
+    rig.gateway.answer('whois', async (address: string) => ({
+      address,
+      grants: [],
+      entries: [],
+      allowed: [],
+      ignored: ignored === undefined ? [] : [ignored],
+    }));
+    expect((await rig.run(['whois', '198.51.100.1'])).out).toContain(
+      'The knocks of 198.51.100.1 are ignored for another 10m: too many wrong packets came from there.',
+    );
+    const allowed = async (...listened_to: string[]) => {
+      rig.gateway.answer('allow', async () => ({ grant: null, entry: entryView(), listened_to, recorded: true }));
+      return (await rig.run(['allow', '198.51.100.0/28'])).out;
+    };
+    expect(await allowed()).not.toContain('listened');
+    expect(await allowed('198.51.100.1', '198.51.100.2')).toContain(
+      'the knocks of 198.51.100.1, 198.51.100.2 are listened to again',
+    );
+    expect(await allowed('1', '2', '3', '4')).toContain('the knocks of 4 ignored sources are listened to again');
+  });
+});
+
 describe('the verdict', () => {
   const parts = (firewall: { state: string; detail?: string; reverts_in_s?: number }, knock = 'listening') => ({
     firewall,

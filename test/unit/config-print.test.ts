@@ -74,10 +74,16 @@ const file = fc
           providers: fc.array(fc.stringMatching(/^[a-z0-9][a-z0-9._-]{0,20}$/), { maxLength: 3 }),
         }),
         knock: some({
+          source: fc.constantFrom('kernel', 'socket'),
+          socket_protocols: fc.constantFrom(['udp'], ['tcp'], ['udp', 'tcp']),
           pool: fc
             .tuple(fc.integer({ min: 10_000, max: 30_000 }), fc.integer({ min: 999, max: 30_000 }))
             .map(([a, n]) => `${a}-${a + n}`),
           window: length(1000, 60_000),
+          strikes: fc.oneof(
+            fc.constantFrom('off', false),
+            fc.record({ limit: fc.integer({ min: 5, max: 10_000 }), ignore: fc.constantFrom('10s', '10m', '1d') }),
+          ),
           nflog_group: fc.integer({ min: 1, max: 65535 }),
         }),
         grants: maybe(
@@ -174,6 +180,17 @@ describe('the remarks', () => {
       'phone: the telephone menu is not part of this version; nothing can be opened by phone',
     ]);
     expect(notices(read(LEAST))).toEqual([]);
+  });
+
+  it('name what sockets show to strangers, and that nothing is closed without a packet filter', () => {
+    const sockets = 'knock: {source: socket, socket_protocols: [tcp, udp]}\n';
+    const shown = 'knock.socket_protocols: every TCP port of the pool looks open to strangers';
+    expect(notices(read(`${LEAST}${sockets}`))).toEqual([shown]);
+    expect(notices(read(`${LEAST}firewall: {driver: none, guard: all}\n${sockets}`))).toEqual([
+      'firewall.driver: none closes nothing; anybody reaches every port, with a knock or without',
+      shown,
+    ]);
+    expect(notices(read(`${LEAST}firewall: {driver: none}\nknock: {source: socket}\n`))).toHaveLength(1);
   });
 
   it('name what stays open', () => {

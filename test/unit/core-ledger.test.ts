@@ -55,6 +55,23 @@ describe('opening', () => {
     expect(ledger.expire()).toEqual([]);
   });
 
+  it('leaves nothing behind where it is renewed again and again', () => {
+    const { grant } = ledger.open(openRequest({ method: 'cli', ttl: hours(12) }));
+    const other = ledger.open(openRequest({ method: 'cli', ttl: minutes(100), target: nth(9) })).grant;
+    for (let n = 0; n < 3000; n++) {
+      clock.advance(seconds(1));
+      ledger.open(openRequest({ method: 'cli', ttl: hours(12) }));
+    }
+    expect(ledger.nextExpiry()).toBe(other.expires);
+    clock.advance(minutes(50));
+    expect(ids(ledger.expire())).toEqual([other.id]);
+    // Of the 3000 ends that were put off, only the latest thousand or so may still be there.
+    expect(ledger.nextExpiry()).toBeGreaterThan(grant.expires + seconds(1500));
+    clock.advance(hours(12));
+    expect(ids(ledger.expire())).toEqual([grant.id]);
+    expect(ledger.nextExpiry()).toBeUndefined();
+  });
+
   it('never lasts longer than the configured maximum', () => {
     const { grant } = ledger.open(openRequest({ ttl: hours(1000) }));
     expect([grant.ttl, grant.expires]).toEqual([MAX_TTL, later(clock.monotonic(), MAX_TTL)]);

@@ -4,7 +4,7 @@ import type { PortSpan, Protocol } from '../../src/core/ports.ts';
 import { drawSequence, formatSequence, type Knock, type Sequence } from '../../src/core/sequence.ts';
 import { keepingTheRules, knock, seededRandom, span } from '../support/core-arbitraries.ts';
 
-import { executorOf, LAPTOP, numbered, SOURCES } from '../support/knocking.ts';
+import { completedBy, executorOf, LAPTOP, numbered, SOURCES } from '../support/knocking.ts';
 
 describe('a sweep of the pool opens nothing', () => {
   const KINDS = ['tcp', 'udp', 'tcp and udp', 'udp and tcp'] as const;
@@ -29,7 +29,7 @@ describe('a sweep of the pool opens nothing', () => {
 
   function found(sequences: readonly Sequence[], swept: readonly Knock[][]): number[] {
     const { executor } = executorOf(numbered(sequences));
-    return swept.flatMap((sweep, i) => sweep.flatMap((one) => executor.packet(SOURCES[i] ?? LAPTOP, one) ?? []));
+    return swept.flatMap((sweep, i) => sweep.flatMap((one) => completedBy(executor, SOURCES[i] ?? LAPTOP, one) ?? []));
   }
 
   function hundredUsers(seed: number, pool: PortSpan): Sequence[] {

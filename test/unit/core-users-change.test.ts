@@ -7,7 +7,7 @@ import { millis } from '../../src/core/time.ts';
 import { keepingTheRules, knock, tinyKnock, tinySequences } from '../support/core-arbitraries.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
-import { executorOf, LAPTOP, numbered, SOURCES, WINDOW } from '../support/knocking.ts';
+import { completedBy, executorOf, LAPTOP, numbered, SOURCES, WINDOW } from '../support/knocking.ts';
 
 describe('a change of the users in mid-stream', () => {
   type Deed =
@@ -53,7 +53,7 @@ describe('a change of the users in mid-stream', () => {
             const wanted = one.kind === 'stray' ? one.one : users[one.user % users.length]?.sequence[one.index];
             if (wanted === undefined) continue;
             packets[one.source]?.push(formatKnock(wanted));
-            const id = executor.packet(SOURCES[one.source] ?? LAPTOP, wanted);
+            const id = completedBy(executor, SOURCES[one.source] ?? LAPTOP, wanted);
             if (id === undefined) continue;
             completions++;
             const mine = users.find(({ sequenceId }) => sequenceId === id);
@@ -85,7 +85,7 @@ describe('a change of the users in mid-stream', () => {
     executor.packet(LAPTOP, a);
     executor.packet(LAPTOP, b);
     executor.replace(compileSteps([mine, { sequenceId: 8, sequence: [a, knock('udp', 11)] }]));
-    expect(executor.packet(LAPTOP, c)).toBe(7);
+    expect(completedBy(executor, LAPTOP, c)).toBe(7);
   });
 
   it('lets nobody go on with a sequence that was renewed, not even with the same ports', () => {
@@ -97,6 +97,6 @@ describe('a change of the users in mid-stream', () => {
     executor.packet(LAPTOP, b);
     executor.replace(compileSteps([{ sequenceId: 8, sequence: [a, b, c] }]));
     expect(executor.packet(LAPTOP, c)).toBeUndefined();
-    expect([a, b, c].map((one) => executor.packet(LAPTOP, one))).toEqual([undefined, undefined, 8]);
+    expect([a, b, c].map((one) => completedBy(executor, LAPTOP, one))).toEqual([undefined, undefined, 8]);
   });
 });

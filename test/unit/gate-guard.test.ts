@@ -288,22 +288,99 @@ describe('the automaton in the kernel', () => {
   it('follows the users, by no more than what changed', async () => {
     await started();
     const before = rig.firewall.calls.length;
-    await rig.guard.syncSteps();
+    await rig.guard.changeSteps(rig.people.take({ ...ANNA, maxAddresses: 2 }));
     expect(rig.firewall.calls.slice(before)).toEqual([]);
     const carl = person(3, 'carl');
-    rig.people.take(carl);
-    rig.people.remove(BEN);
-    await rig.guard.syncSteps();
-    expect(rig.firewall.calls.slice(before)).toEqual(['changeSteps']);
+    await rig.guard.changeSteps(rig.people.take(carl));
+    await rig.guard.changeSteps(rig.people.remove(BEN));
+    expect(rig.firewall.calls.slice(before)).toEqual(['changeSteps', 'changeSteps']);
     expect(rig.firewall.steps).toEqual(stepsOf(ANNA, carl));
   });
 
   it('is left alone while there is no table of ours', async () => {
     await started({}, ({ firewall }) => firewall.panic());
-    rig.people.remove(BEN);
-    await rig.guard.syncSteps();
+    await rig.guard.changeSteps(rig.people.remove(BEN));
     expect(rig.firewall.calls).toEqual([]);
     await rig.guard.apply();
     expect(rig.firewall.steps).toEqual(stepsOf(ANNA));
+  });
+
+  it('misses no change that is made while the guard is going up', async () => {
+    rig = gateRig({});
+    const carl = person(3, 'carl');
+    rig.firewall.onCall = (call) => {
+      if (call === 'load') void rig.guard.changeSteps(rig.people.take(carl));
+    };
+    await rig.start();
+    await rig.settle();
+    expect(rig.firewall.steps).toEqual(stepsOf(ANNA, BEN, carl));
+  });
+
+  it('is loaded as of one moment, however long loading takes: what changes meanwhile is written after it', async () => {
+    rig = gateRig({});
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    rig.firewall.onCall = async (call) => {
+      if (call === 'load') await held;
+    };
+    const starting = rig.start();
+    await rig.settle();
+    const changes = [
+      rig.guard.changeSteps(rig.people.remove(ANNA)),
+      rig.guard.changeSteps(rig.people.take(person(3, 'carl'))),
+    ];
+    release();
+    await Promise.all([starting, ...changes]);
+    expect(rig.firewall.calls.filter((call) => call !== 'change')).toEqual(['load', 'changeSteps', 'changeSteps']);
+    expect(rig.firewall.steps).toEqual(stepsOf(BEN, person(3, 'carl')));
+  });
+
+  it('follows the users again after a load that failed', async () => {
+    await started({}, ({ firewall }) => firewall.panic());
+    rig.firewall.fault = new Error('no memory');
+    await expect(rig.guard.apply()).rejects.toThrow('no memory');
+    await rig.guard.changeSteps(rig.people.remove(BEN));
+    rig.firewall.fault = undefined;
+    await rig.guard.apply();
+    expect(rig.firewall.steps).toEqual(stepsOf(ANNA));
+  });
+});
+
+describe('without a packet filter', () => {
+  beforeEach(() =>
+    started({ isConfirmed: false }, ({ firewall }) => {
+      firewall.table = 'none';
+    }),
+  );
+
+  it('says that nothing is closed, in the status, the log and the journal', () => {
+    expect([rig.guard.mode, rig.guard.isProvisional, rig.guard.revertsAt]).toEqual(['none', false, undefined]);
+    expect(rig.guard.detail).toBe('nothing is closed: firewall.driver is none');
+    expect(rig.details('firewall.opened')).toEqual(['nothing is closed: firewall.driver is none']);
+    expect(rig.log.messages('warn')).toEqual([expect.stringContaining('NOTHING IS CLOSED')]);
+  });
+
+  it('tells the sequences to whoever recognises them, and grants as ever', async () => {
+    expect(rig.firewall.steps).toEqual(stepsOf(ANNA, BEN));
+    await rig.guard.changeSteps(rig.people.remove(BEN));
+    expect(rig.firewall.steps).toEqual(stepsOf(ANNA));
+    await knock();
+    expect([...rig.ledger.all()].map(({ target }) => target)).toEqual([LAPTOP]);
+    expect(rig.store.told).not.toContain('firewall.confirmed');
+  });
+
+  it.each(['apply', 'confirm', 'rollback'] as const)('refuses %s in clear words', async (act) => {
+    await expect(rig.guard[act]()).rejects.toMatchObject({
+      code: 'SP_FIREWALL_NONE',
+      message: expect.stringContaining('nothing is closed here'),
+    });
+    expect(rig.guard.mode).toBe('none');
+  });
+
+  it('has nothing to repair', async () => {
+    await repair();
+    expect([repairs(), rig.guard.mode]).toEqual([[], 'none']);
   });
 });

@@ -162,6 +162,17 @@ describe('what must be recorded now', () => {
     expect(store.kept).toEqual([]);
     expect([recorder.waiting, recorder.problem]).toEqual([0, undefined]);
   });
+
+  it('never overtakes what waits for the disk', async () => {
+    store.fault = () => FULL;
+    void recorder.record([nth(1)]);
+    await clock.advance(millis(100));
+    await expect(recorder.recordNow([nth(2)])).rejects.toBe(FULL);
+    store.fault = undefined;
+    await recorder.recordNow([nth(3)]);
+    expect(numbers(store.kept)).toEqual([1, 3]);
+    expect([recorder.waiting, recorder.problem]).toEqual([0, undefined]);
+  });
 });
 
 describe('stopping', () => {

@@ -167,13 +167,13 @@ describe('what somebody else changes is put right, and the journal names the pro
         createdAt: EIGHT,
       } as const;
       rig.entries.push(entry);
-      await rig.guard.setRanges(rig.doorkeeper.ranges());
+      await rig.guard.setRanges(rig.desired.ranges());
       await quietly();
       expect(repairs()).toEqual([]);
       for (const look of [() => repair(), quietly]) {
         rig.firewall.ranges = deeds[name] ?? rig.firewall.ranges;
         await look();
-        expect(rig.firewall.ranges).toEqual(rig.doorkeeper.ranges());
+        expect(rig.firewall.ranges).toEqual(rig.desired.ranges());
       }
       expect(repairs()).toEqual([
         'something in our table was changed by nft (process 4711); put right',
@@ -303,8 +303,7 @@ describe('where the packet filter fails', () => {
   it('a change of ours that it did not take is made good within seconds', async () => {
     rig.firewall.fault = BROKEN;
     await expect(rig.guard.setRanges({ entries: new Map(), grants: new Map() })).rejects.toBe(BROKEN);
-    rig.people.remove(BEN);
-    await expect(rig.guard.syncSteps()).rejects.toBe(BROKEN);
+    await expect(rig.guard.changeSteps(rig.people.remove(BEN))).rejects.toBe(BROKEN);
     expect(rig.guard.mode).toBe('failed');
     rig.firewall.fault = undefined;
     await rig.clock.advance(seconds(2));
@@ -328,5 +327,39 @@ describe('where the packet filter fails', () => {
     rig.firewall.fault = undefined;
     await rig.clock.advance(seconds(60));
     expect(rig.firewall.table).toBe('absent');
+  });
+});
+
+describe('a repair of the automaton', () => {
+  beforeEach(() => started());
+
+  it('leaves out no step that changes while it looks, and undoes none', async () => {
+    const carl = person(3, 'carl');
+    const key = 99 as StepKey;
+    rig.firewall.steps.set(key, 8 as State);
+    const changes: Promise<void>[] = [];
+    rig.firewall.onCall = (call) => {
+      if (call !== 'readSteps' || changes.length > 0) return;
+      changes.push(rig.guard.changeSteps(rig.people.remove(BEN)), rig.guard.changeSteps(rig.people.take(carl)));
+    };
+    await repair();
+    await Promise.all(changes);
+    expect(changes).toHaveLength(2);
+    expect([rig.guard.mode, rig.firewall.steps]).toEqual(['guarding', stepsOf(ANNA, carl)]);
+    expect(repairs()).toEqual(['the sequences were changed by nft (process 4711); put right']);
+  });
+
+  it('sees no drift in what we change ourselves while it looks', async () => {
+    rig.firewall.onCall = (call) => {
+      if (call !== 'readSteps') return;
+      const now = rig.people.find('carl');
+      const change = now === undefined ? rig.people.take(person(3, 'carl')) : rig.people.remove(now);
+      void rig.guard.changeSteps(change);
+    };
+    for (let i = 0; i < 3; i++) await quietly();
+    rig.firewall.onCall = undefined;
+    await rig.settle();
+    expect([repairs(), rig.guard.mode]).toEqual([[], 'guarding']);
+    expect(rig.firewall.steps).toEqual(new Map(rig.people.steps()));
   });
 });

@@ -31,6 +31,7 @@ describe('knocks from the kernel', () => {
     const source = new KernelKnockSource({
       readMailbox: () => new Promise((resolve) => readings.push(resolve)),
       hasDoorbell: true,
+      strikes: null,
       onProblem: (error) => problems.push(error),
     });
     const started = source.start({

@@ -215,6 +215,17 @@ it('what a journal event leaves out reads back as null', async () => {
   ]);
 });
 
+it('the events of one name are found among the others, since a moment if one is given', async () => {
+  const store = await openStore(newState());
+  const struck = (n: number) => ({ ...event(n, `strike ${n}`), event: 'strike.ignored' as const });
+  await store.write([struck(1), event(2, 'other'), struck(3), event(4, 'other'), struck(5)].map(journal));
+  const found = async (query: object) =>
+    details(await store.readJournal({ event: 'strike.ignored', limit: 10, ...query }));
+  expect(await found({})).toEqual(['strike 1', 'strike 3', 'strike 5']);
+  expect(await found({ since: at(2) })).toEqual(['strike 3', 'strike 5']);
+  expect(await found({ since: at(2), limit: 1 })).toEqual(['strike 5']);
+});
+
 it('a fraction of a millisecond is rounded down, so that no grant reads back longer', async () => {
   const store = await openStore(newState());
   const record = grantRecord(1, { expires: 10.9 as Monotonic });

@@ -1,7 +1,7 @@
 import type { AllowRequest } from '../../control/contract/requests.js';
 import type { Call } from '../call.js';
 import { entryLine, entryTable, grantLine, grantTable, moment, remaining } from '../render/access.js';
-import { clean, list as names } from '../text.js';
+import { clean, count, list as names } from '../text.js';
 
 export async function allow(call: Call): Promise<number> {
   const body = { target: call.subject, ...call.given<AllowRequest>('services', 'for', 'note') };
@@ -11,7 +11,9 @@ export async function allow(call: Call): Promise<number> {
     call.printJson(result);
     return 0;
   }
-  const { grant, entry } = result;
+  const { grant, entry, listened_to, recorded } = result;
+  if (!recorded)
+    call.warn('it is not recorded yet, and lost if the machine restarts before it is (see: sallyport status)');
   if (grant) {
     const until = `for ${remaining(grant.remaining_s)}, until ${moment(grant.expires_at)}`;
     call.print(`${clean(grant.address)} is let in to ${names(grant.services)} ${until} (grant ${clean(grant.id)})`);
@@ -21,7 +23,14 @@ export async function allow(call: Call): Promise<number> {
       `${clean(entry.target)} is let in to ${names(entry.services)} until it is removed (entry ${clean(entry.id)})`,
     );
   }
+  if (listened_to.length > 0) call.print(listenedAgain(listened_to));
   return 0;
+}
+
+/** Names the sources where they are few. */
+function listenedAgain(sources: readonly string[]): string {
+  const who = sources.length > 3 ? count(sources.length, 'ignored source', 'ignored sources') : names(sources);
+  return `the knocks of ${who} are listened to again`;
 }
 
 export async function revoke(call: Call): Promise<number> {
@@ -32,6 +41,9 @@ export async function revoke(call: Call): Promise<number> {
   else {
     for (const grant of result.revoked) call.print(`revoked: ${grantLine(grant)}, grant ${clean(grant.id)}`);
     for (const entry of result.removed) call.print(`removed: ${entryLine(entry)}, entry ${clean(entry.id)}`);
+    if (!result.recorded) {
+      call.warn('it is not recorded yet, and open again if the gateway is killed before it is (see: sallyport status)');
+    }
   }
   return 0;
 }
@@ -74,6 +86,10 @@ export async function whois(call: Call): Promise<number> {
   const blocks = [verdict + whose];
   if (found.grants.length > 0) blocks.push(await grantTable(terminal, found.grants));
   if (found.entries.length > 0) blocks.push(await entryTable(terminal, found.entries));
+  for (const { address, remaining_s } of found.ignored) {
+    const left = `for another ${remaining(remaining_s)}`;
+    blocks.push(`The knocks of ${clean(address)} are ignored ${left}: too many wrong packets came from there.`);
+  }
   call.print(blocks.join('\n\n'));
   return 0;
 }

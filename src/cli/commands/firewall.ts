@@ -23,6 +23,7 @@ const COLORS: Readonly<Record<FirewallView['state'], Format>> = {
   reverted: 'red',
   open: 'red',
   failed: 'red',
+  none: 'red',
 };
 
 async function render({ terminal }: Call, found: FirewallView): Promise<string> {

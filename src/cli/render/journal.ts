@@ -11,6 +11,7 @@ const COLORS: Readonly<Record<string, Format>> = {
   added: 'green',
   confirmed: 'green',
   refused: 'red',
+  ignored: 'red',
   repaired: 'red',
   reverted: 'red',
   evicted: 'yellow',

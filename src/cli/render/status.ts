@@ -1,4 +1,4 @@
-import type { PartView, StatusView } from '../../control/contract/views.js';
+import type { PartView, StatusView, StrikesView } from '../../control/contract/views.js';
 import { clean, count } from '../text.js';
 import { grantTable, moment, remaining } from './access.js';
 import { columns } from './table.js';
@@ -16,6 +16,7 @@ export interface Verdict {
 const COLORS: Readonly<Record<Tone, Format>> = { good: 'green', warn: 'yellow', bad: 'red' };
 const MARKS: Readonly<Record<Tone, string>> = { good: '✔', warn: '!', bad: '✖' };
 const MOST_ROWS = 40;
+const MOST_IGNORED = 10;
 
 /** How it stands, in one line. */
 export function verdict(status: StatusView): Verdict {
@@ -36,6 +37,8 @@ export function verdict(status: StatusView): Verdict {
       };
     case 'open':
       return { tone: 'bad', text: `open: nothing is guarded${reason}`, next: 'guard again: sallyport firewall apply' };
+    case 'none':
+      return { tone: 'bad', text: `NOT GUARDING${reason}; ${inside}` };
     case 'failed':
       return { tone: 'bad', text: `the guard failed${reason}` };
     case 'guarding': {
@@ -66,17 +69,36 @@ export async function renderStatus(terminal: Terminal, status: StatusView): Prom
     const rest = more > 0 ? `\nand ${count(more, 'grant', 'grants')} more: sallyport list` : '';
     blocks.push((await grantTable(terminal, shown)) + rest);
   }
+  if (status.strikes !== null) blocks.push(...strikesBlock(terminal, status.strikes));
   if (status.notices.length > 0) {
     blocks.push(status.notices.map((notice) => `${terminal.paint('yellow', '!')} ${clean(notice)}`).join('\n'));
   }
   const facts = [
     count(status.users, 'user', 'users'),
     count(status.entries, 'entry that stays', 'entries that stay'),
+    ...(status.strikes === null ? ['strikes off'] : []),
     `version ${clean(status.version)}`,
     `since ${moment(status.started_at)}`,
   ];
   blocks.push(terminal.paint('dim', facts.join(' · ')));
   return blocks.join('\n\n');
+}
+
+/** Whose knocks are ignored; nothing where nobody's are. */
+function strikesBlock(terminal: Terminal, { ignored_count, ignored }: StrikesView): string[] {
+  if (ignored_count === null) return ['Whose knocks are ignored cannot be read.'];
+  if (ignored_count === 0) return [];
+  const shown = ignored.slice(0, MOST_IGNORED);
+  const who = count(ignored_count, 'source is', 'sources are');
+  const rest = ignored_count > shown.length ? [`and ${(ignored_count - shown.length).toLocaleString('en')} more`] : [];
+  const rows = shown.map(({ address, remaining_s }) => [`  ${clean(address)}`, `${remaining(remaining_s)} left`]);
+  return [
+    [
+      terminal.paint('yellow', `${who} ignored for wrong packets (sallyport allow ADDRESS ends it):`),
+      columns(rows),
+      ...rest,
+    ].join('\n'),
+  ];
 }
 
 function partRow(terminal: Terminal, name: string, part: PartView): string[] {
@@ -89,7 +111,7 @@ function partRow(terminal: Terminal, name: string, part: PartView): string[] {
   ];
 }
 
-const BAD = new Set(['failed', 'reverted', 'open', 'down', 'error', 'stopped', 'failing']);
+const BAD = new Set(['failed', 'reverted', 'open', 'down', 'error', 'stopped', 'failing', 'none']);
 const WARN = new Set(['provisional', 'degraded', 'starting', 'off', 'polling']);
 
 function toneOf({ state }: PartView): Tone {

@@ -29,6 +29,9 @@ export const DAEMON: readonly Spec[] = [
     name: 'check',
     group: 'Setting up:',
     summary: 'check the configuration; problems with file and line',
+    about:
+      'Checks the configuration: problems with file and line. Then says how hard it is to guess a knock, for the users there ' +
+      'are, and what to do where it is too easy.',
     examples: ['sallyport check', 'sallyport check --config ./sallyport.yaml --json'],
     run: async (call) => call.offline.check({ ...call.configured, json: call.json }),
   },

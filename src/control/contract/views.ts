@@ -66,6 +66,23 @@ const DaemonPartView = PartView.extend({
 
 const FirewallPartView = PartView.extend({ reverts_in_s: z.number().optional() });
 
+/** A source whose knocks are ignored. */
+export const IgnoredView = z.object({
+  address: z.string().describe('an IPv4 address, or the /64 of an IPv6 one'),
+  until: time,
+  remaining_s: z.number(),
+});
+export type IgnoredView = z.infer<typeof IgnoredView>;
+
+export const StrikesView = z.object({
+  limit: z.number().describe('so many wrong packets'),
+  per_s: z.number().describe('within so many seconds of the first'),
+  ignore_s: z.number().describe('and the knocks of their source are ignored for so many seconds'),
+  ignored_count: z.number().nullable().describe('how many sources are ignored now; null: it cannot be read'),
+  ignored: z.array(IgnoredView).describe('at most 50 of them, the latest first'),
+});
+export type StrikesView = z.infer<typeof StrikesView>;
+
 export const StatusView = z.object({
   ready: z.boolean(),
   version: z.string(),
@@ -76,6 +93,7 @@ export const StatusView = z.object({
   parts: z
     .object({ firewall: FirewallPartView, knock: PartView, store: PartView, daemon: DaemonPartView })
     .catchall(z.looseObject(PartView.shape)),
+  strikes: StrikesView.nullable().describe('null: switched off'),
   notices: z.array(z.string()),
 });
 export type StatusView = z.infer<typeof StatusView>;
@@ -88,14 +106,24 @@ export const WhoisView = z.object({
   grants: z.array(GrantView),
   entries: z.array(EntryView),
   allowed: z.array(z.string()).describe('the services that are open to it'),
+  ignored: z.array(IgnoredView).describe('its source, where its knocks are ignored now: one, or none'),
 });
 export type WhoisView = z.infer<typeof WhoisView>;
 
-/** Exactly one of the two is not null. */
-export const AllowResult = z.object({ grant: GrantView.nullable(), entry: EntryView.nullable() });
+const recorded = z
+  .boolean()
+  .describe('whether it is on the disk; false where the store fails: it is written as soon as that is possible');
+
+/** Exactly one of `grant` and `entry` is not null. */
+export const AllowResult = z.object({
+  grant: GrantView.nullable(),
+  entry: EntryView.nullable(),
+  listened_to: z.array(z.string()).describe('sources whose knocks were ignored, and are listened to again'),
+  recorded,
+});
 export type AllowResult = z.infer<typeof AllowResult>;
 
-export const RevokeResult = z.object({ revoked: z.array(GrantView), removed: z.array(EntryView) });
+export const RevokeResult = z.object({ revoked: z.array(GrantView), removed: z.array(EntryView), recorded });
 export type RevokeResult = z.infer<typeof RevokeResult>;
 
 export const RemoveUserResult = z.object({ removed: UserView, revoked: z.array(GrantView) });
@@ -118,7 +146,7 @@ export type JournalView = z.infer<typeof JournalView>;
 const GuardedView = z.object({ service: z.string(), ports: z.array(z.string()) });
 
 export const FirewallView = z.object({
-  state: z.enum(['guarding', 'provisional', 'reverted', 'open', 'failed']),
+  state: z.enum(['guarding', 'provisional', 'reverted', 'open', 'failed', 'none']),
   policy: z.string(),
   driver: z.string(),
   on_expiry: z.string(),

@@ -36,14 +36,21 @@ const METHOD: ReadonlyMap<string, Method> = new Map(
 export function formatComment(grants: readonly Grant[]): string {
   let text = TAG;
   for (const grant of [...grants].sort((a, b) => b.expires - a.expires)) {
-    const user = grant.user === null ? '' : grant.user.id.toString(36);
-    const opened = Math.floor(grant.openedAt / 1000).toString(36);
-    const ttl = Math.ceil(grant.ttl / 1000).toString(36);
-    const item = ` ${grant.id}.${LETTER[grant.method]}.${user}.${opened}.${ttl}`;
+    const item = formatItem({ ...grant, userId: grant.user?.id ?? null });
     if (text.length + item.length > LONGEST) break;
     text += item;
   }
   return text;
+}
+
+/** The comment for an element that one grant has for itself. */
+export function commentOf(grant: CommentedGrant): string {
+  return TAG + formatItem(grant);
+}
+
+function formatItem({ id, userId, method, openedAt, ttl }: CommentedGrant): string {
+  const user = userId === null ? '' : userId.toString(36);
+  return ` ${id}.${LETTER[method]}.${user}.${Math.floor(openedAt / 1000).toString(36)}.${Math.ceil(ttl / 1000).toString(36)}`;
 }
 
 /** Reads a comment; an empty list for any text that is not one of ours. */

@@ -6,8 +6,9 @@ const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 /** Draws an id of 40 random bits that is not taken. */
 export function drawGrantId(random: RandomInt, isTaken: (id: GrantId) => boolean): GrantId {
   for (;;) {
-    const id = Array.from({ length: 8 }, () => ALPHABET[random(32)]).join('') as GrantId;
-    if (!isTaken(id)) return id;
+    let id = '';
+    for (let rest = random(2 ** 40); id.length < 8; rest = Math.floor(rest / 32)) id += ALPHABET[rest % 32];
+    if (!isTaken(id as GrantId)) return id as GrantId;
   }
 }
 

@@ -15,6 +15,8 @@ export interface OpenRequest {
   readonly ttl: Duration;
   readonly method: Method;
   readonly note: string | null;
+  /** The id to give where a new grant is opened and it is free; drawn if left out. */
+  readonly id?: GrantId;
 }
 
 /** What came of a request. */
@@ -32,6 +34,9 @@ export interface Opened {
 
 /** The same completed knock may arrive by the doorbell and again from the mailbox. */
 const REPEAT_WINDOW = millis(1000);
+
+/** So many ends that no longer count are not worth clearing away. */
+const FEW_EXPIRIES = 1000;
 
 /**
  * What is open, to whom, until when. Pure: it reads the clocks it is handed and says what changed; opening and closing in
@@ -76,7 +81,7 @@ export class GrantLedger {
     const isSame = existing?.services.join() === request.services.join();
     const isLonger = existing === undefined || !isSame || expires >= existing.expires;
     const grant: Grant = {
-      id: existing?.id ?? drawGrantId(this.#random, (id) => this.#grants.has(id)),
+      id: existing?.id ?? this.#newId(request.id),
       user: request.user === null ? null : { id: request.user.id, name: request.user.name },
       target: request.target,
       services: request.services,
@@ -226,12 +231,22 @@ export class GrantLedger {
     return oldestFirst.slice(0, Math.max(0, grants.length - most)).flatMap(({ id }) => this.end(id) ?? []);
   }
 
+  #newId(wish: GrantId | undefined): GrantId {
+    if (wish !== undefined && !this.#grants.has(wish)) return wish;
+    return drawGrantId(this.#random, (id) => this.#grants.has(id));
+  }
+
   #put(grant: Grant): void {
     const before = this.#grants.get(grant.id);
     this.#grants.set(grant.id, grant);
     add(this.#byTarget, grant.target, grant.id);
     if (grant.user !== null) add(this.#byUser, grant.user.id, grant.id);
-    if (before?.expires !== grant.expires) this.#expiries.push(grant.expires, grant.id);
+    if (before?.expires === grant.expires) return;
+    this.#expiries.push(grant.expires, grant.id);
+    // A grant that is renewed again and again leaves its earlier ends behind.
+    if (this.#expiries.size > 2 * this.#grants.size + FEW_EXPIRIES) {
+      this.#expiries.refill([...this.#grants.values()].map(({ expires, id }) => ({ order: expires, value: id })));
+    }
   }
 
   #resolve(ids: Ids | undefined): Grant[] {

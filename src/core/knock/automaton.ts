@@ -1,6 +1,6 @@
 import type { Brand } from '../brand.js';
 import { PROTOCOL_NUMBER, type Protocol } from '../ports.js';
-import { formatKnock, type Knock, type Sequence } from '../sequence.js';
+import type { Knock, Sequence } from '../sequence.js';
 
 /*
  * All sequences compile into one automaton: a state is a prefix of a sequence, a step leads from a state over a knock
@@ -57,19 +57,16 @@ export function finalState(sequenceId: number): State {
  */
 export function compileSteps(sequences: Iterable<NumberedSequence>): Steps {
   const steps = new Map<StepKey, State>();
-  const prefixes = new Map<string, State>();
   for (const { sequenceId, sequence } of [...sequences].sort((a, b) => a.sequenceId - b.sequenceId)) {
     let from = START;
-    let path = '';
     for (const [index, knock] of sequence.entries()) {
-      path += `${formatKnock(knock)} `;
-      const known = prefixes.get(path);
-      const isLast = index === sequence.length - 1;
-      const to = known ?? (isLast ? finalState(sequenceId) : ((sequenceId * 8 + index + 1) as State));
-      if (known === undefined) {
-        prefixes.set(path, to);
-        steps.set(stepKey(from, knock), to);
-        if (!isLast) for (const repeat of sequence.slice(0, index + 1)) steps.set(stepKey(to, repeat), to);
+      const key = stepKey(from, knock);
+      let to = steps.get(key);
+      if (to === undefined) {
+        const isLast = index === sequence.length - 1;
+        to = isLast ? finalState(sequenceId) : ((sequenceId * 8 + index + 1) as State);
+        steps.set(key, to);
+        if (!isLast) for (let i = 0; i <= index; i++) steps.set(stepKey(to, sequence[i] ?? knock), to);
       }
       from = to;
     }
@@ -79,9 +76,97 @@ export function compileSteps(sequences: Iterable<NumberedSequence>): Steps {
 
 /** What has to be taken away and put in to turn one automaton into another; a changed step is in both. */
 export function diffSteps(before: Steps, after: Steps): { removed: StepKey[]; added: [StepKey, State][] } {
-  const removed = [...before].filter(([key, to]) => after.get(key) !== to).map(([key]) => key);
-  const added = [...after].filter(([key, to]) => before.get(key) !== to);
+  const removed: StepKey[] = [];
+  const added: [StepKey, State][] = [];
+  for (const [key, to] of before) if (after.get(key) !== to) removed.push(key);
+  for (const [key, to] of after) if (before.get(key) !== to) added.push([key, to]);
   return { removed, added };
+}
+
+/** What has to be taken away, and then put in, to come from one automaton to the next. A changed step is in both. */
+export interface StepsChange {
+  readonly removed: readonly StepKey[];
+  readonly added: readonly (readonly [StepKey, State])[];
+}
+
+/**
+ * The automaton of a set of sequences that changes. Sequences with different first knocks share no state, so a change costs
+ * as much as there are sequences that begin with the same knock, however many there are in all.
+ */
+export class Automaton {
+  readonly #steps = new Map<StepKey, State>();
+  readonly #sequences = new Map<number, Sequence>();
+  /** The ids of the sequences by their first knock. */
+  readonly #groups = new Map<StepKey | undefined, Set<number>>();
+
+  constructor(sequences: Iterable<NumberedSequence> = []) {
+    this.change([], [...sequences]);
+  }
+
+  /** What `compileSteps` gives for all sequences there are. One map for good, changed in place. */
+  get steps(): Steps {
+    return this.#steps;
+  }
+
+  /** Puts a sequence in, in place of the one of the same id if there is one. */
+  put(numbered: NumberedSequence): StepsChange {
+    return this.change([], [numbered]);
+  }
+
+  /** Takes a sequence out; nothing changes where there is none of that id. */
+  remove(sequenceId: number): StepsChange {
+    return this.change([sequenceId], []);
+  }
+
+  /** Takes sequences out and puts others in, as one change. The changes given, in their order, lead from `steps` to `steps`. */
+  change(removed: readonly number[], put: readonly NumberedSequence[]): StepsChange {
+    const touched = new Set(put.map(({ sequence }) => firstStep(sequence)));
+    for (const id of [...removed, ...put.map(({ sequenceId }) => sequenceId)]) {
+      const sequence = this.#sequences.get(id);
+      if (sequence !== undefined) touched.add(firstStep(sequence));
+    }
+    const before = this.#compile(touched);
+    for (const id of removed) this.#delete(id);
+    for (const one of put) this.#insert(one);
+    const change = diffSteps(before, this.#compile(touched));
+    for (const key of change.removed) this.#steps.delete(key);
+    for (const [key, to] of change.added) this.#steps.set(key, to);
+    return change;
+  }
+
+  #compile(firstSteps: Iterable<StepKey | undefined>): Steps {
+    const sequences: NumberedSequence[] = [];
+    for (const first of firstSteps) {
+      for (const sequenceId of this.#groups.get(first) ?? []) {
+        sequences.push({ sequenceId, sequence: this.#sequences.get(sequenceId) ?? [] });
+      }
+    }
+    return compileSteps(sequences);
+  }
+
+  #insert({ sequenceId, sequence }: NumberedSequence): void {
+    this.#delete(sequenceId);
+    this.#sequences.set(sequenceId, sequence);
+    const first = firstStep(sequence);
+    const group = this.#groups.get(first);
+    if (group === undefined) this.#groups.set(first, new Set([sequenceId]));
+    else group.add(sequenceId);
+  }
+
+  #delete(sequenceId: number): void {
+    const sequence = this.#sequences.get(sequenceId);
+    if (sequence === undefined) return;
+    this.#sequences.delete(sequenceId);
+    const first = firstStep(sequence);
+    const group = this.#groups.get(first);
+    group?.delete(sequenceId);
+    if (group?.size === 0) this.#groups.delete(first);
+  }
+}
+
+/** What all sequences have in common that share a state. */
+function firstStep([first]: Sequence): StepKey | undefined {
+  return first === undefined ? undefined : stepKey(START, first);
 }
 
 /** The protocol of an IP header as a knock has it; undefined for what is neither TCP nor UDP. */

@@ -1,5 +1,7 @@
 import type { Address, Target } from '../address.js';
 import type { Completion } from '../firewall.js';
+import type { GrantId } from '../grants/grant.js';
+import type { Scope } from '../service.js';
 import type { IgnoredSource } from './strikes.js';
 
 /** A whole sequence came from one address. */
@@ -10,6 +12,14 @@ export interface CompletedKnock {
   readonly payload: Uint8Array;
   /** Where it lies in the kernel's mailbox, to be taken out when it is answered; null where there is none. */
   readonly completion: Completion | null;
+  /** What is in the kernel for it already; null where nothing is. */
+  readonly early: EarlyGrant | null;
+}
+
+/** A grant that whoever heard of the knock first has opened, ahead of the decision: it is to be kept, or taken back. */
+export interface EarlyGrant {
+  readonly id: GrantId;
+  readonly services: Scope;
 }
 
 /** How a source of knocks is doing, for `status`. */

@@ -217,6 +217,11 @@ const commands = {
     const { sendPackets } = await import('./raw-sender.mjs');
     return await sendPackets({ packets, mac, times });
   },
+  /** So many random and bent packets to another machine (../fuzz/pool-packets.mjs); how many left, by their kind. */
+  async fuzz({ mac, count, ...options }) {
+    const { sendRandomPackets } = await import('../fuzz/pool-packets.mjs');
+    return await sendRandomPackets({ mac, count, ...options });
+  },
 };
 
 async function one({ protocol, port, address, source, payload = '' }) {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LabHost, Ran } from './host.js';
 
-const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
+/** A long run brings its own copy of the build, so that a new one meanwhile does not disturb it. */
+const MAIN = process.env.LAB_MAIN ?? fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
 const START_BOUND_MS = 30_000;
 
 export interface DaemonOptions {

@@ -23,7 +23,7 @@ export class Lab {
   readonly #behind: LabHost[] = [];
 
   static async create(): Promise<Lab> {
-    const name = `sp${randomBytes(3).toString('hex')}`;
+    const name = `${process.env.LAB_PREFIX ?? 'sp'}${randomBytes(3).toString('hex')}`;
     const directory = await mkdtemp(join(tmpdir(), 'sallyport-lab-'));
     const lab = new Lab(name, directory);
     try {

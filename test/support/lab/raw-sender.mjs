@@ -20,22 +20,39 @@ const close = libc.func('int close(int fd)');
  * @returns {Promise<number>} how many left
  */
 export async function sendPackets({ packets, mac, times }) {
-  const card = Number(readFileSync('/sys/class/net/eth0/ifindex', 'utf8'));
-  const fd = socket(AF_PACKET, SOCK_DGRAM, 0);
-  if (fd < 0) throw new Error('no packet socket');
+  const card = openCard(mac);
   const datagrams = packets.map((hex) => Buffer.from(hex, 'hex'));
   let tried = 0;
   let sent = 0;
   for (let round = 0; round < times; round++) {
     for (const bytes of datagrams) {
-      const to = destination(card, mac, (bytes[0] ?? 0) >> 4);
-      if (sendto(fd, bytes, bytes.length, 0, to, to.length) === bytes.length) sent++;
+      if (card.send(bytes)) sent++;
       // The receiving kernel queues 1000 packets at most (netdev_max_backlog).
       if (++tried % BURST === 0) await sleep(1);
     }
   }
-  close(fd);
+  card.close();
   return sent;
+}
+
+/**
+ * The card of this machine, for packets to another.
+ * @param {string} mac of the other's card
+ * @returns {{ send: (bytes: Uint8Array, version?: 4 | 6) => boolean, close: () => void }} `send` tells whether it left;
+ *   `version` is what the frame says of the packet, which is the packet's own word unless another is given
+ */
+export function openCard(mac) {
+  const index = Number(readFileSync('/sys/class/net/eth0/ifindex', 'utf8'));
+  const fd = socket(AF_PACKET, SOCK_DGRAM, 0);
+  if (fd < 0) throw new Error('no packet socket');
+  const to = { 4: destination(index, mac, 4), 6: destination(index, mac, 6) };
+  return {
+    send(bytes, version = (bytes[0] ?? 0) >> 4) {
+      const address = to[version];
+      return sendto(fd, bytes, bytes.length, 0, address, address.length) === bytes.length;
+    },
+    close: () => void close(fd),
+  };
 }
 
 /** struct sockaddr_ll. */

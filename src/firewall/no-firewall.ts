@@ -1,0 +1,62 @@
+import type {
+  Completion,
+  Firewall,
+  GuardLayout,
+  GuardState,
+  KernelElement,
+  KernelRange,
+  SetScope,
+} from '../core/firewall.js';
+import type { Steps } from '../core/knock/automaton.js';
+import type { IgnoredSource } from '../core/knock/strikes.js';
+import { PANIC_COMMENT, TABLE } from './names.js';
+import { nftList } from './nft-program.js';
+import { setScopes } from './ruleset.js';
+
+/** Whether rules of an earlier configuration are still in the kernel, as far as this process may see. */
+export async function hasLeftovers(): Promise<boolean> {
+  const listing = await nftList(['-t', 'list', 'table', 'inet', TABLE]).catch(() => null);
+  return listing !== null && !listing.includes(PANIC_COMMENT);
+}
+
+/** No packet filter at all: nothing is closed, and nothing is opened. Needs no privileges; for trying the rest of it. */
+export class NoFirewall implements Firewall {
+  readonly scopes: ReadonlySet<SetScope>;
+
+  constructor(layout: GuardLayout) {
+    this.scopes = new Set(setScopes(layout).all);
+  }
+
+  async inspect(): Promise<GuardState> {
+    return { table: 'none', arming: null };
+  }
+
+  async load(): Promise<void> {}
+  async arm(): Promise<void> {}
+  async unload(): Promise<void> {}
+  async change(): Promise<void> {}
+  async changeSteps(): Promise<void> {}
+  async setRanges(): Promise<void> {}
+  async forgive(): Promise<void> {}
+  async showElements(): Promise<void> {}
+
+  async findElements(): Promise<readonly KernelElement[]> {
+    return [];
+  }
+
+  async readRanges(): Promise<readonly KernelRange[]> {
+    return [];
+  }
+
+  async readSteps(): Promise<Steps> {
+    return new Map();
+  }
+
+  async readMailbox(): Promise<readonly Completion[]> {
+    return [];
+  }
+
+  async readIgnored(): Promise<readonly IgnoredSource[]> {
+    return [];
+  }
+}

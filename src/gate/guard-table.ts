@@ -1,0 +1,57 @@
+import type { Arming, ElementChange, Firewall, RangeContents } from '../core/firewall.js';
+import type { Steps, StepsChange } from '../core/knock/automaton.js';
+import type { DesiredContents } from './desired-contents.js';
+
+export interface GuardTableOptions {
+  readonly firewall: Firewall;
+  readonly desired: DesiredContents;
+  readonly steps: () => Steps;
+}
+
+/** Our table in the kernel, as far as it is there: where it is not, changes come to nothing; they are in what is loaded next. */
+export class GuardTable {
+  readonly #o: GuardTableOptions;
+  /** Whether changes can be written. */
+  isThere = false;
+  #loading: Promise<void> | undefined;
+
+  constructor(options: GuardTableOptions) {
+    this.#o = options;
+  }
+
+  /** Puts the whole guard up, with what it should hold at this moment. */
+  async load(arming: Arming): Promise<void> {
+    const { firewall, desired, steps } = this.#o;
+    const contents = { elements: desired.elements(), ranges: desired.ranges(), steps: new Map(steps()) };
+    this.#loading = firewall.load(contents, arming).then(() => {
+      this.isThere = true;
+    });
+    await this.#loading.finally(() => {
+      this.#loading = undefined;
+    });
+  }
+
+  /** Finds out whether it is there. */
+  async lookAgain(): Promise<void> {
+    const { table } = await this.#o.firewall.inspect();
+    this.isThere = table === 'intact' || table === 'foreign';
+  }
+
+  async change(change: ElementChange): Promise<void> {
+    if (this.isThere || (await this.#isThereSoon())) await this.#o.firewall.change(change);
+  }
+
+  async setRanges(ranges: RangeContents): Promise<void> {
+    if (this.isThere || (await this.#isThereSoon())) await this.#o.firewall.setRanges(ranges);
+  }
+
+  async changeSteps({ removed, added }: StepsChange): Promise<void> {
+    // Behind what is being loaded: that has the steps of the moment in which it began.
+    if (this.isThere || this.#loading !== undefined) await this.#o.firewall.changeSteps(removed, added);
+  }
+
+  async #isThereSoon(): Promise<boolean> {
+    await this.#loading?.catch(() => undefined);
+    return this.isThere;
+  }
+}

@@ -1,0 +1,79 @@
+import type { JournalEvent } from '../core/journal.js';
+import { type Clock, type Duration, formatDuration } from '../core/time.js';
+import type { Log } from './log.js';
+import type { Recorder } from './recorder.js';
+
+export interface GuardWordsOptions {
+  readonly recorder: Recorder;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What is said of the guard, in the log and in the journal. */
+export class GuardWords {
+  readonly #o: GuardWordsOptions;
+
+  constructor(options: GuardWordsOptions) {
+    this.#o = options;
+  }
+
+  provisional(remaining: Duration): void {
+    const time = formatDuration(remaining);
+    this.#o.log.warn(
+      { reverts_in: time },
+      `the guard is provisional: it goes down in ${time} unless a knock opens it or you run: sallyport firewall confirm`,
+    );
+    this.#tell({ event: 'firewall.provisional', detail: `for ${time}` });
+  }
+
+  /** Resolves when it is on the disk that the guard is there to stay, or cannot be. */
+  async confirmed(why: string): Promise<void> {
+    await this.#record({ event: 'firewall.confirmed', detail: why }, 'yes');
+    this.#o.log.info({}, `the guard is there to stay: ${why}`);
+  }
+
+  isDown(why: string): void {
+    this.#o.log.warn(
+      {},
+      `the guard is down, everything is open: ${why}; put it up again with: sallyport firewall apply`,
+    );
+  }
+
+  /** Resolves when it is on the disk that the guard is not confirmed any more, or cannot be. */
+  async reverted(why: string): Promise<void> {
+    await this.#record({ event: 'firewall.reverted', detail: why }, 'no');
+  }
+
+  isOpen(): void {
+    this.#o.log.warn({}, 'the guard is open: somebody gave the panic command; close it with: sallyport firewall apply');
+  }
+
+  opened(who: string): void {
+    this.#tell({ event: 'firewall.opened', detail: `by the panic command (${who})` });
+  }
+
+  nothingClosed(why: string): void {
+    this.#o.log.warn(
+      {},
+      'NOTHING IS CLOSED: firewall.driver is none; anybody reaches every port, with a knock or without',
+    );
+    this.#tell({ event: 'firewall.opened', detail: why });
+  }
+
+  repaired(detail: string): void {
+    this.#o.log.warn({}, `drift repaired: ${detail}`);
+    this.#tell({ event: 'drift.repaired', detail });
+  }
+
+  async #record(event: Omit<JournalEvent, 'at'>, confirmed: 'yes' | 'no'): Promise<void> {
+    const changes = [
+      { kind: 'journal', event: { at: this.#o.clock.now(), ...event } },
+      { kind: 'meta', key: 'confirmed', value: confirmed },
+    ] as const;
+    await this.#o.recorder.record(changes).catch(() => undefined);
+  }
+
+  #tell(event: Omit<JournalEvent, 'at'>): void {
+    void this.#o.recorder.tell({ at: this.#o.clock.now(), ...event });
+  }
+}

@@ -1,0 +1,35 @@
+import type { Config } from './config/config.js';
+import { isHeard } from './core/sequence.js';
+import type { User } from './core/user.js';
+import { SystemClock } from './host/clock.js';
+import { heardProtocols } from './layout.js';
+import { SqliteStore } from './store/sqlite-store.js';
+
+/** How many users are named in a sentence. */
+const NAMED = 5;
+
+/** The remark on the users that are kept, for those who do not run the daemon. */
+export async function unheardInStore(config: Config): Promise<string[]> {
+  if (config.knock.source !== 'socket') return [];
+  const { directory } = config.state;
+  const store = new SqliteStore({ directory, lock: false, onFailed: () => undefined });
+  try {
+    await store.open();
+    const { users } = await store.load(new SystemClock().now());
+    return unheardNotice(config, users);
+  } catch {
+    return [`state.directory: the users in ${directory} cannot be read, so their knocks were not looked at`];
+  } finally {
+    await store.close();
+  }
+}
+
+/** A remark on the users whose knocks nobody hears, since they have a protocol that is not listened to. */
+export function unheardNotice(config: Config, users: readonly Pick<User, 'name' | 'sequence'>[]): string[] {
+  const protocols = heardProtocols(config);
+  const names = users.filter(({ sequence }) => !isHeard(sequence, protocols)).map(({ name }) => name);
+  if (names.length === 0) return [];
+  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
+  const whose = `the knocks of ${names.slice(0, NAMED).join(', ')}${more} hold other protocols and cannot open`;
+  return [`knock.socket_protocols: ${whose}; give them new ones: sallyport user rotate NAME`];
+}
