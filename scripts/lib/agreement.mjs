@@ -35,8 +35,12 @@ export function disagreements({ grants, elements, records, events }) {
   for (const { id, ended: isOver } of records) {
     if (opened.get(id) !== 1) found.push(`${id} was opened ${opened.get(id) ?? 0} times by the journal`);
     const ends = ended.get(id) ?? 0;
-    if (ends !== (isOver ? 1 : 0))
-      found.push(`${id} has ended ${ends} times by the journal, ${isOver ? 1 : 0} by the store`);
+    if (ends !== (isOver ? 1 : 0)) {
+      const told = events
+        .filter(({ grant }) => grant === id)
+        .map(({ at, event, user, detail }) => `${at} ${event} ${user} (${detail})`);
+      found.push(`${id} has ended ${ends} times by the journal, ${isOver ? 1 : 0} by the store: ${told.join(', ')}`);
+    }
   }
   for (const id of opened.keys()) if (!kept.has(id)) found.push(`${id} is in the journal alone`);
   return found;
@@ -49,7 +53,9 @@ export function disagreements({ grants, elements, records, events }) {
 export function readRecords(db) {
   return {
     records: db.prepare('SELECT id, target, ended_at IS NOT NULL AS ended FROM grants').all().map(asRecord),
-    events: db.prepare("SELECT event, grant_id AS grant FROM journal WHERE event LIKE 'grant.%' ORDER BY seq").all(),
+    events: db
+      .prepare("SELECT at, event, user, detail, grant_id AS grant FROM journal WHERE event LIKE 'grant.%' ORDER BY seq")
+      .all(),
   };
 }
 

@@ -108,7 +108,7 @@ export class Doorkeeper {
         note: null,
         ...(knock.early === null ? {} : { id: knock.early.id }),
       };
-      opened.push(this.#o.ledger.open(request));
+      opened.push(this.#open(request));
     }
     const answered = knocks.flatMap(({ completion }) => (completion === null ? [] : [completion]));
     if (await this.#carryOut(opened, answered, early)) this.#o.door.proven();
@@ -120,7 +120,7 @@ export class Doorkeeper {
    * @throws SP_FIREWALL_FAILED; a record that cannot be written yet is no error: it is kept and tried again
    */
   async open(request: OpenRequest): Promise<Grant> {
-    const opened = this.#o.ledger.open(request);
+    const opened = this.#open(request);
     try {
       await this.#write(touchedBy(opened), []);
     } catch (error) {
@@ -135,6 +135,7 @@ export class Doorkeeper {
   async end(grants: readonly Grant[], reason: EndReason, detail: string | null = null): Promise<void> {
     const ended = grants.flatMap(({ id }) => this.#o.ledger.end(id) ?? []);
     for (const grant of ended) this.#records.logEnd(grant, reason);
+    this.#records.settle(ended);
     const recorded = ended.map((grant) => this.#o.recorder.record(this.#records.endChanges(grant, reason, detail)));
     await this.#write(ended, []);
     await Promise.all(recorded).catch(() => undefined);
@@ -151,6 +152,7 @@ export class Doorkeeper {
   ): Promise<void> {
     // Out of the ledger first: what runs out or is renewed meanwhile would be recorded twice.
     const ended = grants.flatMap(({ id }) => this.#o.ledger.end(id) ?? []);
+    this.#records.settle(ended);
     try {
       await record(ended.flatMap((grant) => this.#records.endChanges(grant, reason, detail)));
     } catch (error) {
@@ -221,9 +223,18 @@ export class Doorkeeper {
     return news.length > 0;
   }
 
+  #open(request: OpenRequest): Opened {
+    const opened = this.#o.ledger.open(request);
+    if (opened.outcome !== 'repeated') this.#records.begin(opened);
+    return opened;
+  }
+
   /** The kernel did not take it, and is as it was. */
   #undo(opened: readonly Opened[]): void {
-    for (const one of opened.toReversed()) this.#o.ledger.undo(one);
+    for (const one of opened.toReversed()) {
+      this.#o.ledger.undo(one);
+      this.#records.undone(one);
+    }
     this.#schedule();
   }
 
@@ -286,6 +297,7 @@ export class Doorkeeper {
     const shared: Grant[] = [];
     for (const grant of ended) {
       this.#records.logEnd(grant, 'expired');
+      this.#records.settle([grant]);
       void this.#o.recorder.record(this.#records.endChanges(grant, 'expired', null));
       if (this.#o.ledger.atTarget(grant.target).length > 0) shared.push(grant);
     }

@@ -1,5 +1,5 @@
-import type { EndReason, Grant, GrantRecord } from '../core/grants/grant.js';
-import type { GrantLedger, Opened } from '../core/grants/ledger.js';
+import type { EndReason, Grant, GrantId } from '../core/grants/grant.js';
+import type { Opened } from '../core/grants/ledger.js';
 import type { JournalEvent } from '../core/journal.js';
 import type { Change } from '../core/store.js';
 import { type Clock, formatDuration, wallTime } from '../core/time.js';
@@ -7,7 +7,6 @@ import type { Log } from './log.js';
 import type { Recorder } from './recorder.js';
 
 export interface GrantRecordsOptions {
-  readonly ledger: GrantLedger;
   readonly recorder: Recorder;
   readonly clock: Clock;
   readonly log: Log;
@@ -16,21 +15,58 @@ export interface GrantRecordsOptions {
 /** What store, journal and log are told of grants. */
 export class GrantRecords {
   readonly #o: GrantRecordsOptions;
+  /** What the kernel is being told of, and nobody else yet. */
+  readonly #begun = new Map<GrantId, Opened[]>();
 
   constructor(options: GrantRecordsOptions) {
     this.#o = options;
   }
 
-  /** A grant was opened or renewed: what it is, what gave way, who shares the address. */
-  opened({ outcome, grant, evicted, sharedWith }: Opened): Promise<void> {
+  /** The ledger has opened or renewed; `opened` or `undone` follows. */
+  begin(one: Opened): void {
+    const others = this.#begun.get(one.grant.id);
+    if (others === undefined) this.#begun.set(one.grant.id, [one]);
+    else others.push(one);
+  }
+
+  /** The kernel did not take it. */
+  undone(one: Opened): void {
+    this.#end(one);
+  }
+
+  /**
+   * The kernel has it: what it is, what gave way, who shares the address. Nothing is recorded where that was done before
+   * (`settle`).
+   */
+  opened(one: Opened): Promise<void> {
+    return this.#end(one) ? this.#o.recorder.record(this.#openingChanges(one)) : Promise.resolve();
+  }
+
+  /**
+   * To be called before the end of grants is recorded: a beginning comes first, whatever the kernel says of it. After a crash
+   * between the two, a grant of which only the end was kept would be taken for one that nobody knew.
+   */
+  settle(grants: Iterable<Pick<Grant, 'id'>>): void {
+    for (const { id } of grants) for (const one of [...(this.#begun.get(id) ?? [])]) void this.opened(one);
+  }
+
+  #end(one: Opened): boolean {
+    const { id } = one.grant;
+    const begun = this.#begun.get(id) ?? [];
+    const others = begun.filter((other) => other !== one);
+    if (others.length > 0) this.#begun.set(id, others);
+    else this.#begun.delete(id);
+    return others.length < begun.length;
+  }
+
+  #openingChanges({ outcome, grant, evicted, sharedWith }: Opened): Change[] {
     const { user, target: address, services, method, id, note } = grant;
     const about = { user: user?.name ?? null, address, method, services, grant: id };
-    // Where it was ended while the kernel opened it, its end came before its record, and must stand.
-    const isOver = this.#o.ledger.get(id) === undefined;
-    const changes = [this.putChange(grant, isOver ? { at: this.#o.clock.now(), reason: 'revoked' } : null)];
+    const changes = [this.putChange(grant)];
     const event = outcome === 'opened' ? 'grant.opened' : 'grant.renewed';
     const detail = `for ${formatDuration(grant.ttl)}${note === null ? '' : `: ${note}`}`;
     changes.push(this.#journal({ event, ...about, detail }));
+    this.settle(evicted);
     for (const old of evicted) {
       this.logEnd(old, 'evicted');
       changes.push(...this.endChanges(old, 'evicted', `gave way to ${address}: the user has no more addresses`));
@@ -47,12 +83,12 @@ export class GrantRecords {
       this.#o.log.warn({ user: about.user, address, others: sharedWith }, 'several users behind one address');
     }
     this.#o.log.info({ user: about.user, address, services, method, grant: id, ttl: formatDuration(grant.ttl) }, event);
-    return this.#o.recorder.record(changes);
+    return changes;
   }
 
   /** The record of a grant as it stands. */
-  putChange(grant: Grant, ended: GrantRecord['ended'] = null): Change {
-    return { kind: 'grant.put', record: { grant, expiresAt: wallTime(this.#o.clock, grant.expires), ended } };
+  putChange(grant: Grant): Change {
+    return { kind: 'grant.put', record: { grant, expiresAt: wallTime(this.#o.clock, grant.expires), ended: null } };
   }
 
   /** The end of a grant: its record, and the word in the journal. */

@@ -4,6 +4,7 @@ import { SallyportError } from '../../src/core/errors.ts';
 import { parseComment } from '../../src/core/grants/comment.ts';
 import type { OpenRequest } from '../../src/core/grants/ledger.ts';
 import { ALL } from '../../src/core/service.ts';
+import type { Change } from '../../src/core/store.ts';
 import { hours, millis, minutes, seconds } from '../../src/core/time.ts';
 import type { User } from '../../src/core/user.ts';
 import { EIGHT } from '../support/fake-clock.ts';
@@ -318,6 +319,23 @@ describe('an operator', () => {
     expect([rig.firewall.open, rig.ledger.size]).toEqual([[], 0]);
     expect(recorded()).toEqual(['revoked']);
   });
+
+  it.each(['end', 'endWith'] as const)(
+    'never has the end of a grant on the disk without its beginning: %s',
+    async (way) => {
+      const opening = rig.doorkeeper.knocks([knockOf(ANNA)]);
+      const grants = [...rig.ledger.all()];
+      const keep = async (ends: readonly Change[]) => rig.recorder.recordNow(ends);
+      const ending =
+        way === 'end'
+          ? rig.doorkeeper.end(grants, 'revoked')
+          : rig.doorkeeper.endWith(grants, ['revoked', 'the user was removed'], keep);
+      await Promise.all([opening, ending]);
+      await rig.settle();
+      expect(rig.store.kept.map(({ kind }) => kind)).toEqual(['grant.put', 'journal', 'grant.end', 'journal']);
+      expect(rig.store.told).toEqual(['grant.opened', 'grant.revoked']);
+    },
+  );
 });
 
 describe('several users behind one address', () => {
