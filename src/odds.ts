@@ -2,9 +2,8 @@ import type { Config } from './config/config.js';
 import { type AttackOdds, type Odds, reckonOdds } from './core/knock/odds.js';
 import { inSpan } from './core/ports.js';
 import { DEFAULT_SEQUENCE_LENGTH } from './core/sequence.js';
-import type { Instant } from './core/time.js';
+import type { User } from './core/user.js';
 import { heardProtocols } from './layout.js';
-import { SqliteStore } from './store/sqlite-store.js';
 
 /** The odds of a blind guess, and whose they are. */
 export interface OddsFound {
@@ -13,30 +12,19 @@ export interface OddsFound {
   readonly users: 'read' | 'none' | 'unreadable';
 }
 
-/** The odds for the users whom the state directory holds; reads it beside a daemon, and changes nothing. */
-export async function findOdds({ knock, state }: Pick<Config, 'knock' | 'state'>): Promise<OddsFound> {
-  const lengths = await readLengths(knock, state.directory);
+/**
+ * The odds for the users there are, as far as their sequences can open.
+ * @param kept undefined where the users cannot be read
+ */
+export function findOdds({ knock }: Pick<Config, 'knock'>, kept: readonly User[] | undefined): OddsFound {
+  const canOpen = kept?.filter(({ sequence }) => sequence.every(({ port }) => inSpan(port, knock.pool)));
+  const lengths = canOpen?.map(({ sequence }) => sequence.length);
   const isKnown = lengths !== undefined && lengths.length > 0;
   const users = new Map<number, number>();
   for (const length of isKnown ? lengths : [DEFAULT_SEQUENCE_LENGTH]) users.set(length, (users.get(length) ?? 0) + 1);
   const protocols = heardProtocols({ knock }).length === 1 ? 1 : 2;
   const odds = reckonOdds({ pool: knock.pool, protocols, strikes: knock.strikes, users });
   return { odds, users: isKnown ? 'read' : lengths === undefined ? 'unreadable' : 'none' };
-}
-
-/** How long the sequences are that can open; undefined where the users cannot be read. */
-async function readLengths({ pool }: Config['knock'], directory: string): Promise<number[] | undefined> {
-  const store = new SqliteStore({ directory, lock: false, onFailed: () => undefined });
-  try {
-    await store.open();
-    const { users } = await store.load(Number.MAX_SAFE_INTEGER as Instant);
-    const canOpen = users.filter(({ sequence }) => sequence.every(({ port }) => inSpan(port, pool)));
-    return canOpen.map(({ sequence }) => sequence.length);
-  } catch {
-    return undefined;
-  } finally {
-    await store.close();
-  }
 }
 
 /** The odds in words, a line each. */

@@ -6,6 +6,7 @@ import { SallyportError } from './core/errors.js';
 import { panic } from './firewall/nftables-firewall.js';
 import { localPortRange } from './host/addresses.js';
 import { describeOdds, findOdds, mendOdds, viewOdds } from './odds.js';
+import { storedUsers } from './stored.js';
 import { unheardInStore } from './unheard.js';
 
 /** Where the daemon of this configuration listens. */
@@ -16,10 +17,11 @@ export async function controlSocketOf(file: string): Promise<string> {
 /** `sallyport check`: says what is wrong with the configuration, each with its line, and how hard guessing a knock is. */
 export async function check({ file, json }: { file: string; json: boolean }): Promise<number> {
   const result = await readConfig(file);
-  const guess = result.ok ? await findOdds(result.config) : undefined;
+  const users = result.ok ? await storedUsers(result.config.state.directory) : undefined;
+  const guess = result.ok ? findOdds(result.config, users) : undefined;
   const tooEasy = result.ok && guess !== undefined ? mendOdds(guess, result.config) : undefined;
   const remarks = [
-    ...(result.ok ? [...notices(result.config), ...(await unheardInStore(result.config))] : []),
+    ...(result.ok ? [...notices(result.config), ...unheardInStore(result.config, users)] : []),
     ...(tooEasy === undefined ? [] : [tooEasy]),
   ];
   const localPorts = await localPortRange();

@@ -1,11 +1,10 @@
+import { randomInt } from 'node:crypto';
 import type { Config } from './config/config.js';
 import { loadConfig, namedStateDirectory } from './config/load.js';
-import type { Target } from './core/address.js';
 import { SallyportError } from './core/errors.js';
 import type { GuardContents, GuardLayout } from './core/firewall.js';
-import { elementsOf, isHashTarget, rangesOf } from './core/grants/elements.js';
-import type { Grant } from './core/grants/grant.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
+import { GrantLedger } from './core/grants/ledger.js';
 import { restoreGrants, restoreHeld } from './core/grants/restore.js';
 import { compileSteps } from './core/knock/automaton.js';
 import type { StoredState } from './core/store.js';
@@ -13,12 +12,13 @@ import type { Instant } from './core/time.js';
 import { TABLE } from './firewall/names.js';
 import { NftablesFirewall } from './firewall/nftables-firewall.js';
 import { loadSavedGuard } from './firewall/saved-guard.js';
+import { DesiredContents } from './gate/desired-contents.js';
 import { bootId } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
 import { checkPool, configuredEntries, guardLayout } from './layout.js';
 import { NftablesLink } from './netlink/nftables-link.js';
 import { withStateDirectory } from './serve.js';
-import { SqliteStore } from './store/sqlite-store.js';
+import { readStored } from './stored.js';
 
 const USUAL_STATE = '/var/lib/sallyport';
 
@@ -50,7 +50,7 @@ export async function restore(options: {
   } catch (error) {
     note(error);
   }
-  const state = await readState(directory, clock).catch((error) => void note(error));
+  const state = await readStored(directory, (clock.now() - HELD_FOR) as Instant).catch((error) => void note(error));
   if (state !== undefined && state.meta.confirmed !== 'yes') {
     return say(options.json, 'open', 'The guard was never confirmed, so none is put up.', problems);
   }
@@ -75,16 +75,6 @@ async function layoutOf(config: Config | undefined, directory: string): Promise<
   return (await loadSavedGuard(directory))?.layout;
 }
 
-async function readState(directory: string, clock: SystemClock): Promise<StoredState> {
-  const store = new SqliteStore({ directory, lock: false, onFailed: () => undefined });
-  await store.open();
-  try {
-    return await store.load((clock.now() - HELD_FOR) as Instant);
-  } finally {
-    await store.close();
-  }
-}
-
 function contentsOf(
   config: Config | undefined,
   state: StoredState | undefined,
@@ -106,22 +96,12 @@ function contentsOf(
     },
     clock,
   );
+  const ledger = new GrantLedger({ clock, random: randomInt, maxTtl: layout.maxTtl });
+  for (const grant of live) ledger.restore(grant);
   const held = new HeldTargets();
   if (state !== undefined) restoreHeld(held, state, clock);
-  const isRange = ({ target }: { target: Target }) => !isHashTarget(target, layout.ipv6Prefix);
-  const byTarget = new Map<Target, Grant[]>();
-  for (const grant of live.filter((one) => !isRange(one))) {
-    byTarget.set(grant.target, [...(byTarget.get(grant.target) ?? []), grant]);
-  }
-  const heldNow = [...held.all()].map(([target, until]) => ({ target, until }));
-  return {
-    steps: compileSteps(state?.users ?? []),
-    elements: [
-      ...[...byTarget].flatMap(([target, grants]) => elementsOf(target, grants)),
-      ...heldNow.filter((one) => !isRange(one)).map((one) => ({ ...one, scope: 'held' as const, comment: null })),
-    ],
-    ranges: rangesOf(entries, live.filter(isRange), heldNow.filter(isRange)),
-  };
+  const desired = new DesiredContents({ ledger, held, ipv6Prefix: layout.ipv6Prefix, entries: () => entries });
+  return { steps: compileSteps(state?.users ?? []), elements: desired.elements(), ranges: desired.ranges() };
 }
 
 function say(json: boolean, state: 'open' | 'guarding', text: string, problems: readonly string[]): number {

@@ -1,27 +1,16 @@
 import type { Config } from './config/config.js';
 import { isHeard } from './core/sequence.js';
 import type { User } from './core/user.js';
-import { SystemClock } from './host/clock.js';
 import { heardProtocols } from './layout.js';
-import { SqliteStore } from './store/sqlite-store.js';
 
 /** How many users are named in a sentence. */
 const NAMED = 5;
 
-/** The remark on the users that are kept, for those who do not run the daemon. */
-export async function unheardInStore(config: Config): Promise<string[]> {
+/** The remark on the users that are kept, for those who do not run the daemon; `users` is undefined where they cannot be read. */
+export function unheardInStore(config: Config, users: readonly User[] | undefined): string[] {
   if (config.knock.source !== 'socket') return [];
-  const { directory } = config.state;
-  const store = new SqliteStore({ directory, lock: false, onFailed: () => undefined });
-  try {
-    await store.open();
-    const { users } = await store.load(new SystemClock().now());
-    return unheardNotice(config, users);
-  } catch {
-    return [`state.directory: the users in ${directory} cannot be read, so their knocks were not looked at`];
-  } finally {
-    await store.close();
-  }
+  if (users !== undefined) return unheardNotice(config, users);
+  return [`state.directory: the users in ${config.state.directory} cannot be read, so their knocks were not looked at`];
 }
 
 /** A remark on the users whose knocks nobody hears, since they have a protocol that is not listened to. */

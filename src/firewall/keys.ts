@@ -9,6 +9,8 @@ import {
 } from '../core/address.js';
 import { knockProtocol, type State, type StepKey, splitStepKey, stepKey } from '../core/knock/automaton.js';
 import { PROTOCOL_NUMBER, toPort } from '../core/ports.js';
+import { mailboxKey } from '../netlink/early.js';
+import { HOST_LITTLE_ENDIAN } from '../netlink/message.js';
 import { renderHashTarget } from './contents.js';
 import { fromKernelStep } from './repeats.js';
 
@@ -20,8 +22,6 @@ import { fromKernelStep } from './repeats.js';
  *   done_4:   address (4) | state (4, host)
  *   grant_4:  address (4)
  */
-
-const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
 export function targetKey(target: Target): Uint8Array {
   return addressBytes(renderHashTarget(target) as Address);
@@ -36,7 +36,7 @@ export function stepKeyBytes(key: StepKey): Uint8Array {
   const { from, protocol, port } = splitStepKey(key);
   const bytes = new Uint8Array(12);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, from, isLittleEndian);
+  view.setUint32(0, from, HOST_LITTLE_ENDIAN);
   view.setUint8(4, PROTOCOL_NUMBER[protocol]);
   view.setUint16(8, port);
   return bytes;
@@ -44,7 +44,7 @@ export function stepKeyBytes(key: StepKey): Uint8Array {
 
 export function stateBytes(state: State): Uint8Array {
   const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, state, isLittleEndian);
+  new DataView(bytes.buffer).setUint32(0, state, HOST_LITTLE_ENDIAN);
   return bytes;
 }
 
@@ -55,24 +55,20 @@ export function stepFromBytes(key: Uint8Array, data: Uint8Array | undefined): [S
   const protocol = knockProtocol(view.getUint8(4));
   const port = view.getUint16(8);
   if (protocol === undefined || port === 0) return undefined;
-  const from = view.getUint32(0, isLittleEndian) as State;
-  const to = new DataView(data.buffer, data.byteOffset, 4).getUint32(0, isLittleEndian) as State;
+  const from = view.getUint32(0, HOST_LITTLE_ENDIAN) as State;
+  const to = new DataView(data.buffer, data.byteOffset, 4).getUint32(0, HOST_LITTLE_ENDIAN) as State;
   const step = stepKey(from, { protocol, port: toPort(port) });
   return [step, fromKernelStep(step, to)];
 }
 
 export function completionKey(source: Target, state: State): Uint8Array {
-  const address = targetKey(source);
-  const bytes = new Uint8Array(address.length + 4);
-  bytes.set(address);
-  bytes.set(stateBytes(state), address.length);
-  return bytes;
+  return mailboxKey(targetKey(source), state);
 }
 
 export function completionFromKey(key: Uint8Array, family: Family): { source: Address; state: State } | undefined {
   const size = family === 4 ? 4 : 16;
   if (key.length !== size + 4) return undefined;
   const source = addressFromBytes(key.subarray(0, size));
-  const state = new DataView(key.buffer, key.byteOffset + size, 4).getUint32(0, isLittleEndian) as State;
+  const state = new DataView(key.buffer, key.byteOffset + size, 4).getUint32(0, HOST_LITTLE_ENDIAN) as State;
   return source === undefined || !isAddress(source) ? undefined : { source, state };
 }

@@ -63,11 +63,10 @@ export class NetlinkElements implements Elements {
    * keeps the old comment, and on kernels before 6.12 the old timeout.
    */
   async change({ present, absent, answered }: ElementChange): Promise<void> {
-    const known = this.#scopes;
     const written = new Map<string, NetlinkElement[]>();
     const gone = new Map<string, NetlinkElement[]>();
     for (const { scope, target, until, comment } of present) {
-      if (!known.has(scope)) continue;
+      if (!this.#scopes.has(scope)) continue;
       const timeout = timeLeft(this.#clock, until);
       const name = grantSet(scope, familyOf(target));
       const key = targetKey(target);
@@ -75,7 +74,8 @@ export class NetlinkElements implements Elements {
       else push(written, name, { key, timeout, ...(comment === null ? {} : { comment }) });
     }
     for (const { scope, target } of absent) {
-      if (known.has(scope)) push(gone, grantSet(scope, familyOf(target)), { key: targetKey(target), timeout: SHORT });
+      if (this.#scopes.has(scope))
+        push(gone, grantSet(scope, familyOf(target)), { key: targetKey(target), timeout: SHORT });
     }
     for (const { source, state } of answered) {
       push(gone, doneSet(familyOf(source)), { key: completionKey(source, state), timeout: SHORT });
@@ -89,8 +89,7 @@ export class NetlinkElements implements Elements {
   }
 
   async fill(elements: Iterable<SetElement>): Promise<void> {
-    const known = new Set<SetScope>(setScopes(this.#layout).all);
-    const pace = new Pace(() => this.#clock.monotonic(), breathe);
+    const pace = this.#pace();
     const written: Promise<void>[] = [];
     let bySet = new Map<string, NetlinkElement[]>();
     let count = 0;
@@ -104,7 +103,7 @@ export class NetlinkElements implements Elements {
     };
     for (const { scope, target, until, comment } of elements) {
       const timeout = timeLeft(this.#clock, until);
-      if (timeout === undefined || !known.has(scope)) continue;
+      if (timeout === undefined || !this.#scopes.has(scope)) continue;
       const element = { key: targetKey(target), timeout, ...(comment === null ? {} : { comment }) };
       push(bySet, grantSet(scope, familyOf(target)), element);
       if (++count >= PIECE) write();
@@ -165,7 +164,7 @@ export class NetlinkElements implements Elements {
 
   async findElements(places: Iterable<ElementPlace>): Promise<KernelElement[]> {
     const bySet = new Map<string, { scope: SetScope; keys: Uint8Array[] }>();
-    const pace = new Pace(() => this.#clock.monotonic(), breathe);
+    const pace = this.#pace();
     for (const { scope, target } of places) {
       const set = grantSet(scope, familyOf(target));
       const wanted = bySet.get(set) ?? { scope, keys: [] };
@@ -187,6 +186,10 @@ export class NetlinkElements implements Elements {
       const until = remaining === undefined ? null : after(at, remaining);
       if (target !== undefined) yield { scope, target, until, comment: comment ?? null };
     }
+  }
+
+  #pace(): Pace {
+    return new Pace(() => this.#clock.monotonic(), breathe);
   }
 
   /** A table of another layout may lack a set that ours has. */

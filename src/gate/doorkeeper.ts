@@ -135,7 +135,6 @@ export class Doorkeeper {
   async end(grants: readonly Grant[], reason: EndReason, detail: string | null = null): Promise<void> {
     const ended = grants.flatMap(({ id }) => this.#o.ledger.end(id) ?? []);
     for (const grant of ended) this.#records.logEnd(grant, reason);
-    this.#records.settle(ended);
     const recorded = ended.map((grant) => this.#o.recorder.record(this.#records.endChanges(grant, reason, detail)));
     await this.#write(ended, []);
     await Promise.all(recorded).catch(() => undefined);
@@ -152,7 +151,6 @@ export class Doorkeeper {
   ): Promise<void> {
     // Out of the ledger first: what runs out or is renewed meanwhile would be recorded twice.
     const ended = grants.flatMap(({ id }) => this.#o.ledger.end(id) ?? []);
-    this.#records.settle(ended);
     try {
       await record(ended.flatMap((grant) => this.#records.endChanges(grant, reason, detail)));
     } catch (error) {
@@ -297,7 +295,6 @@ export class Doorkeeper {
     const shared: Grant[] = [];
     for (const grant of ended) {
       this.#records.logEnd(grant, 'expired');
-      this.#records.settle([grant]);
       void this.#o.recorder.record(this.#records.endChanges(grant, 'expired', null));
       if (this.#o.ledger.atTarget(grant.target).length > 0) shared.push(grant);
     }

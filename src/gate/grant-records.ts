@@ -35,19 +35,11 @@ export class GrantRecords {
   }
 
   /**
-   * The kernel has it: what it is, what gave way, who shares the address. Nothing is recorded where that was done before
-   * (`settle`).
+   * The kernel has it: what it is, what gave way, who shares the address. Nothing is recorded where the
+   * end came first, and brought this with it (`endChanges`).
    */
   opened(one: Opened): Promise<void> {
     return this.#end(one) ? this.#o.recorder.record(this.#openingChanges(one)) : Promise.resolve();
-  }
-
-  /**
-   * To be called before the end of grants is recorded: a beginning comes first, whatever the kernel says of it. After a crash
-   * between the two, a grant of which only the end was kept would be taken for one that nobody knew.
-   */
-  settle(grants: Iterable<Pick<Grant, 'id'>>): void {
-    for (const { id } of grants) for (const one of [...(this.#begun.get(id) ?? [])]) void this.opened(one);
   }
 
   #end(one: Opened): boolean {
@@ -66,7 +58,6 @@ export class GrantRecords {
     const event = outcome === 'opened' ? 'grant.opened' : 'grant.renewed';
     const detail = `for ${formatDuration(grant.ttl)}${note === null ? '' : `: ${note}`}`;
     changes.push(this.#journal({ event, ...about, detail }));
-    this.settle(evicted);
     for (const old of evicted) {
       this.logEnd(old, 'evicted');
       changes.push(...this.endChanges(old, 'evicted', `gave way to ${address}: the user has no more addresses`));
@@ -91,8 +82,13 @@ export class GrantRecords {
     return { kind: 'grant.put', record: { grant, expiresAt: wallTime(this.#o.clock, grant.expires), ended: null } };
   }
 
-  /** The end of a grant: its record, and the word in the journal. */
+  /**
+   * The end of a grant: its record, and the word in the journal. A beginning that was not recorded yet is recorded right away,
+   * whatever the kernel will say of it: after a crash, a grant of which only the end was kept would be taken for one that nobody
+   * knew.
+   */
   endChanges(grant: Grant, reason: EndReason, detail: string | null): Change[] {
+    for (const one of this.#begun.get(grant.id) ?? []) void this.opened(one);
     const { user, target: address, services, method, id } = grant;
     const { clock } = this.#o;
     // A daemon that was frozen hears of an expiry late; the kernel kept the time.

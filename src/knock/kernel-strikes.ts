@@ -1,15 +1,7 @@
-import {
-  type Address,
-  covers,
-  familyOf,
-  isAddress,
-  networkTarget,
-  prefixLength,
-  type Target,
-} from '../core/address.js';
+import { covers, type Target } from '../core/address.js';
 import { START } from '../core/knock/automaton.js';
 import type { KnockHandlers } from '../core/knock/source.js';
-import type { IgnoredSource } from '../core/knock/strikes.js';
+import { type IgnoredSource, loneSource, strikeTarget } from '../core/knock/strikes.js';
 import { after, between, type Clock, type Duration, type Monotonic } from '../core/time.js';
 import type { LoggedPacket } from '../netlink/nflog.js';
 
@@ -51,7 +43,7 @@ export class KernelStrikes {
   ring(packets: readonly LoggedPacket[]): void {
     const crossing = packets.filter(({ mark }) => mark === START);
     if (crossing.length === 0 || this.#onStruck === undefined) return;
-    this.#tell(crossing.map(({ source }) => ({ target: sourceOf(source), remaining: this.#o.ignoreFor })));
+    this.#tell(crossing.map(({ source }) => ({ target: strikeTarget(source), remaining: this.#o.ignoreFor })));
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       void this.collect();
@@ -79,8 +71,8 @@ export class KernelStrikes {
 
   async forgive(targets: readonly Target[]): Promise<void> {
     const isOverlapped = (source: Target) => targets.some((one) => covers(one, source) || covers(source, one));
-    const sources = new Set(targets.flatMap((target) => withinOneSource(target) ?? []));
-    if (targets.some((target) => withinOneSource(target) === undefined)) {
+    const sources = new Set(targets.flatMap((target) => loneSource(target) ?? []));
+    if (targets.some((target) => loneSource(target) === undefined)) {
       for (const { target } of await this.ignored()) if (isOverlapped(target)) sources.add(target);
     }
     await this.#o.forgive([...sources]);
@@ -117,16 +109,4 @@ export interface KernelStrikesOptions {
   /** Those that an earlier run has told of, and what is left of their time. */
   readonly toldBefore: () => Promise<readonly IgnoredSource[]>;
   readonly onProblem: (error: unknown) => void;
-}
-
-/** Whose wrong packets are counted together: those of an IPv4 address, or of an IPv6 /64. */
-function sourceOf(address: Address): Target {
-  return familyOf(address) === 6 ? networkTarget(address, 64) : address;
-}
-
-/** The one source that a target can overlap; undefined where there may be several. */
-function withinOneSource(target: Target): Target | undefined {
-  if (isAddress(target)) return sourceOf(target);
-  if (familyOf(target) === 4 || prefixLength(target) < 64) return undefined;
-  return sourceOf(target.slice(0, target.indexOf('/')) as Address);
 }

@@ -47,15 +47,18 @@ export async function userChange({ id, sequenceId, name, services, knock, maxAdd
   return { kind: 'user.put', user: { ...user, account: null, pinHash: null, createdAt: Date.now() } };
 }
 
-/** A grant of a user, opened just now, as the changes with which the gateway records it. */
-export function grantChanges({ number, user, target, services, ttl }) {
-  const [now, mono] = [Date.now(), Number(process.hrtime.bigint()) / 1e6];
+/**
+ * A grant of a user, or of nobody, as the changes with which the gateway records it.
+ * @param {object} options `ago`: how many milliseconds ago it was opened
+ */
+export function grantChanges({ number, user, target, services, ttl, ago = 0 }) {
+  const [at, mono] = [Date.now() - ago, Number(process.hrtime.bigint()) / 1e6 - ago];
   const id = grantId(number);
-  const holder = { id: user.id, name: user.name };
-  const opened = { user: holder, target, services, method: 'knock', openedAt: now, ttl, note: null };
-  const event = { at: now, event: 'grant.opened', user: user.name, address: target, method: 'knock', services };
+  const holder = user && { id: user.id, name: user.name };
+  const opened = { user: holder, target, services, method: 'knock', openedAt: at, ttl, note: null };
+  const event = { at, event: 'grant.opened', user: holder?.name ?? null, address: target, method: 'knock', services };
   return [
-    { kind: 'grant.put', record: { grant: { id, ...opened, expires: mono + ttl }, expiresAt: now + ttl, ended: null } },
+    { kind: 'grant.put', record: { grant: { id, ...opened, expires: mono + ttl }, expiresAt: at + ttl, ended: null } },
     { kind: 'journal', event: { ...event, grant: id, detail: null } },
   ];
 }

@@ -61,6 +61,11 @@ export function parseComment(text: string): CommentedGrant[] {
   return grants.every((grant) => grant !== undefined) ? grants : [];
 }
 
+/** Whether a comment names this grant and no other, without reading it word by word. */
+export function namesAlone(comment: string | null, id: GrantId): boolean {
+  return comment?.startsWith(`${TAG} ${id}.`) === true && comment.indexOf(' ', TAG.length + 1) < 0;
+}
+
 function parseItem(item: string): CommentedGrant | undefined {
   const match = /^([0-9A-HJKMNP-TV-Z]{8})\.([a-z])\.([0-9a-z]{0,6})\.([0-9a-z]{1,8})\.([0-9a-z]{1,6})$/.exec(item);
   const [, id, letter, user, opened, ttl] = match ?? [];

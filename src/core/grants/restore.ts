@@ -5,7 +5,7 @@ import type { ServiceName } from '../service.js';
 import type { StoredState } from '../store.js';
 import { after, between, type Clock, type Duration, type Instant, type Monotonic, millis } from '../time.js';
 import type { User } from '../user.js';
-import { type CommentedGrant, parseComment } from './comment.js';
+import { type CommentedGrant, namesAlone, parseComment } from './comment.js';
 import { parseDeparted } from './departed.js';
 import { ElementIndex } from './element-index.js';
 import type { Grant, GrantId, GrantRecord } from './grant.js';
@@ -55,7 +55,7 @@ export function* restoring(remains: Remains, clock: Clock): Generator<void, Rest
   for (const { grant } of remains.records) {
     for (const scope of grant.services) {
       const element = kernel.get(scope, grant.target);
-      if (element !== undefined && namesAlone(element, grant.id)) plain.add(element);
+      if (element !== undefined && namesAlone(element.comment, grant.id)) plain.add(element);
     }
     yield;
   }
@@ -95,14 +95,9 @@ function aloneUntil(
   if (named.isShared(id)) return undefined;
   for (const scope of services) {
     const element = kernel.get(scope, target);
-    if (element !== undefined && element.until !== null && namesAlone(element, id)) return element.until;
+    if (element !== undefined && element.until !== null && namesAlone(element.comment, id)) return element.until;
   }
   return named.aloneUntil(id);
-}
-
-/** The tag, the id, what is told of it, and nothing more. */
-function namesAlone({ comment }: KernelElement, id: GrantId): boolean {
-  return comment?.startsWith(`sp1 ${id}.`) === true && comment.indexOf(' ', 4) < 0;
 }
 
 /** A grant that only the kernel knows. */

@@ -15,7 +15,7 @@ export interface IgnoredSource {
 }
 
 /** What an address is counted and ignored as: itself in IPv4, its /64 in IPv6, where one host has as many as it likes. */
-function strikeTarget(source: Address): Target {
+export function strikeTarget(source: Address): Target {
   return familyOf(source) === 4 ? source : network64(source);
 }
 
@@ -106,7 +106,7 @@ export class Strikes {
 }
 
 /** The one source that a target lies in or is; undefined for a network of several. */
-function loneSource(target: Target): Target | undefined {
+export function loneSource(target: Target): Target | undefined {
   if (isAddress(target)) return strikeTarget(target);
   if (familyOf(target) === 4 || prefixLength(target) < 64) return undefined;
   return network64(target.slice(0, target.indexOf('/')) as Address);

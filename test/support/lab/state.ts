@@ -11,18 +11,43 @@ export function withState<T>(directory: string, task: (db: Database) => T): T {
   }
 }
 
-export interface FillOptions {
-  readonly count: number;
-  readonly ttlMs: number;
-  readonly services: readonly string[];
-  readonly overMs?: number;
-  readonly ipv6?: number;
-  readonly users?: readonly string[];
+/** What scripts/bench/load/seed.mjs has of it. */
+interface Seed {
+  fill(directory: string, changes: readonly object[]): Promise<void>;
+  grantChanges(grant: {
+    readonly number: number;
+    readonly user: null;
+    readonly target: string;
+    readonly services: readonly string[];
+    readonly ttl: number;
+    readonly ago: number;
+  }): object[];
 }
 
-/** Puts grants into the state of a daemon that does not run (scripts/bench/fill-grants.mjs). */
-export async function fillGrants(directory: string, options: FillOptions): Promise<void> {
-  const url = new URL('../../../scripts/bench/fill-grants.mjs', import.meta.url).href;
-  const filler = (await import(url)) as { fillGrants(directory: string, options: FillOptions): Promise<void> };
-  await filler.fillGrants(directory, options);
+/** Over so many milliseconds until now the grants were opened, one after the other. */
+const OVER_MS = 60_000;
+
+/** Puts grants of nobody, each for an address of its own, into the state of a daemon that does not run. */
+export async function fillGrants(
+  directory: string,
+  {
+    count,
+    ttlMs,
+    services,
+    ipv6 = 0,
+  }: { readonly count: number; readonly ttlMs: number; readonly services: readonly string[]; readonly ipv6?: number },
+): Promise<void> {
+  const url = new URL('../../../scripts/bench/load/seed.mjs', import.meta.url).href;
+  const { fill, grantChanges } = (await import(url)) as Seed;
+  const changes = Array.from({ length: count }, (_, number) => {
+    const ago = Math.floor(OVER_MS * (1 - number / count));
+    return grantChanges({ number, user: null, target: addressOf(number, number < ipv6), services, ttl: ttlMs, ago });
+  });
+  await fill(directory, changes.flat());
+}
+
+/** The address of the nth grant: of 10.0.0.0/8, or of 2001:db8::/32. */
+function addressOf(n: number, isIPv6: boolean): string {
+  if (isIPv6) return `2001:db8:${(1 + (n >> 16)).toString(16)}:${(1 + (n & 0xffff)).toString(16)}::7`;
+  return `10.${128 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}`;
 }
