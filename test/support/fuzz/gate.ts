@@ -14,6 +14,7 @@ import { SSH } from '../grants.ts';
 
 /** The kernel's side of a netlink socket: hands over the datagrams that it was given, then says that nothing waits. */
 export class ScriptedLibc implements Libc {
+  readonly trim = () => undefined;
   readonly #waiting: Uint8Array[] = [];
   #errno = 0;
 
