@@ -1,12 +1,14 @@
 /** The thread that listens: it waits in poll() and never returns to an event loop until it is woken to stop. */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { EarlyGrant } from '../core/knock/source.js';
-import { type EarlyLayout, EarlyOpener, type StandingOrder } from './early.js';
+import { EarlyOpener } from './early.js';
 import { EBADMSG, EBUSY, EINTR, EPERM, type Failure, isLoss, NetlinkError, unavailable } from './errors.js';
 import { type Libc, loadLibc } from './libc.js';
 import { IS_OVER, MOST_ROUNDS_AHEAD, ROUNDS_AHEAD, WAKE_FD } from './listener-shared.js';
+import { readKnock } from './logged-knock.js';
 import { decodeErrno, NLMSG_ERROR } from './message.js';
 import { decodePackets, encodeNflogBind, type LoggedPacket } from './nflog.js';
+import type { EarlyLayout, StandingOrder } from './opening-template.js';
 import { sampleMessage } from './sample.js';
 import { NetlinkSocket, NFNLGRP_NFTABLES } from './socket.js';
 import { type TableChange, TransactionWatch } from './transactions.js';
@@ -109,7 +111,7 @@ try {
   const early = data.early && new EarlyOpener(writer, data.early);
   const sample = sampleMessage();
   for (let n = 0; n < REHEARSALS; n++) decodePackets(sample);
-  for (const packet of decodePackets(sample)) early?.rehearse(packet);
+  early?.rehearse(sample);
   report({ kind: 'ready' });
   listen(libc, { wake, events, nflog, early, watch: new TransactionWatch(data.table, ownPortIds) });
 } catch (error) {
@@ -163,10 +165,12 @@ function listen(libc: Libc, { wake, events, nflog, early, watch }: Ears): void {
     let opened: EarlyGrant | undefined;
     if (nflog !== null && (waiting.isReady(2) || lostAt !== undefined)) {
       const { isWhole, isEmpty } = drain(nflog, (datagram) => {
-        for (const packet of decodePackets(datagram)) {
-          // Before it is known whether more wait.
-          if (packets.push(packet) === 1) opened = early?.open(packet);
+        if (early !== null && packets.length === 0) {
+          // Before all else is read of it, and before it is known whether more wait.
+          const knock = readKnock(datagram);
+          if (knock !== undefined) opened = early.open(knock);
         }
+        packets.push(...decodePackets(datagram));
       });
       if (!isWhole) lostAt ??= performance.now();
       // Whoever hears of it looks for what nobody was told of: that should not be what still waits here.
