@@ -10,6 +10,7 @@ import { decodeErrno, NLMSG_ERROR } from './message.js';
 import { decodePackets, encodeNflogBind, type LoggedPacket } from './nflog.js';
 import type { EarlyLayout, StandingOrder } from './opening-template.js';
 import { sampleMessage } from './sample.js';
+import { askForSlice } from './scheduling.js';
 import { NetlinkSocket, NFNLGRP_NFTABLES } from './socket.js';
 import { type TableChange, TransactionWatch } from './transactions.js';
 
@@ -58,6 +59,12 @@ const KEEP_BACK = 5000;
 
 /** So often is a message decoded before one comes, that the engine has compiled what it would interpret at first. */
 const REHEARSALS = 500;
+
+/**
+ * Nanoseconds that hearing of a knock and opening take, and a little more. Woken on a processor where somebody else runs, this
+ * thread would otherwise wait for up to four milliseconds.
+ */
+const SLICE_NS = 300_000;
 
 /** The NFLOG group belongs to another. */
 class GroupTaken extends Error {}
@@ -112,6 +119,7 @@ try {
   const sample = sampleMessage();
   for (let n = 0; n < REHEARSALS; n++) decodePackets(sample);
   early?.rehearse(sample);
+  askForSlice(libc, SLICE_NS);
   report({ kind: 'ready' });
   listen(libc, { wake, events, nflog, early, watch: new TransactionWatch(data.table, ownPortIds) });
 } catch (error) {
