@@ -11,6 +11,8 @@ export interface Libc {
   eventfd(initial: number, flags: number): number;
   read(fd: number, buffer: Uint8Array, length: number): number;
   close(fd: number): number;
+  /** A system call without a name in the C library, of these types. */
+  syscall(number: number, id: number, bytes: Uint8Array, third: number, fourth: number): number;
   /** Where bytes lie in memory, for as long as something refers to them. */
   address(bytes: Uint8Array): bigint;
   /** Of the last call that failed on this thread. */
@@ -41,6 +43,7 @@ export async function loadLibc(): Promise<Libc> {
     eventfd: library.func('int eventfd(unsigned int initial, int flags)'),
     read: library.func('int64_t read(int fd, void *buffer, size_t length)'),
     close: library.func('int close(int fd)'),
+    syscall: library.func('long syscall(long number, int id, void *bytes, unsigned int third, unsigned int fourth)'),
     address: (bytes) => BigInt(koffi.address(bytes)),
     errno: () => koffi.errno(),
   };

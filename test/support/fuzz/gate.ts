@@ -40,6 +40,7 @@ export class ScriptedLibc implements Libc {
   eventfd = () => 4;
   read = () => 8;
   close = () => 0;
+  syscall = () => -1;
   address = () => 0n;
   errno = () => this.#errno;
 }
