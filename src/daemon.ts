@@ -22,6 +22,7 @@ import { Strikes } from './gate/strikes.js';
 import { UserDesk } from './gate/user-desk.js';
 import { bootId, ownAddresses } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
+import { keepHeapSmall } from './host/heap.js';
 import { inboundPeers } from './host/listeners.js';
 import { LoopWatch } from './host/loop.js';
 import { ServiceManager } from './host/notify.js';
@@ -114,6 +115,7 @@ export class Daemon {
     });
     this.#onStop(() => sources.stop());
     const { firewall, source } = sources;
+    keepHeapSmall();
 
     const strikes = new Strikes({ limit: config.knock.strikes, source, recorder, store, clock, log: this.#log });
     const [state, found] = await Promise.all([store.load((clock.now() - HELD_FOR) as Instant), firewall.inspect()]);

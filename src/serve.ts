@@ -1,9 +1,9 @@
-import { setFlagsFromString } from 'node:v8';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import { loadConfig } from './config/load.js';
 import { SallyportError } from './core/errors.js';
 import { Daemon } from './daemon.js';
+import { keepHeapSmall } from './host/heap.js';
 import { createLog } from './log.js';
 
 /** A daemon that does not stop by itself in this time is left to the kernel, in milliseconds. */
@@ -23,15 +23,8 @@ export async function serve(options: { file: string; stateDirectory: string | un
   }
 }
 
-/*
- * By default V8 lets the heap grow to twice what lives and more before it looks what nobody needs; a daemon that waits most of
- * the time has time to look sooner. The flag is read whenever a limit is set (MemoryController::GrowingFactor in V8's
- * heap/heap-controller.cc); a V8 that does not know it passes it over.
- */
-const HEAP_GROWING = '--heap-growing-percent=10';
-
 async function run(config: Config, log: Logger): Promise<number> {
-  setFlagsFromString(HEAP_GROWING);
+  keepHeapSmall();
   let end: (status: number) => void = () => undefined;
   const ended = new Promise<number>((resolve) => {
     end = resolve;
