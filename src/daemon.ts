@@ -3,8 +3,6 @@ import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
-import type { Firewall, KernelElement } from './core/firewall.js';
-import { ElementIndex } from './core/grants/element-index.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import { takesTcpReplies } from './core/port-classes.js';
@@ -18,12 +16,13 @@ import { Guard } from './gate/guard.js';
 import { Heartbeat } from './gate/heartbeat.js';
 import { People } from './gate/people.js';
 import { Recorder } from './gate/recorder.js';
-import { complete, recover } from './gate/recovery.js';
+import { recover } from './gate/recovery.js';
 import type { Culprit } from './gate/repair-rounds.js';
 import { Strikes } from './gate/strikes.js';
 import { UserDesk } from './gate/user-desk.js';
 import { bootId, ownAddresses } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
+import { keepHeapSmall } from './host/heap.js';
 import { inboundPeers } from './host/listeners.js';
 import { LoopWatch } from './host/loop.js';
 import { ServiceManager } from './host/notify.js';
@@ -116,13 +115,10 @@ export class Daemon {
     });
     this.#onStop(() => sources.stop());
     const { firewall, source } = sources;
+    keepHeapSmall();
 
     const strikes = new Strikes({ limit: config.knock.strikes, source, recorder, store, clock, log: this.#log });
-    // The two take longest of all, each on a thread of its own.
-    const [state, { found, elements: seen }] = await Promise.all([
-      store.load((clock.now() - HELD_FOR) as Instant),
-      lookAround(firewall),
-    ]);
+    const [state, found] = await Promise.all([store.load((clock.now() - HELD_FOR) as Instant), firewall.inspect()]);
 
     const people = new People({
       services: config.services,
@@ -181,11 +177,13 @@ export class Daemon {
 
     const boot = await bootId();
     const { ipv6Prefix, maxTtl } = config.grants;
-    if (seen !== null) await complete(seen, { firewall, state, ipv6Prefix, clock });
-    const adoption = await recover({
+    const hasTable = found.table === 'intact' || found.table === 'foreign';
+    const recovered = await recover({
       state,
       users: () => new Map(people.list().map((user) => [user.id, user])),
-      elements: seen,
+      firewall: hasTable ? firewall : null,
+      isBlind: sources.isBlind,
+      ipv6Prefix,
       boot,
       maxTtl,
       clock,
@@ -197,7 +195,7 @@ export class Daemon {
     await entries.start();
     if (state.meta.confirmed !== 'yes' && found.table !== 'none') await this.#letPeersIn(entries);
     if (found.table === 'foreign') await sources.rescue();
-    await guard.start(found, seen ?? undefined, adoption);
+    await guard.start(found, recovered);
     this.#guard = guard;
     if (this.#changedEarly !== undefined) void guard.repair(this.#changedEarly);
     this.#onStop(() => guard.stop());
@@ -307,21 +305,6 @@ export class Daemon {
       }
     }
   }
-}
-
-/** What the kernel holds of us: the elements of grants as well as a quick look tells, null where there is no table. */
-async function lookAround(firewall: Firewall) {
-  const found = await firewall.inspect();
-  if (found.table !== 'intact' && found.table !== 'foreign') return { found, elements: null };
-  const elements = new ElementIndex<KernelElement>();
-  const see = (element: KernelElement) => {
-    const before = elements.size;
-    elements.add(element);
-    return elements.size > before;
-  };
-  // What is overlooked is found later, unless the table is replaced now.
-  await firewall.showElements('open', see, found.table === 'intact' ? 'quickly' : undefined);
-  return { found, elements };
 }
 
 /** Asks again only after some milliseconds. */

@@ -2,9 +2,9 @@ import { isSallyportError } from './core/errors.js';
 import type { EarlyGrant } from './core/knock/source.js';
 import type { Log } from './gate/log.js';
 import type { Culprit } from './gate/repair-rounds.js';
-import type { EarlyLayout, StandingOrder } from './netlink/early.js';
 import { type LoggedPacket, NetlinkListener } from './netlink/listener.js';
 import { NftablesLink } from './netlink/nftables-link.js';
+import type { EarlyLayout, StandingOrder } from './netlink/opening-template.js';
 
 /** What the kernel tells of its own accord. */
 export interface KernelNews {

@@ -5,9 +5,8 @@ import { SallyportError } from './core/errors.js';
 import type { GuardContents, GuardLayout } from './core/firewall.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
-import { restoreGrants, restoreHeld } from './core/grants/restore.js';
+import { holdDeparted, holdRecorded, restoreGrant } from './core/grants/restore.js';
 import { compileSteps } from './core/knock/automaton.js';
-import type { StoredState } from './core/store.js';
 import type { Instant } from './core/time.js';
 import { TABLE } from './firewall/names.js';
 import { NftablesFirewall } from './firewall/nftables-firewall.js';
@@ -18,7 +17,7 @@ import { SystemClock } from './host/clock.js';
 import { checkPool, configuredEntries, guardLayout } from './layout.js';
 import { NftablesLink } from './netlink/nftables-link.js';
 import { withStateDirectory } from './serve.js';
-import { readStored } from './stored.js';
+import { readStored, type Stored } from './stored.js';
 
 const USUAL_STATE = '/var/lib/sallyport';
 
@@ -77,29 +76,26 @@ async function layoutOf(config: Config | undefined, directory: string): Promise<
 
 function contentsOf(
   config: Config | undefined,
-  state: StoredState | undefined,
+  state: Stored | undefined,
   layout: GuardLayout,
   clock: SystemClock,
   boot: string | undefined,
 ): GuardContents {
   const entries = [...(state?.entries ?? []), ...(config === undefined ? [] : configuredEntries(config))];
-  const records = state?.grants ?? [];
   const { last_alive, boot_id } = state?.meta ?? {};
-  const { live } = restoreGrants(
-    {
-      records,
-      elements: null,
-      isSameBoot: boot !== undefined && boot === boot_id,
-      lastAlive: last_alive === undefined ? null : (Number(last_alive) as Instant),
-      users: new Map(),
-      maxTtl: layout.maxTtl,
-    },
-    clock,
-  );
+  const lapse = {
+    isSameBoot: boot !== undefined && boot === boot_id,
+    lastAlive: last_alive === undefined ? null : (Number(last_alive) as Instant),
+    maxTtl: layout.maxTtl,
+  };
   const ledger = new GrantLedger({ clock, random: randomInt, maxTtl: layout.maxTtl });
-  for (const grant of live) ledger.restore(grant);
   const held = new HeldTargets();
-  if (state !== undefined) restoreHeld(held, state, clock);
+  for (const record of state?.grants ?? []) {
+    holdRecorded(held, record, clock);
+    const grant = restoreGrant(record, [], lapse, clock);
+    if (record.ended === null && grant.expires > clock.monotonic()) ledger.restore(grant);
+  }
+  holdDeparted(held, state?.meta ?? {}, clock);
   const desired = new DesiredContents({ ledger, held, ipv6Prefix: layout.ipv6Prefix, entries: () => entries });
   return { steps: compileSteps(state?.users ?? []), elements: desired.elements(), ranges: desired.ranges() };
 }

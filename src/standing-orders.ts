@@ -3,7 +3,7 @@ import type { ServiceName } from './core/service.js';
 import { type Duration, millis } from './core/time.js';
 import type { User } from './core/user.js';
 import { FAMILIES, grantSet } from './firewall/names.js';
-import type { StandingOrder } from './netlink/early.js';
+import type { StandingOrder } from './netlink/opening-template.js';
 
 /** What a user's knock opens at once, before anybody has looked at it. */
 export class StandingOrders {

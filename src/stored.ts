@@ -1,14 +1,23 @@
+import type { GrantRecord } from './core/grants/grant.js';
 import type { StoredState } from './core/store.js';
 import type { Instant } from './core/time.js';
 import type { User } from './core/user.js';
 import { SqliteStore } from './store/sqlite-store.js';
 
+/** What is kept, with all its grants at hand. */
+export interface Stored extends Omit<StoredState, 'grants'> {
+  readonly grants: readonly GrantRecord[];
+}
+
 /** Reads what is kept, beside a daemon if one runs, and changes nothing. @throws SP_STORE_* */
-export async function readStored(directory: string, endedAfter: Instant): Promise<StoredState> {
+export async function readStored(directory: string, endedAfter: Instant): Promise<Stored> {
   const store = new SqliteStore({ directory, lock: false, onFailed: () => undefined });
   await store.open();
   try {
-    return await store.load(endedAfter);
+    const state = await store.load(endedAfter);
+    const grants: GrantRecord[] = [];
+    for await (const page of state.grants) for (const record of page) grants.push(record);
+    return { ...state, grants };
   } finally {
     await store.close();
   }

@@ -30,7 +30,7 @@ export function grantsResult({ points, restarts, held, served, most }) {
     })),
     {
       id: 'grants-restart',
-      title: `Killed and started: until ready and all ${count} are listed`,
+      title: `Killed and started: until ready with ${count} grants`,
       value: longest(restarts.intact) / 1000,
       unit: 's',
       goal: { most: RESTART_GOAL_S },
@@ -79,7 +79,7 @@ export function grantsResult({ points, restarts, held, served, most }) {
     samples: { points, restarts, held, served },
     notes: [
       `Beside the gateway with its grants ran one with a single grant, on a machine of its own, and each measurement was taken by turns with both. One more grant is the time of \`sallyport allow\` at the control socket: open in the kernel and on the disk.`,
-      `The restarts were done ${restarts.flushed.length} times each and the longest counts. With the table left as it was, the grants stay open all the while; what takes the time is reading them back.`,
+      `The restarts were done ${restarts.flushed.length} times each and the longest counts. With the table left as it was, the grants stay open all the while; what takes the time is reading them back. All of them were asked for when it was ready, and listed in ${round(longest(restarts.listed) / 1000)} s.`,
       `While the operator asked for the status the event loop was held for ${Math.round(held.status.own)} ms, otherwise for ${Math.round(held.busy.own)} ms at most.`,
       ...(most < 100_000 ? [`A quick run: ${count} grants.`] : []),
     ],

@@ -131,9 +131,8 @@ export interface Firewall {
    * Shows the elements of the hash sets, those of grants or those that are held, some perhaps more than once. The kernel
    * leaves out elements of a large set where others expire, come or go meanwhile: it is read again until nothing is news.
    * @param see whether an element is news to it
-   * @param how `quickly`: read once, whatever may be left out
    */
-  showElements(which: ElementKind, see: (element: KernelElement) => boolean, how?: 'quickly'): Promise<void>;
+  showElements(which: ElementKind, see: (element: KernelElement) => boolean): Promise<void>;
   /** Those of the elements that are in the kernel, each looked up by itself, so that none is missed. */
   findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]>;
   /** All ranges of the interval sets. Slow: a process for each set. */

@@ -28,21 +28,4 @@ export class Pace {
     await this.#pause();
     this.#since = this.#now();
   }
-
-  /** Does work that says by itself where it may rest. */
-  async finish<T>(work: Generator<void, T>): Promise<T> {
-    for (;;) {
-      const step = work.next();
-      if (step.done === true) return step.value;
-      if (this.isDue) await this.rest();
-    }
-  }
-}
-
-/** Does such work in one go, where nobody waits. */
-export function finishAtOnce<T>(work: Generator<void, T>): T {
-  for (;;) {
-    const step = work.next();
-    if (step.done === true) return step.value;
-  }
 }

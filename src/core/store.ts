@@ -25,9 +25,12 @@ export type MetaKey = 'last_id' | 'last_alive' | 'boot_id' | 'confirmed' | 'depa
 export interface StoredState {
   readonly users: readonly User[];
   readonly entries: readonly Entry[];
-  /** Grants that have not ended, and those that ended after `endedAfter`. */
-  readonly grants: readonly GrantRecord[];
   readonly meta: Readonly<Partial<Record<MetaKey, string>>>;
+  /**
+   * Grants that have not ended, then those that ended after `endedAfter`; some hundred at a time, since there may be a hundred
+   * thousand. To be gone through once, or broken off: whoever reads something else waits until then.
+   */
+  readonly grants: AsyncIterable<readonly GrantRecord[]>;
 }
 
 export interface JournalQuery {
@@ -48,6 +51,7 @@ export interface NumberedEvent extends JournalEvent {
 
 /** Where users, entries, grants and the journal are kept. */
 export interface Store {
+  /** One moment of all that is kept but the journal. */
   load(endedAfter: Instant): Promise<StoredState>;
   /** Resolves when the changes are on the disk; many callers share one commit. Rejects with SP_STORE_*. */
   write(changes: readonly Change[]): Promise<void>;

@@ -14,7 +14,7 @@ export interface Elements {
   /** Puts elements into sets that have none of them, in as many transactions as it takes. */
   fill(elements: Iterable<SetElement>): Promise<void>;
   /** Shows what the hash sets of these scopes hold: see Firewall.showElements. */
-  showElements(scopes: readonly SetScope[], see: (element: KernelElement) => boolean, how?: 'quickly'): Promise<void>;
+  showElements(scopes: readonly SetScope[], see: (element: KernelElement) => boolean): Promise<void>;
   /** Those of the elements that are there. */
   findElements(places: Iterable<ElementPlace>): Promise<KernelElement[]>;
   readSteps(): Promise<Steps>;

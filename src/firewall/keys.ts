@@ -9,8 +9,8 @@ import {
 } from '../core/address.js';
 import { knockProtocol, type State, type StepKey, splitStepKey, stepKey } from '../core/knock/automaton.js';
 import { PROTOCOL_NUMBER, toPort } from '../core/ports.js';
-import { mailboxKey } from '../netlink/early.js';
 import { HOST_LITTLE_ENDIAN } from '../netlink/message.js';
+import { mailboxKey } from '../netlink/opening-template.js';
 import { renderHashTarget } from './contents.js';
 import { fromKernelStep } from './repeats.js';
 

@@ -128,15 +128,11 @@ export class NetlinkElements implements Elements {
     if (operations.length > 0) await this.#link.transact(operations);
   }
 
-  async showElements(
-    scopes: readonly SetScope[],
-    see: (element: KernelElement) => boolean,
-    how?: 'quickly',
-  ): Promise<void> {
+  async showElements(scopes: readonly SetScope[], see: (element: KernelElement) => boolean): Promise<void> {
     for (const scope of scopes) {
       for (const family of FAMILIES) {
         try {
-          await this.#showSet(scope, family, see, how === 'quickly' ? 1 : MOST_PASSES);
+          await this.#showSet(scope, family, see);
         } catch (error) {
           // A table of another layout may lack a set that ours has.
           if (!(error instanceof NetlinkError && error.errno === ENOENT)) throw error;
@@ -145,13 +141,8 @@ export class NetlinkElements implements Elements {
     }
   }
 
-  async #showSet(
-    scope: SetScope,
-    family: Family,
-    see: (element: KernelElement) => boolean,
-    passes: number,
-  ): Promise<void> {
-    for (let pass = 0; pass < passes; pass++) {
+  async #showSet(scope: SetScope, family: Family, see: (element: KernelElement) => boolean): Promise<void> {
+    for (let pass = 0; pass < MOST_PASSES; pass++) {
       let [pieces, news] = [0, false];
       for await (const piece of this.#link.scan(grantSet(scope, family))) {
         pieces += piece.elements.length > 0 ? 1 : 0;

@@ -130,8 +130,8 @@ export class NftablesFirewall implements Firewall {
     return this.#serialize(() => nftLoad(renderRanges(this.#layout, ranges, this.#clock), this.#onStarted));
   }
 
-  showElements(which: ElementKind, see: (element: KernelElement) => boolean, how?: 'quickly'): Promise<void> {
-    return this.#elements.showElements(which === 'held' ? ['held'] : setScopes(this.#layout).services, see, how);
+  showElements(which: ElementKind, see: (element: KernelElement) => boolean): Promise<void> {
+    return this.#elements.showElements(which === 'held' ? ['held'] : setScopes(this.#layout).services, see);
   }
 
   findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]> {

@@ -3,7 +3,6 @@ import type { Target } from '../core/address.js';
 import type { ElementKind, ElementPlace, Firewall, KernelElement, SetScope } from '../core/firewall.js';
 import {
   compareElements,
-  comparing,
   type Drift,
   HELD_TOLERANCE,
   rangesDiffer,
@@ -24,8 +23,11 @@ const STEPS_AT_ONCE = 5000;
 
 /** Takes in grants that only the kernel knows, so that they are not taken for something that was slipped in. */
 export interface Adoption {
-  /** Told of elements that nothing asks for; afterwards something may. */
-  take(elements: readonly KernelElement[]): void;
+  /**
+   * Told of elements that nothing asks for; afterwards something may.
+   * @returns places for which nothing asks any more
+   */
+  take(elements: readonly KernelElement[]): readonly ElementPlace[];
   /** Nothing more will be found. */
   end(): void;
 }
@@ -88,10 +90,10 @@ export class ContentsRepair {
 
   /**
    * Puts right who is let in.
-   * @param seen what was read of the kernel a moment ago; used up
+   * @param suspects where to look; left out: everywhere
    */
-  async correctOpen(seen?: ElementIndex<KernelElement>): Promise<string[]> {
-    const { missing, wrong, extra } = await this.correctGrants(seen);
+  async correctOpen(suspects?: readonly ElementPlace[]): Promise<string[]> {
+    const { missing, wrong, extra } = await this.correctGrants(suspects);
     await this.#firewall.setRanges(this.#desired.ranges());
     return [...tell('deleted', missing), ...tell('given another time', wrong), ...tell('let in past us', extra)];
   }
@@ -150,12 +152,23 @@ export class ContentsRepair {
 
   /**
    * Puts right the elements of grants.
-   * @param seen what was read of the kernel a moment ago; used up
+   * @param suspects where to look; left out: everywhere
    * @param adoption told of elements that nothing asks for, before they are removed
    */
-  async correctGrants(seen?: ElementIndex<KernelElement>, adoption?: Adoption): Promise<Drift> {
-    const suspects = seen === undefined ? await this.#suspects('open') : await this.#suspectsAmong(seen);
-    return await this.#correctElements('open', suspects, adoption);
+  async correctGrants(suspects?: readonly ElementPlace[], adoption?: Adoption): Promise<Drift> {
+    return await this.#correctElements('open', suspects ?? (await this.#suspects('open')), adoption);
+  }
+
+  /** Tells of all elements of grants that nothing asks for. */
+  async adoptAll(adoption: Adoption): Promise<void> {
+    const unknown = new ElementIndex<KernelElement>();
+    await this.#firewall.showElements('open', (element) => {
+      if (this.#desired.untilAt(element) !== undefined) return false;
+      const before = unknown.size;
+      unknown.add(element);
+      return unknown.size > before;
+    });
+    adoption.take([...unknown]);
   }
 
   async #correctElements(which: ElementKind, places: readonly ElementPlace[], adoption?: Adoption): Promise<Drift> {
@@ -165,8 +178,14 @@ export class ContentsRepair {
     const kernel = ElementIndex.of(await this.#firewall.findElements(places));
     const pace = newPace(this.#clock);
     const written: Promise<void>[] = [];
+    const left: ElementPlace[] = [];
     for (let start = 0; start < places.length; start += PIECE) {
-      const { missing, wrong, extra } = this.#compareAt(places.slice(start, start + PIECE), kernel, which, adoption);
+      const piece = places.slice(start, start + PIECE);
+      if (adoption !== undefined) {
+        const isUnknown = (element: KernelElement) => this.#desired.elementAt(element) === undefined;
+        left.push(...adoption.take(elementsAt(piece, kernel).filter(isUnknown)));
+      }
+      const { missing, wrong, extra } = this.#compareAt(piece, kernel, which);
       found.missing.push(...missing);
       found.wrong.push(...wrong);
       found.extra.push(...extra);
@@ -176,21 +195,14 @@ export class ContentsRepair {
       if (pace.isDue) await pace.rest();
     }
     await Promise.all(written);
+    if (left.length > 0) await this.#correctElements(which, left);
     return found;
   }
 
   /** Compares as things stand now, in one turn. */
-  #compareAt(
-    places: readonly ElementPlace[],
-    kernel: ElementIndex<KernelElement>,
-    which: ElementKind,
-    adoption: Adoption | undefined,
-  ): Drift {
-    const elements = places.flatMap(({ scope, target }) => kernel.get(scope, target) ?? []);
-    const isUnknown = (element: KernelElement) => this.#desired.elementAt(element) === undefined;
-    adoption?.take(elements.filter(isUnknown));
+  #compareAt(places: readonly ElementPlace[], kernel: ElementIndex<KernelElement>, which: ElementKind): Drift {
     const desired = places.flatMap((place) => this.#desired.elementAt(place) ?? []);
-    return compareElements(desired, elements, this.#clock, toleranceOf(which));
+    return compareElements(desired, elementsAt(places, kernel), this.#clock, toleranceOf(which));
   }
 
   /**
@@ -226,13 +238,6 @@ export class ContentsRepair {
     return Math.abs(between(wanted, until)) <= toleranceOf(which);
   }
 
-  /** As `#suspects`, of grants, where the elements were read already. */
-  async #suspectsAmong(kernel: ElementIndex<KernelElement>): Promise<ElementPlace[]> {
-    const comparison = comparing(this.#guarded('open'), kernel, this.#clock);
-    const { missing, wrong, extra } = await newPace(this.#clock).finish(comparison);
-    return [...missing, ...wrong, ...extra];
-  }
-
   /** Whatever is being written is in the kernel when this resolves. */
   async #settled(): Promise<void> {
     await this.#firewall.change({ present: [], absent: [], answered: [] });
@@ -241,6 +246,10 @@ export class ContentsRepair {
   *#guarded(which: ElementKind): Generator<Wanted> {
     for (const element of this.#desired.wanted(which)) if (this.#firewall.scopes.has(element.scope)) yield element;
   }
+}
+
+function elementsAt(places: readonly ElementPlace[], kernel: ElementIndex<KernelElement>): KernelElement[] {
+  return places.flatMap(({ scope, target }) => kernel.get(scope, target) ?? []);
 }
 
 function toleranceOf(which: ElementKind): Duration {

@@ -24,6 +24,11 @@ export class DesiredContents {
     this.#o = options;
   }
 
+  /** How many grants there are. */
+  get grants(): number {
+    return this.#o.ledger.size;
+  }
+
   /** What the hash sets should hold, as the ledger stands. */
   *elements(): Generator<SetElement> {
     const { ledger, held, ipv6Prefix } = this.#o;

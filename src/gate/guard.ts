@@ -1,6 +1,5 @@
 import { SallyportError } from '../core/errors.js';
-import type { Arming, ElementChange, Firewall, GuardState, KernelElement, RangeContents } from '../core/firewall.js';
-import type { ElementIndex } from '../core/grants/element-index.js';
+import type { Arming, ElementChange, Firewall, GuardState, RangeContents } from '../core/firewall.js';
 import type { Steps, StepsChange } from '../core/knock/automaton.js';
 import { type Clock, type Duration, type Monotonic, seconds } from '../core/time.js';
 import { type Adoption, ContentsRepair } from './contents-repair.js';
@@ -11,10 +10,14 @@ import { GuardWords } from './guard-words.js';
 import type { Log } from './log.js';
 import { isUntouched, Provision, sameArming } from './provision.js';
 import type { Recorder } from './recorder.js';
+import type { Recovered } from './recovery.js';
 import { type Culprit, nameCulprits, RepairRounds } from './repair-rounds.js';
 
 /** How long a guard that is put up again holds unless confirmed. */
 const PROVISION: Duration = seconds(60);
+
+/** Up to so many grants all that the kernel holds is looked at before knocks are answered, more of them afterwards. */
+const FEW = 5000;
 
 /** Guarding for good; guarding until a time; lapsed; opened by panic; the packet filter fails; there is none. */
 export type GuardMode = 'guarding' | 'provisional' | 'reverted' | 'open' | 'failed' | 'none';
@@ -83,22 +86,24 @@ export class Guard implements Door {
 
   /**
    * Brings the kernel to what it should be, from whatever state it was found in.
-   * @param seen the elements of grants that were read a moment ago, some perhaps overlooked; used up
-   * @param adoption for grants that were overlooked
+   * @param recovered what to look at first, and whom to adopt
    */
-  async start(found: GuardState, seen?: ElementIndex<KernelElement>, adoption?: Adoption): Promise<void> {
+  async start(found: GuardState, { suspects, adoption }: Partial<Recovered> = {}): Promise<void> {
     if (found.table === 'none') return await this.#startWithout();
     if (found.table === 'opened') {
       this.#mode = 'open';
+      adoption?.end();
       return this.#words.isOpen();
     }
     const arming = this.#wantedArming(found);
     if (found.table === 'intact') {
       this.#table.isThere = true;
-      await this.#contents.correctOpen(seen);
-      this.#correctLater(adoption);
+      await this.#contents.correctOpen(suspects);
+      await this.#lookAtAll(adoption);
       if (!sameArming(found.arming, arming)) await this.#o.firewall.arm(arming);
     } else {
+      // It is replaced: what it tells of grants must be known before.
+      if (found.table === 'foreign' && adoption !== undefined) await this.#contents.adoptAll(adoption);
       adoption?.end();
       await this.#load(arming);
     }
@@ -271,16 +276,15 @@ export class Guard implements Door {
   }
 
   /**
-   * At the start nobody waits for it: these are long lists, and most likely right. A sequence that nobody has any more opens
-   * nothing meanwhile, since its user is not found.
+   * At the start nobody waits for it where there are many grants: these are long lists, and most likely right. A sequence that
+   * nobody has any more opens nothing meanwhile, since its user is not found.
    */
-  #correctLater(adoption?: Adoption): void {
+  async #lookAtAll(adoption?: Adoption): Promise<void> {
     this.#contents.correctSteps().catch((error) => this.#fail(error));
-    this.#contents
-      .correctGrants(undefined, adoption)
-      .finally(() => adoption?.end())
-      .then(() => this.#contents.correctHeld())
-      .catch((error) => this.#o.log.warn({ err: error }, 'the kernel could not be looked at again'));
+    const failed = (error: unknown) => this.#o.log.warn({ err: error }, 'the kernel could not be looked at again');
+    const grants = this.#contents.correctGrants(undefined, adoption).finally(() => adoption?.end());
+    grants.then(() => this.#contents.correctHeld()).catch(failed);
+    if (this.#o.desired.grants <= FEW) await grants.catch(() => undefined);
   }
 
   #wantedArming(found: GuardState): Arming {

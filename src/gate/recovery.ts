@@ -1,14 +1,17 @@
-import type { ElementPlace, Firewall, KernelElement } from '../core/firewall.js';
-import type { ElementIndex } from '../core/grants/element-index.js';
+import type { Target } from '../core/address.js';
+import type { ElementPlace, Firewall, KernelElement, SetScope } from '../core/firewall.js';
+import { namesAlone } from '../core/grants/comment.js';
+import { TOLERANCE } from '../core/grants/drift.js';
+import { ElementIndex } from '../core/grants/element-index.js';
 import { isHashTarget } from '../core/grants/elements.js';
-import type { Grant, GrantId } from '../core/grants/grant.js';
+import type { Grant, GrantId, GrantRecord } from '../core/grants/grant.js';
 import type { HeldTargets } from '../core/grants/held.js';
 import type { GrantLedger } from '../core/grants/ledger.js';
-import { type Remains, restoreGrants, restoring, restoringHeld } from '../core/grants/restore.js';
-import type { JournalEvent } from '../core/journal.js';
-import type { Change, StoredState } from '../core/store.js';
-import { type Clock, type Duration, type Instant, millis, wallTime } from '../core/time.js';
+import { holdDeparted, holdRecorded, type Lapse, restoreGrant } from '../core/grants/restore.js';
+import type { StoredState } from '../core/store.js';
+import { between, type Clock, type Duration, type Instant, millis, wallTime } from '../core/time.js';
 import type { User } from '../core/user.js';
+import { Adopter, put, tell } from './adoption.js';
 import type { Adoption } from './contents-repair.js';
 import type { Log } from './log.js';
 import { newPace } from './pace.js';
@@ -18,11 +21,14 @@ import type { Recorder } from './recorder.js';
 const SMALL = millis(1000);
 
 export interface RecoveryOptions {
-  readonly state: StoredState;
+  readonly state: Pick<StoredState, 'grants' | 'meta'>;
   /** The users there are at the moment, by their ids. */
   readonly users: () => ReadonlyMap<number, User>;
   /** Null where the kernel has no table of ours. */
-  readonly elements: Iterable<KernelElement> | null;
+  readonly firewall: Pick<Firewall, 'findElements' | 'scopes'> | null;
+  /** Whether each look at the kernel reads all that is there, so that one must do. */
+  readonly isBlind: boolean;
+  readonly ipv6Prefix: 64 | 128;
   readonly boot: string | undefined;
   readonly maxTtl: Duration;
   readonly clock: Clock;
@@ -32,138 +38,154 @@ export interface RecoveryOptions {
   readonly log: Log;
 }
 
-/** Adds what a quick reading of the kernel has missed: the elements of recorded grants, each looked up by itself. */
-export async function complete(
-  elements: ElementIndex<KernelElement>,
-  {
-    firewall,
-    state,
-    ipv6Prefix,
-    clock,
-  }: { firewall: Firewall; state: StoredState; ipv6Prefix: 64 | 128; clock: Clock },
-): Promise<void> {
-  const pace = newPace(clock);
-  const missed: ElementPlace[] = [];
-  for (const { grant, ended } of state.grants) {
-    if (ended !== null || !isHashTarget(grant.target, ipv6Prefix)) continue;
-    for (const scope of grant.services) {
-      const isSeen = elements.get(scope, grant.target) !== undefined;
-      if (!isSeen && firewall.scopes.has(scope)) missed.push({ scope, target: grant.target });
-    }
-    if (pace.isDue) await pace.rest();
-  }
-  if (missed.length === 0) return;
-  for (const element of await firewall.findElements(missed)) elements.add(element);
+export interface Recovered {
+  /** Where the kernel seems to lack an element of a grant, or to have another than it should. */
+  readonly suspects: readonly ElementPlace[];
+  /** Adopts grants that only the kernel knows. */
+  readonly adoption: Adoption;
 }
 
 /**
- * At the start: brings store, kernel and clocks together in the ledger, and records what was found out.
- * @returns what adopts a grant that was not found yet
+ * At the start: brings store, kernel and clocks together in the ledger, and records what was found out. The records come in
+ * some hundred at a time, are compared with their elements, each looked up by itself, and let go: never are all of them held
+ * beside the ledger.
  */
-export async function recover(options: RecoveryOptions): Promise<Adoption> {
-  const { state, elements, maxTtl, clock, ledger, held, recorder, log } = options;
-  const pace = newPace(clock);
-  const remains: Remains = {
-    records: state.grants,
-    elements,
-    isSameBoot: options.boot !== undefined && options.boot === state.meta.boot_id,
-    lastAlive: state.meta.last_alive === undefined ? null : (Number(state.meta.last_alive) as Instant),
-    users: options.users(),
-    maxTtl,
-  };
-  const restored = await pace.finish(restoring(remains, clock));
-  await pace.finish(restoringHeld(held, state, clock));
-  const recorded = new Map<GrantId, (typeof state.grants)[number]>();
-  for (const record of state.grants) recorded.set(record.grant.id, record);
-  const adopted = new Set(restored.adopted);
-  for (const grant of restored.orphaned) void recorder.record(orphaned(grant, clock));
-  for (const grant of restored.live) {
-    ledger.restore(grant);
-    held.hold(grant.target, grant.expires);
-    if (adopted.has(grant)) void recorder.record(adoption(grant, clock));
-    else if (!isAsRecorded(grant, recorded.get(grant.id), clock)) void recorder.record([put(grant, clock)]);
-    if (pace.isDue) await pace.rest();
-  }
-  for (const grant of state.users.flatMap((user) => ledger.trim(user))) {
-    const event = tell(grant, 'grant.revoked', clock.now(), 'gave way: the user has no more addresses');
-    void recorder.record([{ kind: 'grant.end', id: grant.id, at: clock.now(), reason: 'evicted' }, event]);
-  }
-  for (const { id, grant, at } of restored.ended) {
-    const event = tell(grant, 'grant.expired', at, 'while the gateway was not running');
-    void recorder.record([{ kind: 'grant.end', id, at, reason: 'expired' }, event]);
-    if (pace.isDue) await pace.rest();
-  }
-  if (restored.live.length > 0) {
-    log.info({ grants: restored.live.length, adopted: restored.adopted.length }, 'grants restored');
-  }
-  return adopter(new Set(recorded.keys()), { ...remains, records: [], elements: null }, options);
+export async function recover(options: RecoveryOptions): Promise<Recovered> {
+  return await new Recovery(options).run();
 }
 
-/**
- * What the records knew, or the ledger has had since, is passed over. A function of its own, so that what it returns keeps
- * nothing of the state that was loaded but the ids.
- */
-function adopter(
-  known: ReadonlySet<GrantId>,
-  remains: Remains,
-  {
-    users,
-    clock,
-    ledger,
-    held,
-    recorder,
-    log,
-  }: Pick<RecoveryOptions, 'users' | 'clock' | 'ledger' | 'held' | 'recorder' | 'log'>,
-): Adoption {
-  const take = (elements: readonly KernelElement[]) => {
-    const isNew = ({ id }: Grant) => !known.has(id) && !ledger.hasHad(id);
-    const restored = restoreGrants({ ...remains, users: users(), elements }, clock);
-    for (const grant of restored.orphaned.filter(isNew)) void recorder.record(orphaned(grant, clock));
-    for (const grant of restored.adopted.filter(isNew)) {
-      ledger.restore(grant);
-      held.hold(grant.target, grant.expires);
-      void recorder.record(adoption(grant, clock));
-      log.info({ address: grant.target, grant: grant.id }, 'a grant from before the crash was found');
+class Recovery {
+  readonly #o: RecoveryOptions;
+  readonly #lapse: Lapse;
+  readonly #suspects: ElementPlace[] = [];
+  /** Elements that name others than the grant of the record. */
+  readonly #others = new ElementIndex<KernelElement>();
+  /** Grants that have ended, by what the store and the clocks say: no element brings them back. */
+  readonly #ended = new Set<GrantId>();
+
+  constructor(options: RecoveryOptions) {
+    this.#o = options;
+    const { boot_id, last_alive } = options.state.meta;
+    this.#lapse = {
+      isSameBoot: options.boot !== undefined && options.boot === boot_id,
+      lastAlive: last_alive === undefined ? null : (Number(last_alive) as Instant),
+      maxTtl: options.maxTtl,
+    };
+  }
+
+  async run(): Promise<Recovered> {
+    const { state, users, clock, ledger, held, log, isBlind } = this.#o;
+    const pace = newPace(clock);
+    let looking: { page: readonly GrantRecord[]; elements: Promise<readonly KernelElement[]> } | undefined;
+    // The kernel is asked for one page while the one before is dealt with.
+    for await (const page of isBlind ? inOne(state.grants) : state.grants) {
+      const elements = this.#find(this.#placesOf(page));
+      elements.catch(() => undefined);
+      if (looking !== undefined) this.#restore(looking.page, await looking.elements);
+      looking = { page, elements };
+      if (pace.isDue) await pace.rest();
     }
-  };
-  return { take, end: () => ledger.forgetEnded() };
+    if (looking !== undefined) this.#restore(looking.page, await looking.elements);
+    holdDeparted(held, state.meta, clock);
+    const recorded = ledger.size;
+    const adopter = new Adopter(this.#o, this.#lapse, this.#ended);
+    await this.#adoptSharing(adopter);
+    const adopted = ledger.size - recorded;
+    this.#suspects.push(...adopter.evict(users().values()));
+    if (recorded + adopted > 0) log.info({ grants: recorded + adopted, adopted }, 'grants restored');
+    return { suspects: this.#suspects, adoption: adopter };
+  }
+
+  #placesOf(page: readonly GrantRecord[]): ElementPlace[] {
+    const places: ElementPlace[] = [];
+    for (const { grant, ended } of page) if (ended === null) this.#addPlaces(grant.target, grant.services, places);
+    return places;
+  }
+
+  #addPlaces(target: Target, scopes: Iterable<SetScope>, places: ElementPlace[]): void {
+    const { firewall, ipv6Prefix } = this.#o;
+    if (firewall === null || !isHashTarget(target, ipv6Prefix)) return;
+    for (const scope of scopes) if (firewall.scopes.has(scope)) places.push({ scope, target });
+  }
+
+  async #find(places: readonly ElementPlace[]): Promise<readonly KernelElement[]> {
+    const { firewall } = this.#o;
+    return firewall === null || places.length === 0 ? [] : await firewall.findElements(places);
+  }
+
+  #restore(page: readonly GrantRecord[], elements: readonly KernelElement[]): void {
+    const { clock, ledger, held, recorder } = this.#o;
+    const kernel = ElementIndex.of(elements);
+    for (const record of page) {
+      holdRecorded(held, record, clock);
+      if (record.ended !== null) {
+        this.#ended.add(record.grant.id);
+        continue;
+      }
+      const found = elementsAt(record.grant, kernel);
+      const grant = restoreGrant(record, found, this.#lapse, clock);
+      if (grant.expires <= clock.monotonic()) {
+        const { id } = grant;
+        const at = record.expiresAt;
+        this.#ended.add(id);
+        const event = tell(grant, 'grant.expired', at, 'while the gateway was not running');
+        void recorder.record([{ kind: 'grant.end', id, at, reason: 'expired' }, event]);
+      } else {
+        ledger.restore(grant);
+        held.hold(grant.target, grant.expires);
+        if (!isAsRecorded(grant, record, clock)) void recorder.record([put(grant, clock)]);
+        this.#suspect(grant, kernel);
+      }
+      for (const element of found) if (!namesAlone(element.comment, grant.id)) this.#others.add(element);
+    }
+  }
+
+  #suspect(grant: Grant, kernel: ElementIndex<KernelElement>): void {
+    const places: ElementPlace[] = [];
+    this.#addPlaces(grant.target, grant.services, places);
+    for (const place of places) {
+      const element = kernel.get(place.scope, place.target);
+      const isRight =
+        element !== undefined &&
+        element.until !== null &&
+        namesAlone(element.comment, grant.id) &&
+        Math.abs(between(grant.expires, element.until)) <= TOLERANCE;
+      if (!isRight) this.#suspects.push(place);
+    }
+  }
+
+  /**
+   * Grants that the store never saw and that share an element with one that it did. They may have elements for themselves,
+   * too, so all that there is at their targets is looked up.
+   */
+  async #adoptSharing(adopter: Adopter): Promise<void> {
+    const targets = new Set<Target>();
+    for (const element of this.#others) if (adopter.hasNews(element)) targets.add(element.target);
+    const places: ElementPlace[] = [];
+    for (const target of targets) this.#addPlaces(target, this.#o.firewall?.scopes ?? [], places);
+    const open = places.filter(({ scope }) => scope !== 'held');
+    this.#suspects.push(...open, ...adopter.take(await this.#find(open)));
+  }
 }
 
-function isAsRecorded(grant: Grant, record: StoredState['grants'][number] | undefined, clock: Clock): boolean {
+async function* inOne<T>(pages: AsyncIterable<readonly T[]>): AsyncGenerator<readonly T[]> {
+  const all: T[] = [];
+  for await (const page of pages) for (const item of page) all.push(item);
+  yield all;
+}
+
+function elementsAt({ target, services }: Grant, kernel: ElementIndex<KernelElement>): KernelElement[] {
+  const found: KernelElement[] = [];
+  for (const scope of services) {
+    const element = kernel.get(scope, target);
+    if (element !== undefined) found.push(element);
+  }
+  return found;
+}
+
+function isAsRecorded(grant: Grant, record: GrantRecord, clock: Clock): boolean {
   return (
-    record !== undefined &&
     Math.abs(record.expiresAt - wallTime(clock, grant.expires)) < SMALL &&
     Math.abs(record.grant.expires - grant.expires) < SMALL
   );
-}
-
-function put(grant: Grant, clock: Clock): Change {
-  return { kind: 'grant.put', record: { grant, expiresAt: wallTime(clock, grant.expires), ended: null } };
-}
-
-/** Together, so that another crash leaves no grant without a word in the journal. */
-function adoption(grant: Grant, clock: Clock): Change[] {
-  return [put(grant, clock), tell(grant, 'grant.opened', grant.openedAt, 'found in the kernel after a crash')];
-}
-
-/** Nobody is to be let in by it: what the kernel still has of it is taken out as something that nothing asks for. */
-function orphaned(grant: Grant, clock: Clock): Change[] {
-  const record = {
-    grant,
-    expiresAt: wallTime(clock, grant.expires),
-    ended: { at: clock.now(), reason: 'revoked' },
-  } as const;
-  return [
-    { kind: 'grant.put', record },
-    tell(grant, 'grant.opened', grant.openedAt, 'found in the kernel after a crash'),
-    tell(grant, 'grant.revoked', clock.now(), 'the user was removed'),
-  ];
-}
-
-function tell(grant: Grant, event: JournalEvent['event'], at: Instant, detail: string): Change {
-  const { target: address, user, services, method, id } = grant;
-  return {
-    kind: 'journal',
-    event: { at, event, user: user?.name ?? null, address, services, method, grant: id, detail },
-  };
 }

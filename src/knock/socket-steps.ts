@@ -63,8 +63,8 @@ export class SocketSteps implements Firewall {
     return this.#filter.setRanges(ranges);
   }
 
-  showElements(which: ElementKind, see: (element: KernelElement) => boolean, how?: 'quickly'): Promise<void> {
-    return this.#filter.showElements(which, see, how);
+  showElements(which: ElementKind, see: (element: KernelElement) => boolean): Promise<void> {
+    return this.#filter.showElements(which, see);
   }
 
   findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]> {

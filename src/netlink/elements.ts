@@ -135,10 +135,11 @@ export function encodeDumpRequest(table: string, set: string): Uint8Array<ArrayB
 /** Asks for single elements of a set of an inet table, one message each, so that one that is missing costs no other. */
 export function encodeGetRequest(table: string, set: string, keys: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const writer = new MessageWriter(128 * keys.length);
+  const [tableName, setName] = [utf8.encode(`${table}\0`), utf8.encode(`${set}\0`)];
   for (const [index, key] of keys.entries()) {
     writer.beginMessage(NFT_MSG_GETSETELEM, NLM_F_REQUEST, index + 1, NFPROTO_INET);
-    writer.text(NFTA_SET_ELEM_LIST_TABLE, table);
-    writer.text(NFTA_SET_ELEM_LIST_SET, set);
+    writer.bytes(NFTA_SET_ELEM_LIST_TABLE, tableName);
+    writer.bytes(NFTA_SET_ELEM_LIST_SET, setName);
     writer.beginNested(NFTA_SET_ELEM_LIST_ELEMENTS);
     writer.beginNested(NFTA_LIST_ELEM);
     encodeValue(writer, NFTA_SET_ELEM_KEY, key);

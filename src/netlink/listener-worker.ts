@@ -1,13 +1,16 @@
 /** The thread that listens: it waits in poll() and never returns to an event loop until it is woken to stop. */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { EarlyGrant } from '../core/knock/source.js';
-import { type EarlyLayout, EarlyOpener, type StandingOrder } from './early.js';
+import { EarlyOpener } from './early.js';
 import { EBADMSG, EBUSY, EINTR, EPERM, type Failure, isLoss, NetlinkError, unavailable } from './errors.js';
 import { type Libc, loadLibc } from './libc.js';
 import { IS_OVER, MOST_ROUNDS_AHEAD, ROUNDS_AHEAD, WAKE_FD } from './listener-shared.js';
+import { readKnock } from './logged-knock.js';
 import { decodeErrno, NLMSG_ERROR } from './message.js';
 import { decodePackets, encodeNflogBind, type LoggedPacket } from './nflog.js';
+import type { EarlyLayout, StandingOrder } from './opening-template.js';
 import { sampleMessage } from './sample.js';
+import { askForSlice } from './scheduling.js';
 import { NetlinkSocket, NFNLGRP_NFTABLES } from './socket.js';
 import { type TableChange, TransactionWatch } from './transactions.js';
 
@@ -56,6 +59,12 @@ const KEEP_BACK = 5000;
 
 /** So often is a message decoded before one comes, that the engine has compiled what it would interpret at first. */
 const REHEARSALS = 500;
+
+/**
+ * Nanoseconds that hearing of a knock and opening take, and a little more. Woken on a processor where somebody else runs, this
+ * thread would otherwise wait for up to four milliseconds.
+ */
+const SLICE_NS = 300_000;
 
 /** The NFLOG group belongs to another. */
 class GroupTaken extends Error {}
@@ -109,7 +118,8 @@ try {
   const early = data.early && new EarlyOpener(writer, data.early);
   const sample = sampleMessage();
   for (let n = 0; n < REHEARSALS; n++) decodePackets(sample);
-  for (const packet of decodePackets(sample)) early?.rehearse(packet);
+  early?.rehearse(sample);
+  askForSlice(libc, SLICE_NS);
   report({ kind: 'ready' });
   listen(libc, { wake, events, nflog, early, watch: new TransactionWatch(data.table, ownPortIds) });
 } catch (error) {
@@ -163,10 +173,12 @@ function listen(libc: Libc, { wake, events, nflog, early, watch }: Ears): void {
     let opened: EarlyGrant | undefined;
     if (nflog !== null && (waiting.isReady(2) || lostAt !== undefined)) {
       const { isWhole, isEmpty } = drain(nflog, (datagram) => {
-        for (const packet of decodePackets(datagram)) {
-          // Before it is known whether more wait.
-          if (packets.push(packet) === 1) opened = early?.open(packet);
+        if (early !== null && packets.length === 0) {
+          // Before all else is read of it, and before it is known whether more wait.
+          const knock = readKnock(datagram);
+          if (knock !== undefined) opened = early.open(knock);
         }
+        packets.push(...decodePackets(datagram));
       });
       if (!isWhole) lostAt ??= performance.now();
       // Whoever hears of it looks for what nobody was told of: that should not be what still waits here.

@@ -1,11 +1,11 @@
 import { closeSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { EarlyGrant } from '../core/knock/source.js';
-import type { EarlyLayout, StandingOrder } from './early.js';
 import { toError, unavailable } from './errors.js';
 import { IS_OVER, MOST_ROUNDS_AHEAD, ROUNDS_AHEAD, SHARED_NUMBERS, WAKE_FD } from './listener-shared.js';
 import type { ListenerData, Orders, Report, Source } from './listener-worker.js';
 import type { LoggedPacket } from './nflog.js';
+import type { EarlyLayout, StandingOrder } from './opening-template.js';
 import type { TableChange } from './transactions.js';
 import { ended, firstMessage, SMALL_YOUNG } from './worker-thread.js';
 

@@ -39,7 +39,7 @@ export const NFULA_PACKET_HDR = 1;
 export const NFULA_MARK = 2;
 export const NFULA_PAYLOAD = 9;
 
-const ETHERTYPE = { 4: 0x0800, 6: 0x86dd } as const;
+export const ETHERTYPE = { 4: 0x0800, 6: 0x86dd } as const;
 const NO_PAYLOAD = new Uint8Array(0);
 
 /**

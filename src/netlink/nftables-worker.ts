@@ -25,6 +25,9 @@ export type Reply =
 /** Answers to a batch with very many refused messages are the most that waits here. */
 const RECEIVE_BUFFER = 8 << 20;
 
+/** After so many milliseconds without a reading the memory that it took is given back. */
+const TRIM_AFTER_MS = 500;
+
 const port = parentPort;
 if (port === null) throw new Error('this module runs on a worker thread');
 
@@ -74,7 +77,15 @@ async function answer(libc: Libc, socket: NetlinkSocket, request: Exclude<Reques
         value.passes.flatMap(({ pieces }) => pieces.map(({ bytes }) => bytes.buffer)),
       );
     }
+    if (request.kind !== 'transact' && request.kind !== 'generation') trimSoon(libc);
   } catch (error) {
     reply({ kind: 'refused', id, errno: error instanceof NetlinkError ? error.errno : EBADMSG });
   }
+}
+
+let trimming: NodeJS.Timeout | undefined;
+
+function trimSoon(libc: Libc): void {
+  clearTimeout(trimming);
+  trimming = setTimeout(() => libc.trim(), TRIM_AFTER_MS).unref();
 }

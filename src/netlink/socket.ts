@@ -21,8 +21,11 @@ const MSG_DONTWAIT = 0x40;
 /** struct sockaddr_nl: family, padding, port id, groups (a bit each). */
 const ADDRESS_SIZE = 12;
 
-/** More than the kernel puts into one datagram: 32 KiB of a dump, a notification, an acknowledgement. */
-const buffer = new Uint8Array(1 << 17);
+/**
+ * More than the kernel puts into one datagram: 32 KiB of a dump, a notification, an acknowledgement. It takes memory only as
+ * far as it was ever filled.
+ */
+const BUFFER_SIZE = 1 << 17;
 
 /** The multicast group of nf_tables events (linux/netfilter/nfnetlink.h). */
 export const NFNLGRP_NFTABLES = 7;
@@ -40,6 +43,7 @@ export class NetlinkSocket {
   /** The address of this socket; the kernel tells what it causes with it. */
   readonly portId: number;
   readonly #libc: Libc;
+  readonly #buffer = new Uint8Array(BUFFER_SIZE);
   #sendBuffer = 0;
   #closed = false;
 
@@ -91,10 +95,11 @@ export class NetlinkSocket {
 
   /**
    * Reads one datagram, if one is there.
-   * @returns a view of a buffer that the next call, of any socket on this thread, writes over; undefined: nothing waits
+   * @returns a view of a buffer that this socket's next call writes over; undefined: nothing waits
    * @throws NetlinkError where something was lost: ENOBUFS, the kernel had no room for it; EBADMSG, we had none
    */
   receive(): Uint8Array | undefined {
+    const buffer = this.#buffer;
     for (;;) {
       const length = this.#libc.recv(this.fd, buffer, buffer.length, MSG_DONTWAIT | MSG_TRUNC);
       if (length > buffer.length) throw new NetlinkError(EBADMSG, 'a datagram larger than the buffer');

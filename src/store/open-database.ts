@@ -105,7 +105,11 @@ function checkIntact(db: Database, files: StateFiles, checkedBelow: number): voi
   if (verdict !== 'ok') throw damaged(verdict.replace(/^\*\*\*.*\*\*\*\s*/, ''));
 }
 
+/** The driver's default is 16 MB a connection, which reading all grants once fills for good; the system caches the file, too. */
+const CACHE_KIB = 2000;
+
 function harden(db: Database): void {
+  db.pragma(`cache_size = -${CACHE_KIB}`);
   db.pragma('cell_size_check = ON');
   db.pragma('trusted_schema = OFF');
   db.pragma('temp_store = MEMORY');

@@ -15,7 +15,7 @@ export interface Page {
 
 export type Pages = Generator<Page, void, void>;
 
-const PAGE_ROWS = 250;
+const PAGE_ROWS = 1000;
 
 /**
  * Answers questions page by page, each answer from one snapshot whatever is written meanwhile. One answer at a time: a
@@ -28,7 +28,7 @@ export class StateReader {
     this.#db = db;
   }
 
-  /** Everything that `Store.load` promises. */
+  /** Everything that `Store.load` promises, grants last. */
   *state(endedAfter: Instant): Pages {
     yield* this.#snapshot(this.#statePages(endedAfter));
   }
@@ -45,9 +45,9 @@ export class StateReader {
   *#statePages(endedAfter: Instant): Pages {
     yield* this.#rows('users', 'users LEFT JOIN sequences ON sequences.user_id = users.id ORDER BY users.id');
     yield* this.#rows('entries', 'entries ORDER BY created_at, id');
+    yield* this.#rows('meta', 'meta');
     yield* this.#rows('grants', 'grants WHERE ended_at IS NULL');
     yield* this.#rows('grants', 'grants WHERE ended_at > ? ORDER BY ended_at', endedAfter);
-    yield* this.#rows('meta', 'meta');
   }
 
   /**

@@ -45,7 +45,7 @@ export class SqliteStore implements Store {
   /** There from the moment that it was open. */
   #queue: WriteQueue | undefined;
   /** Answers of several pages take turns. */
-  #reading: Promise<unknown> = Promise.resolve();
+  #reading: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   constructor(options: SqliteStoreOptions) {
@@ -71,8 +71,9 @@ export class SqliteStore implements Store {
   }
 
   /** Users by id, entries by age, then grants that live, then those that ended. One snapshot, fetched in pieces. */
-  load(endedAfter: Instant): Promise<StoredState> {
-    return this.#read({ kind: 'load', endedAfter }, collectState);
+  async load(endedAfter: Instant): Promise<StoredState> {
+    const { grants, ...state } = await this.#coded(collectState(this.#pages({ kind: 'load', endedAfter })));
+    return { ...state, grants: this.#codedEach(grants) };
   }
 
   async write(changes: readonly Change[]): Promise<void> {
@@ -81,7 +82,7 @@ export class SqliteStore implements Store {
   }
 
   readJournal(query: JournalQuery): Promise<readonly NumberedEvent[]> {
-    return this.#read({ kind: 'journal', query }, collectEvents);
+    return this.#coded(collectEvents(this.#pages({ kind: 'journal', query })));
   }
 
   async prune(before: Instant): Promise<number> {
@@ -119,15 +120,40 @@ export class SqliteStore implements Store {
     return { link, queue };
   }
 
-  async #read<T>(query: Query, collect: (pages: AsyncIterable<Page>) => Promise<T>): Promise<T> {
+  /** Waits until the answer before has been read or broken off. */
+  async *#pages(query: Query): AsyncGenerator<Page, void, void> {
     const { link } = this.#open();
-    const answer = this.#reading
-      .then(() => collect(pagesOf(link, query)))
-      .catch((error: unknown) => {
-        throw isSallyportError(error) ? error : toError(toFault(error, stateFiles(this.#options.directory)));
-      });
-    this.#reading = answer.catch(() => undefined);
-    return answer;
+    const before = this.#reading;
+    let done = () => {};
+    this.#reading = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    try {
+      await before;
+      yield* pagesOf(link, query);
+    } finally {
+      done();
+    }
+  }
+
+  async #coded<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      throw this.#toError(error);
+    }
+  }
+
+  async *#codedEach<T>(items: AsyncIterable<T>): AsyncGenerator<T, void, void> {
+    try {
+      yield* items;
+    } catch (error) {
+      throw this.#toError(error);
+    }
+  }
+
+  #toError(error: unknown): SallyportError {
+    return isSallyportError(error) ? error : toError(toFault(error, stateFiles(this.#options.directory)));
   }
 
   async #within<T>(deed: 'open' | 'close', work: Promise<T>): Promise<T> {
@@ -148,7 +174,7 @@ export class SqliteStore implements Store {
  * Each page is parsed while the worker reads the next. A port hands over whatever has come before it lets the event loop go
  * on, so it takes a turn of the loop between pages to keep each turn short.
  */
-async function* pagesOf(link: WorkerLink, query: Query): AsyncGenerator<Page> {
+async function* pagesOf(link: WorkerLink, query: Query): AsyncGenerator<Page, void, void> {
   let next: Promise<Page | null> = link.ask(query);
   try {
     for (let page = await next; page !== null; page = await next) {

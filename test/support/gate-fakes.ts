@@ -13,6 +13,7 @@ import type {
   SetElement,
   SetScope,
 } from '../../src/core/firewall.ts';
+import type { GrantRecord } from '../../src/core/grants/grant.ts';
 import type { JournalEvent } from '../../src/core/journal.ts';
 import type { State, StepKey, Steps } from '../../src/core/knock/automaton.ts';
 import type { IgnoredSource } from '../../src/core/knock/strikes.ts';
@@ -35,6 +36,11 @@ export class FakeLog implements Log {
   #add(level: string, fields: object, message: string): void {
     this.lines.push({ level, fields, message });
   }
+}
+
+/** Records as a store gives them, some at a time. */
+export async function* inPages(records: readonly GrantRecord[], size = 1): AsyncGenerator<readonly GrantRecord[]> {
+  for (let start = 0; start < records.length; start += size) yield records.slice(start, start + size);
 }
 
 /** A store in memory, which can be full, refuse a change, or be slow. */
@@ -60,7 +66,7 @@ export class FakeStore implements Store {
   }
 
   async load(): Promise<StoredState> {
-    return { users: [], entries: [], grants: [], meta: {} };
+    return { users: [], entries: [], grants: inPages([]), meta: {} };
   }
 
   async write(changes: readonly Change[]): Promise<void> {

@@ -115,6 +115,14 @@ export async function openStore(directory: string, options: Partial<SqliteStoreO
   return store;
 }
 
+/** All that a load gives, with the grants at hand. */
+export async function loadAll(store: SqliteStore, endedAfter: Instant) {
+  const { grants: pages, ...state } = await store.load(endedAfter);
+  const grants: GrantRecord[] = [];
+  for await (const page of pages) grants.push(...page);
+  return { ...state, grants };
+}
+
 /** The thread of the store that is opened next. */
 export function nextWorker(): Promise<Worker> {
   return new Promise((resolve) => {
@@ -126,6 +134,12 @@ export function nextWorker(): Promise<Worker> {
 const MODULES = `
 import { SqliteStore } from ${JSON.stringify(new URL('../../dist/store/sqlite-store.js', import.meta.url))};
 import { Sqlite } from ${JSON.stringify(new URL('../../dist/store/driver.js', import.meta.url))};
+const loadAll = async (store, endedAfter) => {
+  const { grants: pages, ...state } = await store.load(endedAfter);
+  const grants = [];
+  for await (const page of pages) grants.push(...page);
+  return { ...state, grants };
+};
 const say = (text) => process.stdout.write(text + '\\n');
 const [directory] = process.argv.slice(-1);
 const store = new SqliteStore({ directory, onFailed(error) { throw error; } });
@@ -133,7 +147,7 @@ const store = new SqliteStore({ directory, onFailed(error) { throw error; } });
 
 const argumentsFor = (script: string, directory: string) => ['--input-type=module', '-e', MODULES + script, directory];
 
-/** A script in a process of its own, with `store` (not open yet), `Sqlite`, `directory` and `say`; gives what it said. */
+/** A script in a process of its own, with `store` (not open yet), `loadAll`, `Sqlite`, `directory` and `say`; gives what it said. */
 export function inOtherProcess(script: string, directory: string): string {
   return execFileSync(process.execPath, argumentsFor(script, directory), { encoding: 'utf8', timeout: 60_000 });
 }

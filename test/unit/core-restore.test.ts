@@ -6,7 +6,14 @@ import { formatDeparted, parseDeparted } from '../../src/core/grants/departed.ts
 import { elementsOf } from '../../src/core/grants/elements.ts';
 import type { Grant, GrantRecord } from '../../src/core/grants/grant.ts';
 import { HeldTargets } from '../../src/core/grants/held.ts';
-import { type Remains, restoreGrants, restoreHeld } from '../../src/core/grants/restore.ts';
+import {
+  adoptGrants,
+  holdDeparted,
+  holdRecorded,
+  type Lapse,
+  restoreGrant,
+  type Users,
+} from '../../src/core/grants/restore.ts';
 import { hours, type Instant, after as later, type Monotonic, millis, minutes, seconds } from '../../src/core/time.ts';
 import { address, anyText, service } from '../support/core-arbitraries.ts';
 import { EIGHT, FakeClock } from '../support/fake-clock.ts';
@@ -14,6 +21,28 @@ import { grantId, grantOf, owner, SSH, SSH_AND_WEB, target } from '../support/gr
 
 const MAX_TTL = hours(12);
 const users = new Map([1, 2, 3].map((id) => [id, owner(id)]));
+
+interface Remains extends Lapse {
+  readonly records: readonly GrantRecord[];
+  readonly elements: readonly KernelElement[] | null;
+  readonly users: Users;
+}
+
+/** Restores all that is recorded by what stands at its places, and adopts what nobody knows. */
+function restoreGrants({ records, elements, users, ...lapse }: Remains, clock: FakeClock) {
+  const live: Grant[] = [];
+  const ended: { id: Grant['id']; at: Instant }[] = [];
+  for (const record of records.filter((one) => one.ended === null)) {
+    const { target, services } = record.grant;
+    const own = (elements ?? []).filter((one) => one.target === target && services.some((name) => name === one.scope));
+    const grant = restoreGrant(record, own, lapse, clock);
+    if (grant.expires > clock.monotonic()) live.push(grant);
+    else ended.push({ id: grant.id, at: record.expiresAt });
+  }
+  const known = new Set(records.map(({ grant }) => grant.id));
+  const { adopted, orphaned } = adoptGrants(elements ?? [], (id) => known.has(id), users, lapse, clock);
+  return { live: [...live, ...adopted], adopted, orphaned, ended };
+}
 
 const remains = (change: Partial<Remains>): Remains => ({
   records: [],
@@ -209,7 +238,8 @@ describe('what has ended', () => {
 describe('held addresses', () => {
   const heldAfter = (grants: GrantRecord[], departed: string, clock: FakeClock) => {
     const held = new HeldTargets();
-    restoreHeld(held, { grants, meta: { departed } }, clock);
+    for (const grant of grants) holdRecorded(held, grant, clock);
+    holdDeparted(held, { departed }, clock);
     return Object.fromEntries([...held.all()].map(([where, until]) => [where, until - clock.monotonic()]));
   };
 

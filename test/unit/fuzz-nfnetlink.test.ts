@@ -113,7 +113,7 @@ describe('bent answers of nfnetlink', () => {
       await campaign('restored grants', STARTS, async (dice) => {
         const datagrams = [mutants.next(dice), dice.pick(ends)];
         const outcome = await refusedOrDone(() => gate.restore(...datagrams));
-        for (const { id, target, expires } of outcome?.value.restored.live ?? []) {
+        for (const { id, target, expires } of outcome?.value.restored.adopted ?? []) {
           live++;
           const isSaid = datagrams.some((datagram) => Buffer.from(datagram).includes(id));
           const isInTime = expires - gate.rig.clock.monotonic() <= hours(12);

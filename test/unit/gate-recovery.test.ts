@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseAddress, parseTarget } from '../../src/core/address.ts';
 import type { KernelElement, SetElement } from '../../src/core/firewall.ts';
-import { ElementIndex } from '../../src/core/grants/element-index.ts';
 import { elementsOf } from '../../src/core/grants/elements.ts';
 import type { Grant, GrantRecord } from '../../src/core/grants/grant.ts';
 import type { StoredState } from '../../src/core/store.ts';
 import { hours, type Instant, after as later, millis, minutes, seconds } from '../../src/core/time.ts';
 import { recover } from '../../src/gate/recovery.ts';
 import { EIGHT } from '../support/fake-clock.ts';
-import { ANNA, BEN, foreignElement, type GateRig, gateRig, knockOf, LAPTOP, PHONE } from '../support/gate-rig.ts';
-import { grantId, grantOf, owner } from '../support/grants.ts';
+import { inPages } from '../support/gate-fakes.ts';
+import { ANNA, foreignElement, type GateRig, gateRig, knockOf, LAPTOP, PHONE } from '../support/gate-rig.ts';
+import { grantId, grantOf, owner, SSH_AND_WEB } from '../support/grants.ts';
 
 let rig: GateRig;
 
@@ -34,14 +34,27 @@ const record = (one: Grant): GrantRecord => ({
 });
 const inKernel = (one: Grant): KernelElement[] => elementsOf(one.target, [one]);
 
-async function recovered(records: GrantRecord[], elements: KernelElement[] | null, meta: StoredState['meta'] = {}) {
-  const state: StoredState = {
-    users: [ANNA, BEN],
-    entries: [],
-    grants: records,
-    meta: { boot_id: 'boot-1', last_alive: String(EIGHT), ...meta },
-  };
-  await recover({ ...rig, state, elements, boot: 'boot-1', maxTtl: hours(12) });
+const META: StoredState['meta'] = { boot_id: 'boot-1', last_alive: String(EIGHT) };
+
+/** Starts as the daemon does, over what the store and the kernel have. */
+async function recovered(records: GrantRecord[], elements: KernelElement[] | null) {
+  rig.firewall.table = elements === null ? 'absent' : 'intact';
+  for (const element of (elements ?? []) as SetElement[]) {
+    rig.firewall.elements.set(`${element.scope} ${element.target}`, element);
+  }
+  const found = await recover({
+    ...rig,
+    ...{ state: { grants: inPages(records), meta: META }, isBlind: false, ipv6Prefix: 128 },
+    ...{ firewall: elements === null ? null : rig.firewall, boot: 'boot-1', maxTtl: hours(12) },
+  });
+  await rig.settle();
+  return found;
+}
+
+/** As `recovered`, and the guard with it. */
+async function started(records: GrantRecord[], elements: KernelElement[] | null) {
+  const found = await recovered(records, elements);
+  await rig.guard.start(await rig.firewall.inspect(), found);
   await rig.settle();
 }
 
@@ -55,9 +68,10 @@ describe('at the start', () => {
 
   it('a grant that the store never saw is adopted: recorded and journalled together', async () => {
     const one = grant(1, minutes(30), { openedAt: (EIGHT - minutes(30)) as Instant });
-    await recovered([], inKernel(one));
+    await started([], inKernel(one));
     expect([...rig.ledger.all()]).toEqual([one]);
     expect(rig.store.writes).toEqual([2]);
+    expect(rig.firewall.open).toEqual([`ssh ${LAPTOP}`]);
     expect(rig.store.events).toEqual([
       {
         ...{ at: EIGHT - minutes(30), event: 'grant.opened', user: 'anna', address: LAPTOP, services: one.services },
@@ -85,20 +99,8 @@ describe('at the start', () => {
     rig = gateRig({ users: [{ ...ANNA, maxAddresses: 1 }] });
     const old = grant(1, minutes(10));
     const young = grant(2, minutes(50), { target: PHONE });
-    const state: StoredState = {
-      users: [{ ...ANNA, maxAddresses: 1 }],
-      entries: [],
-      grants: [record(old)],
-      meta: { boot_id: 'boot-1', last_alive: String(EIGHT) },
-    };
-    await recover({
-      ...rig,
-      state,
-      elements: [...inKernel(old), ...inKernel(young)],
-      boot: 'boot-1',
-      maxTtl: hours(12),
-    });
-    await rig.settle();
+    await started([record(old)], [...inKernel(old), ...inKernel(young)]);
+    expect(rig.firewall.open).toEqual([`ssh ${PHONE}`]);
     expect([...rig.ledger.all()].map((one) => one.target)).toEqual([PHONE]);
     expect(rig.store.kept).toContainEqual(
       expect.objectContaining({ kind: 'grant.end', id: old.id, reason: 'evicted' }),
@@ -106,36 +108,19 @@ describe('at the start', () => {
   });
 
   it('nothing is there at the first start', async () => {
-    await recover({
-      ...{ ...rig, elements: null, boot: undefined, maxTtl: hours(12) },
-      state: { users: [], entries: [], grants: [], meta: {} },
-    });
+    await recovered([], null);
     await rig.settle();
     expect([rig.ledger.size, rig.store.kept, rig.log.lines]).toEqual([0, [], []]);
   });
 
-  it('a grant that was overlooked at first is adopted when it is found, and not taken for a stranger', async () => {
+  it('a grant that only the kernel knew is adopted, and not taken for a stranger', async () => {
     const known = grant(1, minutes(30));
     const lost = grant(2, minutes(40), { target: PHONE, openedAt: (EIGHT - minutes(20)) as Instant });
     const gone = grant(3, minutes(50), { target: parseTarget('203.0.113.9') });
-    rig.firewall.table = 'intact';
-    const kernel = [...inKernel(known), ...inKernel(lost), ...inKernel(gone)] as SetElement[];
-    for (const element of kernel) rig.firewall.elements.set(`${element.scope} ${element.target}`, element);
     const slipped = foreignElement(parseAddress('192.0.2.1'), rig.clock.monotonic() + minutes(9));
-    rig.firewall.elements.set(`${slipped.scope} ${slipped.target}`, slipped);
-    const seen = inKernel(known);
-    const adoption = await recover({
-      ...{ ...rig, elements: seen, boot: 'boot-1', maxTtl: hours(12) },
-      state: {
-        users: [ANNA, BEN],
-        entries: [],
-        // What was put out stays out, wherever the kernel was not told any more.
-        grants: [record(known), { ...record(gone), ended: { at: EIGHT, reason: 'revoked' } }],
-        meta: { boot_id: 'boot-1', last_alive: String(EIGHT) },
-      },
-    });
-    await rig.guard.start(await rig.firewall.inspect(), ElementIndex.of(seen), adoption);
-    await rig.settle();
+    // What was put out stays out, wherever the kernel was not told any more.
+    const records = [record(known), { ...record(gone), ended: { at: EIGHT, reason: 'revoked' as const } }];
+    await started(records, [...inKernel(known), ...inKernel(lost), ...inKernel(gone), slipped]);
     expect([...rig.ledger.all()].map(({ id }) => id)).toEqual([known.id, lost.id]);
     expect(rig.firewall.open).toEqual([`ssh ${LAPTOP}`, `ssh ${PHONE}`]);
     expect(rig.firewall.inside.find(({ target }) => target === PHONE)?.until).toBe(lost.expires);
@@ -143,12 +128,42 @@ describe('at the start', () => {
     expect(rig.store.kept).toContainEqual(expect.objectContaining({ kind: 'grant.put' }));
   });
 
+  it('a grant that only the kernel knew, and that shares an element with a recorded one, is adopted with all it opens', async () => {
+    const known = grant(1, minutes(30));
+    const lost = grant(2, minutes(40), {
+      ...{ user: owner(2, 'ben'), services: SSH_AND_WEB, openedAt: (EIGHT - minutes(20)) as Instant },
+    });
+    const elements = elementsOf(LAPTOP, [known, lost]);
+    const { suspects } = await recovered([record(known)], elements);
+    expect([...rig.ledger.all()].map(({ id, services }) => [id, services])).toEqual([
+      [known.id, known.services],
+      [lost.id, SSH_AND_WEB],
+    ]);
+    await rig.guard.start(await rig.firewall.inspect(), { suspects });
+    expect(rig.firewall.open).toEqual([`ssh ${LAPTOP}`, `web ${LAPTOP}`]);
+  });
+
+  it('a table that is replaced tells before of grants that only it knew', async () => {
+    const lost = grant(2, minutes(40), { target: PHONE, openedAt: (EIGHT - minutes(20)) as Instant });
+    const found = await recovered([], inKernel(lost));
+    await rig.guard.start({ table: 'foreign', arming: null }, found);
+    expect(rig.firewall.open).toEqual([`ssh ${PHONE}`]);
+    expect(rig.firewall.calls).toContain('load');
+  });
+
+  it('elements that are gone are back before anything else is looked at', async () => {
+    const some = Array.from({ length: 3 }, (_, n) =>
+      grant(n + 1, minutes(30), { target: parseTarget(`192.0.2.${n}`) }),
+    );
+    const { suspects } = await recovered(some.map(record), some.slice(1).flatMap(inKernel));
+    expect(suspects).toEqual([{ scope: 'ssh', target: '192.0.2.0' }]);
+    await rig.guard.start(await rig.firewall.inspect(), { suspects });
+    expect(rig.firewall.open).toHaveLength(3);
+  });
+
   it('an overlooked grant of a user who was removed meanwhile is told of, and is not let in again', async () => {
     const lost = grant(2, minutes(40), { target: PHONE, openedAt: (EIGHT - minutes(20)) as Instant });
-    const adoption = await recover({
-      ...{ ...rig, elements: [], boot: 'boot-1', maxTtl: hours(12) },
-      state: { users: [ANNA], entries: [], grants: [], meta: { boot_id: 'boot-1', last_alive: String(EIGHT) } },
-    });
+    const { adoption } = await recovered([], []);
     rig.people.remove(ANNA);
     adoption.take(inKernel(lost));
     await rig.settle();
@@ -160,10 +175,7 @@ describe('at the start', () => {
   });
 
   it('a grant that was opened and revoked while the kernel was looked at is not adopted', async () => {
-    const adoption = await recover({
-      ...{ ...rig, elements: [], boot: 'boot-1', maxTtl: hours(12) },
-      state: { users: [ANNA], entries: [], grants: [], meta: { boot_id: 'boot-1', last_alive: String(EIGHT) } },
-    });
+    const { adoption } = await recovered([], []);
     await rig.doorkeeper.knocks([knockOf(ANNA)]);
     const [opened] = rig.ledger.all();
     const element = inKernel(opened as Grant);

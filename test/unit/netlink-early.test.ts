@@ -1,15 +1,16 @@
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Address, parseAddress } from '../../src/core/address.ts';
+import { type Address, addressBytes, addressFromBytes, neverAllowed, parseAddress } from '../../src/core/address.ts';
 import { parseComment } from '../../src/core/grants/comment.ts';
 import { finalState } from '../../src/core/knock/automaton.ts';
-import { toPort } from '../../src/core/ports.ts';
 import { hours } from '../../src/core/time.ts';
 import { completionKey } from '../../src/firewall/keys.ts';
-import { EarlyOpener, mailboxKey, type StandingOrder } from '../../src/netlink/early.ts';
+import { EarlyOpener, isOrdinary } from '../../src/netlink/early.ts';
 import { decodeElements } from '../../src/netlink/elements.ts';
 import { EPERM } from '../../src/netlink/errors.ts';
+import type { LoggedKnock } from '../../src/netlink/logged-knock.ts';
 import { decodeMessages, decodeNetfilterBody, findAttribute, readText } from '../../src/netlink/message.ts';
-import type { LoggedPacket } from '../../src/netlink/nflog.ts';
+import { mailboxKey, type StandingOrder } from '../../src/netlink/opening-template.ts';
 import type { NetlinkSocket } from '../../src/netlink/socket.ts';
 import { service } from '../support/core-arbitraries.ts';
 
@@ -25,13 +26,9 @@ const ANNA: StandingOrder = {
 const MAILBOX = { 4: 'done_4', 6: 'done_6' };
 const NLM_F_CREATE_EXCL = 0x600;
 
-const completing = (source: Address = LAPTOP, mark: number = ANNA.mark): LoggedPacket => ({
-  family: source.includes(':') ? 6 : 4,
-  source,
-  protocol: 'udp',
-  destinationPort: toPort(24_711),
+const completing = (source: Address = LAPTOP, mark: number = ANNA.mark): LoggedKnock => ({
+  source: addressBytes(source),
   mark,
-  payload: new Uint8Array(),
 });
 
 /** What the kernel was asked, and a kernel that answers with an error number. */
@@ -73,7 +70,7 @@ function opener(ipv6Prefix: 64 | 128 = 128) {
   const { asked, socket, refuse } = kernel();
   const early = new EarlyOpener(socket, { table: 'sallyport', mailbox: MAILBOX, ipv6Prefix });
   early.order([], [ANNA]);
-  const open = (packet: LoggedPacket) => {
+  const open = (packet: LoggedKnock) => {
     vi.advanceTimersByTime(1000);
     return early.open(packet);
   };
@@ -124,6 +121,69 @@ describe('what is opened before anybody has decided', () => {
     vi.advanceTimersByTime(1);
     expect(early.open(completing(parseAddress('203.0.113.8')))).toBeUndefined();
     expect(open(completing(parseAddress('203.0.113.9')))).toBeDefined();
+  });
+
+  it('tells the time of the knock, whatever the time was when the order came', () => {
+    const { asked, open } = opener();
+    for (const year of [1970, 1971, 1972, 2026, 2038, 2039]) {
+      const now = Date.UTC(year, 5, 1, 12, 0, 59);
+      vi.setSystemTime(now - 1000);
+      expect(open(completing())).toBeDefined();
+      expect(parseComment(asked.at(-2)?.comment ?? '')).toMatchObject([{ openedAt: now, userId: 1, ttl: hours(1) }]);
+    }
+  });
+
+  it('has an id of its own each time', () => {
+    const { asked, open } = opener();
+    const ids = Array.from({ length: 100 }, () => open(completing())?.id);
+    expect(new Set(ids).size).toBe(100);
+    const told = asked.flatMap(({ comment }) => (comment === undefined ? [] : parseComment(comment)));
+    expect(told.map(({ id }) => id)).toEqual(ids);
+  });
+
+  it('is opened for each of many users, as many as are kept ready and more', () => {
+    const { asked, early, open } = opener();
+    const users = Array.from({ length: 1500 }, (_, n) => ({ ...ANNA, mark: finalState(100 + n), userId: 100 + n }));
+    early.order([], users);
+    early.order(
+      users.slice(0, 1200).map(({ mark }) => mark),
+      [],
+    );
+    early.order([], users);
+    for (const { mark, userId } of [users[0], users[1200], users[1499]].filter((user) => user !== undefined)) {
+      expect(open(completing(LAPTOP, mark))).toBeDefined();
+      expect(parseComment(asked.at(-2)?.comment ?? '')).toMatchObject([{ userId }]);
+    }
+  });
+
+  it('creates an element in each set that its services take', () => {
+    const { asked, early, open } = opener(64);
+    early.order([], [{ ...ANNA, sets: { 4: ['grant_a_4', 'grant_b_4'], 6: ['grant_a_6', 'grant_b_6'] } }]);
+    for (const source of [LAPTOP, SIX]) {
+      const grant = open(completing(source));
+      const [a, b] = asked.splice(-3, 2);
+      expect(a?.key).toEqual(b?.key);
+      expect(parseComment(b?.comment ?? '')).toMatchObject([{ id: grant?.id }]);
+    }
+  });
+
+  it('is left to the main thread for every address that may never be let in', () => {
+    const addresses = fc.oneof(
+      fc.uint8Array({ minLength: 4, maxLength: 4 }),
+      fc.uint8Array({ minLength: 16, maxLength: 16 }),
+    );
+    const zeros = fc.tuple(addresses, fc.nat(16)).map(([bytes, count]) => bytes.slice().fill(0, 0, count));
+    fc.assert(
+      fc.property(fc.oneof(addresses, zeros), (bytes) => {
+        const address = addressFromBytes(bytes);
+        if (address !== undefined && isOrdinary(bytes)) expect(neverAllowed(address, new Set())).toBeUndefined();
+      }),
+    );
+    for (const text of ['0.0.0.0', '127.0.0.1', '224.0.0.1', '255.255.255.255', '240.0.0.1', '::', '::1', 'ff02::1']) {
+      expect(isOrdinary(addressBytes(parseAddress(text)))).toBe(false);
+    }
+    expect(isOrdinary(new Uint8Array([...new Array<number>(10).fill(0), 255, 255, 203, 0, 113, 7]))).toBe(false);
+    for (const address of [LAPTOP, SIX]) expect(isOrdinary(addressBytes(address))).toBe(true);
   });
 
   it('ends with the order', () => {

@@ -1,8 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addressFromBytes } from '../../src/core/address.ts';
+import { readKnock } from '../../src/netlink/logged-knock.ts';
 import { decodeMessages, MessageWriter } from '../../src/netlink/message.ts';
 import { decodePacket, decodePackets, encodeNflogBind, type LoggedPacket } from '../../src/netlink/nflog.ts';
+import { sampleMessage } from '../../src/netlink/sample.ts';
+import { LOGGED } from '../support/fuzz/captured.ts';
+import { everyField } from '../support/fuzz/mutate.ts';
 import { CAPTURED, damaged } from '../support/netlink-capture.ts';
 
 const u16 = (n: number): number[] => [n >> 8, n & 255];
@@ -174,6 +178,59 @@ describe('a logged packet', () => {
       { numRuns: 3000 },
     );
     for (const datagram of damaged()) sane(decodePackets(datagram));
+  });
+});
+
+describe('the quick reading of a knock', () => {
+  /** What is read quickly is one packet, and the same as read at length. */
+  function agreed(datagram: Uint8Array): boolean {
+    const knock = readKnock(datagram);
+    if (knock === undefined) return false;
+    const packets = decodePackets(datagram).map(({ source, mark }) => ({ source, mark }));
+    expect(packets).toEqual([{ source: addressFromBytes(knock.source), mark: knock.mark }]);
+    return true;
+  }
+
+  it('reads every plain one', () => {
+    for (const datagram of [...Object.values(LOGGED), sampleMessage()]) expect(agreed(datagram)).toBe(true);
+    const anySource = fc.oneof(bytes(4), bytes(16));
+    fc.assert(
+      fc.property(anySource, port, mark, payload, fc.boolean(), (source, destinationPort, mark, content, isTcp) => {
+        const segment = isTcp ? tcp(destinationPort) : udp(destinationPort, content);
+        const network = (source.length === 4 ? ipv4 : ipv6)(source, isTcp ? 6 : 17, segment);
+        // Without a mark it completes nothing.
+        expect(agreed(logged(source.length === 4 ? 0x0800 : 0x86dd, mark, network))).toBe(mark !== 0);
+      }),
+    );
+  });
+
+  it('tells nothing that the long reading does not, of any bytes', () => {
+    for (const datagram of [...damaged(), ...Object.values(LOGGED).flatMap((one) => [...everyField(one)])])
+      agreed(datagram);
+    const network = fc.oneof(
+      fc.uint8Array({ maxLength: 80 }),
+      fc
+        .tuple(bytes(4), fc.constantFrom(6, 17, 1), fc.array(fc.nat(255), { maxLength: 12 }), words)
+        .map((parts) => ipv4(...parts)),
+      fc
+        .tuple(bytes(16), fc.constantFrom(6, 17, 1), fc.array(fc.nat(255), { maxLength: 12 }), fc.array(extension))
+        .map((parts) => ipv6(...parts)),
+    );
+    fc.assert(
+      fc.property(
+        fc.constantFrom(0x0800, 0x86dd, 0x0806),
+        network,
+        fc.nat(255),
+        fc.nat(255),
+        (type, packet, at, value) => {
+          const datagram = logged(type, 5, [...packet]);
+          agreed(datagram);
+          datagram[at % datagram.length] = value;
+          agreed(datagram);
+        },
+      ),
+      { numRuns: 5000 },
+    );
   });
 });
 

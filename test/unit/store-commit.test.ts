@@ -13,6 +13,7 @@ import {
   grantRecord,
   inOtherProcess,
   journal,
+  loadAll,
   newState,
   nextWorker,
   openStore,
@@ -58,7 +59,7 @@ it('the changes of one call are kept together or not at all', async () => {
     code: 'SP_STORE_REFUSED',
   });
   expect(await store.readJournal({ limit: 10 })).toEqual([]);
-  expect(await store.load(at(0))).toMatchObject({ users: [user(1)], grants: [] });
+  expect(await loadAll(store, at(0))).toMatchObject({ users: [user(1)], grants: [] });
 });
 
 it("a call that is refused takes none of its commit's other calls with it", async () => {
@@ -104,7 +105,7 @@ it('what could not be read back is refused, and never becomes damage', async () 
     });
   }
   expect(await store.readJournal({ limit: 10 })).toEqual([]);
-  expect(await store.load(at(0))).toEqual({ users: [], entries: [], grants: [], meta: {} });
+  expect(await loadAll(store, at(0))).toEqual({ users: [], entries: [], grants: [], meta: {} });
 });
 
 it('a refusal never repeats a sequence', async () => {
@@ -139,7 +140,7 @@ it('closing writes what was handed in, leaves one file of data, and refuses what
   await Promise.all(writes);
   expect(readdirSync(directory).sort()).toEqual(['daemon.lock', 'sallyport.db']);
   await expect(store.write([note('late')])).rejects.toMatchObject({ code: 'SP_STORE_FAILED' });
-  await expect(store.load(at(0))).rejects.toMatchObject({ code: 'SP_STORE_FAILED' });
+  await expect(loadAll(store, at(0))).rejects.toMatchObject({ code: 'SP_STORE_FAILED' });
   await expect(store.readJournal({ limit: 1 })).rejects.toMatchObject({ code: 'SP_STORE_FAILED' });
   await expect(store.prune(at(0))).rejects.toMatchObject({ code: 'SP_STORE_FAILED' });
   await expect(store.open()).rejects.toMatchObject({ code: 'SP_STORE_FAILED' });
@@ -162,7 +163,7 @@ it('closing while it opens leaves nothing open, and it opens only once', async (
   const opening = store.open();
   await expect(store.open()).rejects.toMatchObject({ code: 'SP_STORE_FAILED' });
   await Promise.all([opening, store.close()]);
-  await expect(store.load(at(0))).rejects.toMatchObject({ code: 'SP_STORE_FAILED' });
+  await expect(loadAll(store, at(0))).rejects.toMatchObject({ code: 'SP_STORE_FAILED' });
   await openStore(directory);
 });
 
@@ -185,7 +186,12 @@ it('when its thread dies, every waiting call is rejected, the owner is told once
   const worker = nextWorker();
   const store = await openStore(directory, { onFailed });
   await store.write([note('kept')]);
-  const waiting = [store.write([note('?')]), store.load(at(0)), store.readJournal({ limit: 1 }), store.prune(at(0))];
+  const waiting = [
+    store.write([note('?')]),
+    loadAll(store, at(0)),
+    store.readJournal({ limit: 1 }),
+    store.prune(at(0)),
+  ];
   const outcomes = Promise.allSettled(waiting);
   await (await worker).terminate();
   for (const outcome of await outcomes) {

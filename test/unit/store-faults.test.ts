@@ -11,6 +11,7 @@ import {
   event,
   grantRecord,
   journal,
+  loadAll,
   mountTmpfs,
   newState,
   openStore,
@@ -164,7 +165,7 @@ describe('a damaged database is refused, and left as it is', () => {
     overwrite(database, Math.floor(pages / 2) * 4096, garbage(8 * 4096));
     const store = await openStore(directory, { checkedBelow: 0 });
     await expect(store.readJournal({ limit: 1000 })).rejects.toMatchObject({ code: 'SP_STORE_DAMAGED' });
-    expect((await store.load(at(0))).users).toEqual([user(1)]);
+    expect((await loadAll(store, at(0))).users).toEqual([user(1)]);
   });
 
   it.each([
@@ -182,7 +183,7 @@ describe('a damaged database is refused, and left as it is', () => {
     const { directory, database } = await oldState();
     edit(database, sql);
     const store = await openStore(directory);
-    await expect(store.load(at(0))).rejects.toMatchObject({
+    await expect(loadAll(store, at(0))).rejects.toMatchObject({
       code: 'SP_STORE_DAMAGED',
       message: `the database ${database} is damaged: ${where} cannot be read`,
     });
@@ -199,14 +200,14 @@ describe('a damaged database is refused, and left as it is', () => {
       expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'SP_STORE_DAMAGED' } });
     }
     await store.write([{ kind: 'meta', key: 'last_id', value: '2' }]);
-    expect((await store.load(at(0))).meta).toEqual({ last_id: '2' });
+    expect((await loadAll(store, at(0))).meta).toEqual({ last_id: '2' });
   });
 
   it('where a sequence does not parse, without telling any of it', async () => {
     const { directory, database } = await oldState();
     edit(database, "UPDATE sequences SET steps = 'tcp/23456,udp/sesame'");
     const store = await openStore(directory);
-    const error: Error = await store.load(at(0)).then(
+    const error: Error = await loadAll(store, at(0)).then(
       () => new Error('loaded'),
       (reason) => reason,
     );
@@ -273,5 +274,5 @@ it('a database that was moved away is begun anew, and nothing of it comes back o
   rmSync(database);
   writeFileSync(`${database}.new`, 'what a broken-off creation left');
   const store = await openStore(directory);
-  expect(await store.load(at(0))).toEqual({ users: [], entries: [], grants: [], meta: {} });
+  expect(await loadAll(store, at(0))).toEqual({ users: [], entries: [], grants: [], meta: {} });
 });

@@ -8,6 +8,7 @@ import {
   grantRecord,
   inOtherProcess,
   journal,
+  loadAll,
   newState,
   openStore,
   put,
@@ -47,7 +48,7 @@ it('the lock falls with its process, however that ended', async () => {
   });
   await holder.kill();
   const next = await openStore(directory);
-  expect((await next.load(at(0))).meta).toEqual({ confirmed: 'yes' });
+  expect((await loadAll(next, at(0))).meta).toEqual({ confirmed: 'yes' });
 });
 
 it('the lock is free again after a close and after a refused opening', async () => {
@@ -70,7 +71,7 @@ it('another process reads the state while a daemon writes it, and cannot write',
   const seen = inOtherProcess(
     `const reader = new SqliteStore({ directory, lock: false, onFailed() {} });
     await reader.open();
-    say(JSON.stringify(await reader.load(0)));
+    say(JSON.stringify(await loadAll(reader, 0)));
     await reader.write([{ kind: 'meta', key: 'confirmed', value: 'no' }]).catch((error) => say(error.code));
     await reader.prune(10).catch((error) => say(error.code));
     await reader.close();`,
@@ -98,7 +99,7 @@ it('a plain SQLite program reads the database while a daemon writes it', async (
 it('a state that is not there reads as empty and is not made', async () => {
   const directory = newState();
   const reader = await openStore(directory, { lock: false });
-  expect(await reader.load(at(0))).toEqual({ users: [], entries: [], grants: [], meta: {} });
+  expect(await loadAll(reader, at(0))).toEqual({ users: [], entries: [], grants: [], meta: {} });
   expect(await reader.readJournal({ limit: 10 })).toEqual([]);
   expect(
     inOtherProcess(`const { existsSync } = await import('node:fs'); say(String(existsSync(directory)));`, directory),
@@ -111,7 +112,7 @@ it('what a killed daemon left in its log is read without the lock', async () => 
   await holder.saidLines(1);
   await holder.kill();
   const reader = await openStore(directory, { lock: false });
-  expect((await reader.load(at(0))).meta).toEqual({ confirmed: 'yes' });
+  expect((await loadAll(reader, at(0))).meta).toEqual({ confirmed: 'yes' });
 });
 
 /** Writes twenty at a time, numbered from `first`, and says the number of each that was acknowledged. */
@@ -141,7 +142,7 @@ it('every acknowledged write is there after a SIGKILL at any moment, and each is
     const journalled = new Set(
       (await store.readJournal({ limit: 1_000_000 })).map(({ detail }: NumberedEvent) => Number(detail)),
     );
-    const granted = new Set((await store.load(at(0))).grants.map(({ grant }) => grant.openedAt as number));
+    const granted = new Set((await loadAll(store, at(0))).grants.map(({ grant }) => grant.openedAt as number));
     await store.close();
     expect([...acknowledged].filter((n) => !journalled.has(n))).toEqual([]);
     expect(journalled).toEqual(granted);

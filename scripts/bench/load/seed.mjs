@@ -28,7 +28,8 @@ export function fill(directory, changes) {
 /** All that is recorded, whether the gateway runs or not: live grants, and the journal from a number on. */
 export function readRecords(directory, afterSeq = 0) {
   return withStore(directory, { lock: false }, async (store) => {
-    const { grants } = await store.load(Date.now() - 1000);
+    const grants = [];
+    for await (const page of (await store.load(Date.now() - 1000)).grants) grants.push(...page);
     const events = await store.readJournal({ afterSeq, limit: 1_000_000 });
     return { grants: grants.filter(({ ended }) => ended === null), events };
   });

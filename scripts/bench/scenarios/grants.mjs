@@ -162,17 +162,20 @@ class Grants {
 
   async #restart() {
     const { daemon, machine } = this.#full;
-    const found = { intact: [], flushed: [], memory: [], missing: 0, holds: [] };
+    const found = { intact: [], listed: [], flushed: [], memory: [], missing: 0, holds: [] };
     for (let n = 1; n <= this.#restarts; n++) {
       this.#progress.part(`${this.#most} grants: restart ${n} of ${this.#restarts}`);
       await daemon.end('SIGKILL');
-      let start = monotonic();
+      const killed = monotonic();
+      let start = killed;
       if (!(await this.#isReadyInTime(found))) break;
-      const { grants, ready } = await daemon.api('GET', '/v1/status');
       found.intact.push(monotonic() - start);
+      start = monotonic();
+      const { grants, ready } = await daemon.api('GET', '/v1/status');
+      found.listed.push(monotonic() - start);
       if (!ready) throw new Error('the gateway was ready and says it is not');
       found.missing = Math.max(found.missing, this.#most - grants.length);
-      found.holds.push(daemon.longestHold(start));
+      found.holds.push(daemon.longestHold(killed));
       found.memory.push(memory(daemon.pid));
       await daemon.end('SIGKILL');
       await machine.mustRun('nft', ['flush ruleset']);

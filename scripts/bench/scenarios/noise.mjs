@@ -21,6 +21,11 @@ const RATE = 102_000;
 const EVERY_MS = 400;
 /** Until its code is compiled as well as it gets: that goes on for some hundred knocks, and is no cost of noise. */
 const WARM_UP = { people: 250, every: 20 };
+/**
+ * Rounds without noise before any counts: V8 goes on compiling in the background after a rush, and compacts the memory that
+ * it left some ten seconds later. That would be put down to whatever noise comes first.
+ */
+const SETTLING_ROUNDS = { whole: 2, quick: 1 };
 /** Peers are not compiled while they run, and idle for nothing: their honest knocks alone may come faster. */
 const PEER_CONTROL_EVERY_MS = 100;
 const POOL = { first: 21_000, count: 9000 };
@@ -95,6 +100,10 @@ class Noise {
     await daemon.api('POST', '/v1/firewall/confirm');
     this.#progress.part('Sallyport: warming up');
     await this.#round(daemon.pid, this.#quick ? { ...WARM_UP, people: 60 } : WARM_UP);
+    this.#progress.part('Sallyport: settling');
+    for (let n = 0; n < (this.#quick ? SETTLING_ROUNDS.quick : SETTLING_ROUNDS.whole); n++) {
+      await this.#round(daemon.pid, { people: this.#people });
+    }
     const kinds = await this.#kinds('Sallyport', daemon.pid, KINDS);
     // Last, when its code is compiled as well as it gets: what they cost is no noise, and must not be put too high.
     const control = await this.#control('Sallyport', daemon.pid);

@@ -20,7 +20,7 @@ const KNOCKS = [21234, 28111, 24711];
 const DEAF_KNOCK = 26500;
 const PORT = 5060;
 const GAP_MS = 20;
-const PROBE_PAUSE_US = 1;
+const PROBE_PAUSE_US = 25;
 const BOUND_MS = 2000;
 const PAUSE_MS = 25;
 /** fwknopd sleeps in turns of a tenth of a second: its packets come at any moment of a turn. */

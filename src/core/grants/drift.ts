@@ -1,6 +1,5 @@
 import type { AddressRange } from '../address.js';
 import type { ElementPlace, KernelElement, KernelRange, RangeContents, SetElement, SetScope } from '../firewall.js';
-import { finishAtOnce } from '../pace.js';
 import { between, type Clock, hours, type Monotonic, millis } from '../time.js';
 import { ElementIndex } from './element-index.js';
 
@@ -32,35 +31,21 @@ export function compareElements<T extends Wanted>(
   clock: Clock,
   tolerance = TOLERANCE,
 ): Drift<T> {
-  return finishAtOnce(comparing(desired, ElementIndex.of(kernel), clock, tolerance));
-}
-
-/**
- * As `compareElements`, step by step: what changes between two steps may be taken either way.
- * @param kernel used up
- */
-export function* comparing<T extends Wanted>(
-  desired: Iterable<T>,
-  kernel: ElementIndex<KernelElement>,
-  clock: Clock,
-  tolerance = TOLERANCE,
-): Generator<void, Drift<T>> {
+  const left = ElementIndex.of(kernel);
   const missing: T[] = [];
   const wrong: T[] = [];
   for (const element of desired) {
-    const seen = kernel.get(element.scope, element.target);
+    const seen = left.get(element.scope, element.target);
     if (seen === undefined) {
       if (between(clock.monotonic(), element.until) > TOLERANCE) missing.push(element);
     } else {
-      kernel.delete(element);
+      left.delete(element);
       if (seen.until === null || Math.abs(between(element.until, seen.until)) > tolerance) wrong.push(element);
     }
-    yield;
   }
   const extra: ElementPlace[] = [];
-  for (const { scope, target, until } of kernel) {
+  for (const { scope, target, until } of left) {
     if (until === null || between(clock.monotonic(), until) > TOLERANCE) extra.push({ scope, target });
-    yield;
   }
   return { missing, wrong, extra };
 }

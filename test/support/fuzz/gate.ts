@@ -1,5 +1,5 @@
 import type { KernelElement, SetElement as Written } from '../../../src/core/firewall.ts';
-import { restoreGrants } from '../../../src/core/grants/restore.ts';
+import { adoptGrants } from '../../../src/core/grants/restore.ts';
 import { hours, minutes } from '../../../src/core/time.ts';
 import { NetlinkElements } from '../../../src/firewall/netlink-elements.ts';
 import { KernelKnockSource } from '../../../src/knock/kernel-source.ts';
@@ -14,6 +14,7 @@ import { SSH } from '../grants.ts';
 
 /** The kernel's side of a netlink socket: hands over the datagrams that it was given, then says that nothing waits. */
 export class ScriptedLibc implements Libc {
+  readonly trim = () => undefined;
   readonly #waiting: Uint8Array[] = [];
   #errno = 0;
 
@@ -39,6 +40,7 @@ export class ScriptedLibc implements Libc {
   eventfd = () => 4;
   read = () => 8;
   close = () => 0;
+  syscall = () => -1;
   address = () => 0n;
   errno = () => this.#errno;
 }
@@ -129,11 +131,9 @@ export async function fuzzedGate(ids: Ids) {
       const found: KernelElement[] = [];
       await elements.showElements([service('ssh')], (element) => found.push(element) < 0);
       said = [];
-      const remains = {
-        ...{ records: [], elements: found, isSameBoot: true, lastAlive: null, maxTtl: LAYOUT.maxTtl },
-        users: new Map(users.map((user) => [user.id, user])),
-      };
-      return { found, restored: restoreGrants(remains, rig.clock) };
+      const lapse = { isSameBoot: true, lastAlive: null, maxTtl: LAYOUT.maxTtl };
+      const byId = new Map(users.map((user) => [user.id, user]));
+      return { found, restored: adoptGrants(found, () => false, byId, lapse, rig.clock) };
     },
     /** Who was let in so far, as the kernel was told. */
     opened: (): Written[] => rig.firewall.changes.flatMap(({ present }) => present),
