@@ -1,3 +1,4 @@
+import type { Config } from '../config/config.js';
 import type {
   EntryView,
   GrantView,
@@ -11,6 +12,7 @@ import type { Entry } from '../core/entry.js';
 import type { Grant } from '../core/grants/grant.js';
 import type { IgnoredSource, StrikeLimit } from '../core/knock/strikes.js';
 import { formatPortRange } from '../core/ports.js';
+import { canCarryCode } from '../core/sequence.js';
 import { ALL, type Services } from '../core/service.js';
 import type { NumberedEvent } from '../core/store.js';
 import { after, between, type Clock, type Duration, toIso, wallTime } from '../core/time.js';
@@ -60,14 +62,16 @@ export function viewUser(user: User, open: number): UserView {
 }
 
 /** The card holds the sequence: it is for the user and for nobody else. */
-export function viewCard(user: User, services: Services, defaultTtl: Duration): UserCard {
+export function viewCard(user: User, { services, grants, phone }: Config): UserCard {
+  const canPair = phone.configured && user.account !== null && user.pinHash !== null && canCarryCode(user.sequence);
   return {
     name: user.name,
     sequence: user.sequence.map(({ protocol, port }) => ({ protocol, port })),
     services: [...user.services],
-    ttl_s: inSeconds(user.ttl ?? defaultTtl),
+    ttl_s: inSeconds(user.ttl ?? grants.ttl),
     host: null,
     wait: observablePort(user, services),
+    call: canPair ? phone.extension : null,
   };
 }
 

@@ -67,6 +67,7 @@ export function cardView(changes: Partial<UserCard> = {}): UserCard {
     ttl_s: 3600,
     host: 'gw.example.org',
     wait: 'tcp/22',
+    call: null,
     ...changes,
   };
 }
