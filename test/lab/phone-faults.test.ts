@@ -21,7 +21,7 @@ beforeEach((context) => {
 });
 afterEach(() => pbx?.clear());
 
-describe.each<Driver>(['ari'])('by %s', (driver) => {
+describe.each<Driver>(['ari', 'ami'])('by %s', (driver) => {
   /** A call of a new phone goes through and its digits arrive. */
   async function calls(told: Told): Promise<void> {
     const { call, voice } = await told.ring(await pbx.phone());
