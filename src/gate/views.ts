@@ -54,6 +54,8 @@ export function viewUser(user: User, open: number): UserView {
     ports: user.sequence.length,
     account: user.account,
     pin_set: user.pinHash !== null,
+    approval: user.approval,
+    number: user.number,
     created_at: toIso(user.createdAt),
     open,
   };
@@ -66,6 +68,7 @@ export function viewCard(user: User, services: Services, defaultTtl: Duration): 
     sequence: user.sequence.map(({ protocol, port }) => ({ protocol, port })),
     services: [...user.services],
     ttl_s: inSeconds(user.ttl ?? defaultTtl),
+    approval: user.approval,
     host: null,
     wait: observablePort(user, services),
   };

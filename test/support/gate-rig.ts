@@ -43,6 +43,8 @@ export function person(n: number, name: string, change: Partial<User> = {}): Use
     sequence: sequenceOf(n),
     account: null,
     pinHash: null,
+    approval: 'none',
+    number: null,
     createdAt: 0 as Instant,
     ...change,
   };

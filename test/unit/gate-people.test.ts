@@ -65,6 +65,8 @@ describe('a new user', () => {
       sequence: expect.any(Array),
       account: null,
       pinHash: null,
+      approval: 'none',
+      number: null,
       createdAt: EIGHT,
     });
     expect(user.sequence).toHaveLength(3);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { APPROVALS } from '../../core/user.js';
 
 /** A moment as ISO 8601 in UTC. */
 const time = z.string().describe('ISO 8601, UTC');
@@ -38,6 +39,8 @@ export const UserView = z.object({
   ports: z.number().describe('how many knocks the sequence has'),
   account: z.string().nullable(),
   pin_set: z.boolean(),
+  approval: z.enum(APPROVALS).describe('whose yes a knock takes'),
+  number: z.string().nullable().describe('the telephone number to ring for a yes'),
   created_at: time,
   open: z.number().describe('how many grants are open'),
 });
@@ -51,6 +54,7 @@ export const UserCard = z.object({
   sequence: z.array(KnockView),
   services: z.array(z.string()),
   ttl_s: z.number().describe('seconds that a knock opens for'),
+  approval: z.enum(APPROVALS).describe('whose yes a knock takes before it opens'),
   host: z.string().nullable().describe('where to knock, as far as it is known'),
   wait: z.string().nullable().describe('a port that answers once it is open, such as tcp/22'),
 });
