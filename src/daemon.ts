@@ -3,6 +3,7 @@ import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
+import { Claims } from './core/claims.js';
 import type { Firewall, KernelElement } from './core/firewall.js';
 import { ElementIndex } from './core/grants/element-index.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
@@ -10,6 +11,7 @@ import { GrantLedger } from './core/grants/ledger.js';
 import { takesTcpReplies } from './core/port-classes.js';
 import { EVERYTHING } from './core/service.js';
 import type { Instant } from './core/time.js';
+import { ClaimDesk } from './gate/claim-desk.js';
 import { DesiredContents } from './gate/desired-contents.js';
 import { Doorkeeper } from './gate/doorkeeper.js';
 import { Entries } from './gate/entries.js';
@@ -142,6 +144,8 @@ export class Daemon {
       hold: (targets) => doorkeeper.hold(targets),
       setRanges: () => guard.setRanges(desired.ranges()),
     });
+    const claims = new Claims({ clock });
+    const claimDesk = new ClaimDesk({ claims, recorder, clock, log: this.#log, hasPhone: config.phone.configured });
     const ledger = new GrantLedger({ clock, random: randomInt, maxTtl: config.grants.maxTtl });
     const held = new HeldTargets();
     const desired = new DesiredContents({
@@ -175,6 +179,7 @@ export class Daemon {
       defaultTtl: config.grants.ttl,
       ipv6Prefix: config.grants.ipv6Prefix,
       desired,
+      claims: claimDesk,
       clearStrikes: (target) => strikes.clear(target),
       ownAddresses: cached(ownAddresses, 5000, clock),
     });

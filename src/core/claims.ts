@@ -1,5 +1,6 @@
 import type { Address } from './address.js';
 import { strikeTarget } from './knock/strikes.js';
+import type { PairingCode } from './pairing.js';
 import { after, type Clock, type Monotonic, minutes } from './time.js';
 import type { User } from './user.js';
 
@@ -11,8 +12,8 @@ export interface Claim {
   /** As they were when they knocked: a claim by a sequence that is no longer theirs is none. */
   readonly user: Pick<User, 'id' | 'name' | 'sequenceId'>;
   readonly address: Address;
-  /** Six digits that the yes must name; null where a yes is enough. A secret until it is used. */
-  readonly code: string | null;
+  /** What the yes must name; null where a yes is enough. */
+  readonly code: PairingCode | null;
   readonly expires: Monotonic;
 }
 
@@ -50,7 +51,11 @@ export class Claims {
   }
 
   /** A user asks for an address. The claim is null where none was made. */
-  make(user: Claim['user'], address: Address, code: string | null): { outcome: ClaimOutcome; claim: Claim | null } {
+  make(
+    user: Claim['user'],
+    address: Address,
+    code: PairingCode | null,
+  ): { outcome: ClaimOutcome; claim: Claim | null } {
     const now = this.#prune();
     const key = keyOf(user.id, address);
     const before = this.#claims.get(key);

@@ -25,9 +25,9 @@ describe('a pipe', () => {
     rig.gateway.answer('users', async () => [userView(), userView({ name: 'bartholomew', services: ['sip', 'ssh'] })]);
     expect((await rig.run(['user', 'list'])).out).toBe(
       [
-        'USER         SERVICES  TTL      PORTS  OPEN    ACCOUNT  PIN',
-        'alice        ssh       default  3      1 of 5  -        no',
-        'bartholomew  sip, ssh  default  3      1 of 5  -        no',
+        'USER         SERVICES  TTL      PORTS  OPEN    ACCOUNT  PIN  APPROVAL',
+        'alice        ssh       default  3      1 of 5  -        no   none',
+        'bartholomew  sip, ssh  default  3      1 of 5  -        no   none',
         '',
       ].join('\n'),
     );

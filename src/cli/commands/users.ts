@@ -39,7 +39,7 @@ export async function list(call: Call): Promise<number> {
       `${user.open} of ${user.max_addresses}`,
       clean(user.account ?? '-'),
       user.pin_set ? 'yes' : 'no',
-      user.approval === 'none' ? '' : user.approval,
+      user.approval,
     ]);
     call.print(
       await table(call.terminal, ['user', 'services', 'ttl', 'ports', 'open', 'account', 'pin', 'approval'], rows),
