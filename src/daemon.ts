@@ -33,6 +33,7 @@ import { sshPeers } from './host/ssh-peers.js';
 import { checkPool, configuredEntries, guardLayout, heardProtocols } from './layout.js';
 import { openSources } from './sources.js';
 import { SqliteStore } from './store/sqlite-store.js';
+import { Telephone } from './telephone.js';
 import { unheardNotice } from './unheard.js';
 import { VERSION } from './version.js';
 
@@ -221,6 +222,13 @@ export class Daemon {
     // Only now: what is opened early is told to the source, which drops it before its start.
     people.watch(sources.order);
 
+    const telephone = new Telephone({
+      ...{ config, claimDesk, people, ledger, doorkeeper, claims, recorder, clock },
+      log: this.#log,
+    });
+    telephone.start();
+    this.#onStop(() => telephone.stop());
+
     const heartbeat = new Heartbeat({
       recorder,
       clock,
@@ -250,7 +258,12 @@ export class Daemon {
       clock,
       ledger,
       people,
-      userDesk: new UserDesk({ config, clock, people, ledger, doorkeeper, guard, recorder }),
+      userDesk: new UserDesk({
+        ...{ config, clock, people, ledger, doorkeeper, guard, recorder },
+        onNewPin: (user) => telephone.forgive(user),
+      }),
+      claims,
+      phoneHealth: () => telephone.health(),
       entries,
       doorkeeper,
       guard,

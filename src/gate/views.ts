@@ -1,20 +1,25 @@
 import type {
+  ClaimView,
   EntryView,
   GrantView,
   IgnoredView,
   JournalView,
+  StatusView,
   StrikesView,
   UserCard,
   UserView,
 } from '../control/contract/gateway.js';
+import type { Claims } from '../core/claims.js';
 import type { Entry } from '../core/entry.js';
 import type { Grant } from '../core/grants/grant.js';
 import type { IgnoredSource, StrikeLimit } from '../core/knock/strikes.js';
+import type { PhoneHealth } from '../core/phone/link.js';
 import { formatPortRange } from '../core/ports.js';
 import { ALL, type Services } from '../core/service.js';
 import type { NumberedEvent } from '../core/store.js';
 import { after, between, type Clock, type Duration, toIso, wallTime } from '../core/time.js';
 import type { User } from '../core/user.js';
+import type { People } from './people.js';
 
 /** So many ignored sources are named by `status`, the latest. */
 const MOST_IGNORED = 50;
@@ -38,6 +43,22 @@ export function viewGrant(grant: Grant, clock: Clock): GrantView {
     ttl_s: inSeconds(grant.ttl),
     note: grant.note,
   };
+}
+
+/** The claims that count, without their codes. */
+export function viewClaims(claims: Claims, people: People, clock: Clock): ClaimView[] {
+  return claims.list().flatMap(({ user: { id, name, sequenceId }, address, code, expires }) => {
+    const user = people.ofSequence(sequenceId);
+    if (user?.id !== id) return [];
+    const remaining = Math.max(0, inSeconds(between(clock.monotonic(), expires)));
+    const waitsFor = code !== null ? 'code' : user.approval === 'callback' ? 'callback' : 'call';
+    const until = toIso(wallTime(clock, expires));
+    return { address, user: name, method: 'knock', waits_for: waitsFor, expires_at: until, remaining_s: remaining };
+  });
+}
+
+export function viewPhone({ state, detail, calls }: PhoneHealth): NonNullable<StatusView['parts']['phone']> {
+  return { state, ...(detail === null ? {} : { detail }), calls };
 }
 
 export function viewEntry(entry: Entry): EntryView {

@@ -118,6 +118,7 @@ export function statusView(changes: Partial<StatusView> = {}): StatusView {
       store: { state: 'ok' },
       daemon: { state: 'running', rss_mb: 120, loop_max_ms: 3 },
     },
+    claims: [],
     strikes: { limit: 20, per_s: 60, ignore_s: 600, ignored_count: 0, ignored: [] },
     notices: [],
     ...changes,

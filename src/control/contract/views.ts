@@ -87,6 +87,21 @@ export const StrikesView = z.object({
 });
 export type StrikesView = z.infer<typeof StrikesView>;
 
+/** An address that asks to be let in, and waits for its user's yes. */
+export const ClaimView = z.object({
+  address: z.string(),
+  user: z.string(),
+  method: z.enum(['knock', 'spa']).describe('how it was made'),
+  waits_for: z
+    .enum(['code', 'call', 'callback'])
+    .describe('the pairing code by phone, a call, or an answer to our call'),
+  expires_at: time,
+  remaining_s: z.number(),
+});
+export type ClaimView = z.infer<typeof ClaimView>;
+
+const PhonePartView = PartView.extend({ calls: z.number().describe('calls that are led now') });
+
 export const StatusView = z.object({
   ready: z.boolean(),
   version: z.string(),
@@ -95,8 +110,15 @@ export const StatusView = z.object({
   entries: z.number(),
   users: z.number(),
   parts: z
-    .object({ firewall: FirewallPartView, knock: PartView, store: PartView, daemon: DaemonPartView })
+    .object({
+      firewall: FirewallPartView,
+      knock: PartView,
+      store: PartView,
+      daemon: DaemonPartView,
+      phone: PhonePartView.optional(),
+    })
     .catchall(z.looseObject(PartView.shape)),
+  claims: z.array(ClaimView),
   strikes: StrikesView.nullable().describe('null: switched off'),
   notices: z.array(z.string()),
 });
