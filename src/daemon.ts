@@ -34,7 +34,7 @@ import { checkPool, configuredEntries, guardLayout, heardProtocols } from './lay
 import { openSources } from './sources.js';
 import { SqliteStore } from './store/sqlite-store.js';
 import { Telephone } from './telephone.js';
-import { unheardNotice } from './unheard.js';
+import { phonelessNotice, unheardNotice } from './unheard.js';
 import { VERSION } from './version.js';
 
 /** How often the kernel is looked at where it cannot tell us of changes, in milliseconds. */
@@ -248,7 +248,11 @@ export class Daemon {
     });
     this.#onStop(async () => void (await pruning.destroy()));
 
-    const remarks = [...notices(config), ...unheardNotice(config, state.users)];
+    const remarks = [
+      ...notices(config),
+      ...unheardNotice(config, state.users),
+      ...phonelessNotice(config, state.users),
+    ];
     for (const remark of remarks) this.#log.warn({}, remark);
     const gateway = new Gateway({
       config,
