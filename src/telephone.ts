@@ -9,6 +9,7 @@ import type { ClaimDesk } from './gate/claim-desk.js';
 import type { Log } from './gate/log.js';
 import type { ClerkOptions } from './gate/phone-clerk.js';
 import { PhoneDesk } from './gate/phone-desk.js';
+import { isPin } from './gate/pin.js';
 import { PinDesk } from './gate/pin-desk.js';
 import { openPhoneLink } from './phone-link.js';
 
@@ -26,7 +27,7 @@ export class Telephone {
   constructor({ config, claimDesk, ...options }: TelephoneOptions) {
     const { recorder, clock, log } = options;
     this.#log = log;
-    this.#pins = new PinDesk({ guard: new PinGuard({ clock }), recorder, clock, log });
+    this.#pins = new PinDesk({ guard: new PinGuard({ clock }), isPin, recorder, clock, log });
     this.#desk = !config.phone.configured
       ? null
       : new PhoneDesk({
