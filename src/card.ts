@@ -15,6 +15,7 @@ export function cardText(card: UserCard, output: { isTTY?: boolean; columns?: nu
       approval: card.approval,
       ttl: humanDuration(seconds(card.ttl_s)),
       ...(card.wait === null ? {} : { waitPort: card.wait }),
+      ...(card.call === null ? {} : { extension: card.call }),
     },
     { color: output.isTTY === true && !process.env.NO_COLOR, width: output.columns ?? 80 },
   );

@@ -9,4 +9,6 @@ export interface OfflineCommands {
   panic(options: { config?: string; json: boolean }): Promise<number>;
   /** Takes everything after `knock` untouched. */
   knock(argv: readonly string[]): Promise<number>;
+  /** Takes everything after `pair` untouched. */
+  pair(argv: readonly string[]): Promise<number>;
 }

@@ -4,6 +4,7 @@ import {
   bashSnippet,
   debianKnockCommand,
   HOST_PLACEHOLDER,
+  pairCommand,
   powershellSnippet,
   sallyportCommand,
   snippetHost,
@@ -24,6 +25,8 @@ export interface Card {
   readonly approval?: Approval;
   /** A TCP port that the knock opens, such as `tcp/22`, by which the client sees that it worked. */
   readonly waitPort?: string;
+  /** What to call to confirm a pairing code, where this user can. */
+  readonly extension?: string;
 }
 
 export interface CardStyle {
@@ -70,6 +73,12 @@ export function renderCard(card: Card, style: CardStyle): string {
       ...code(sallyportCommand(host, card.sequence, card.waitPort)),
       ...prose('(sallyport knock --help says how to keep the ports out of the list of processes.)', '  ').map(dim),
     ]),
+    ...(card.extension === undefined
+      ? []
+      : section('From a laptop and a telephone, so that nothing opens without your PIN', [
+          ...code(pairCommand(host, card.sequence, card.extension, card.waitPort)),
+          ...prose(`(Then call ${oneLine(card.extension)}, choose 2, and type the code that it shows.)`, '  ').map(dim),
+        ])),
     ...section("With Debian's knock (apt install knockd)", code(debianKnockCommand(host, card.sequence))),
     ...section('From a phone, with any port-knocking app', [
       field('host', host),

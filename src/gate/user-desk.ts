@@ -121,7 +121,7 @@ export class UserDesk {
   }
 
   #card(user: User): UserCard {
-    return viewCard(user, this.#o.config.services, this.#o.config.grants.ttl);
+    return viewCard(user, this.#o.config);
   }
 
   #journal(event: Omit<JournalEvent, 'at'>): Change {

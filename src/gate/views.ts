@@ -1,3 +1,4 @@
+import type { Config } from '../config/config.js';
 import type {
   ClaimView,
   EntryView,
@@ -15,6 +16,7 @@ import type { Grant } from '../core/grants/grant.js';
 import type { IgnoredSource, StrikeLimit } from '../core/knock/strikes.js';
 import type { PhoneHealth } from '../core/phone/link.js';
 import { formatPortRange } from '../core/ports.js';
+import { canCarryCode } from '../core/sequence.js';
 import { ALL, type Services } from '../core/service.js';
 import type { NumberedEvent } from '../core/store.js';
 import { after, between, type Clock, type Duration, toIso, wallTime } from '../core/time.js';
@@ -83,15 +85,17 @@ export function viewUser(user: User, open: number): UserView {
 }
 
 /** The card holds the sequence: it is for the user and for nobody else. */
-export function viewCard(user: User, services: Services, defaultTtl: Duration): UserCard {
+export function viewCard(user: User, { services, grants, phone }: Config): UserCard {
+  const canPair = phone.configured && user.account !== null && user.pinHash !== null && canCarryCode(user.sequence);
   return {
     name: user.name,
     sequence: user.sequence.map(({ protocol, port }) => ({ protocol, port })),
     services: [...user.services],
-    ttl_s: inSeconds(user.ttl ?? defaultTtl),
+    ttl_s: inSeconds(user.ttl ?? grants.ttl),
     approval: user.approval,
     host: null,
     wait: observablePort(user, services),
+    call: canPair ? phone.extension : null,
   };
 }
 

@@ -73,6 +73,7 @@ export async function cli(socket: string, argv: readonly string[], options: CliO
     restore: refuse,
     panic: refuse,
     knock: refuse,
+    pair: refuse,
     ...options.offline,
   };
   const status = await runCli(argv, io, offline);

@@ -70,6 +70,7 @@ export function cardView(changes: Partial<UserCard> = {}): UserCard {
     approval: 'none',
     host: 'gw.example.org',
     wait: 'tcp/22',
+    call: null,
     ...changes,
   };
 }

@@ -57,6 +57,12 @@ export const UserCard = z.object({
   approval: z.enum(APPROVALS).describe('whose yes a knock takes before it opens'),
   host: z.string().nullable().describe('where to knock, as far as it is known'),
   wait: z.string().nullable().describe('a port that answers once it is open, such as tcp/22'),
+  call: z
+    .string()
+    .nullable()
+    .describe(
+      'the extension that takes pairing codes; null: there is no telephone, no PIN, or no UDP knock at the end',
+    ),
 });
 export type UserCard = z.infer<typeof UserCard>;
 
