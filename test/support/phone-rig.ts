@@ -28,14 +28,14 @@ export function phoneRig({ users = [CARL, DORA, ERIK], ...options }: RigOptions 
   const gate = gateRig({ users, ...options });
   const { clock, recorder, log, claimDesk } = gate;
   const pbx = new FakePbx(() => gate.settle());
-  /** What a PIN waits for before it is looked at. */
-  const scrypt = { held: Promise.resolve(), tries: 0 };
+  /** What a PIN waits for before it is looked at, and whether any is right. */
+  const scrypt = { held: Promise.resolve(), tries: 0, isRight: false };
   const pins = new PinDesk({
     guard: new PinGuard({ clock }),
     isPin: async (pin, hash) => {
       scrypt.tries++;
       await scrypt.held;
-      return hash === kept(pin);
+      return scrypt.isRight || hash === kept(pin);
     },
     ...{ recorder, clock, log },
   });
