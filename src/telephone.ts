@@ -11,7 +11,7 @@ import type { ClerkOptions } from './gate/phone-clerk.js';
 import { PhoneDesk } from './gate/phone-desk.js';
 import { isPin } from './gate/pin.js';
 import { PinDesk } from './gate/pin-desk.js';
-import { openPhoneLink } from './phone-link.js';
+import { PhoneThread } from './phone/phone-thread.js';
 
 export interface TelephoneOptions extends Omit<ClerkOptions, 'pins' | 'defaultTtl' | 'maxTtl'> {
   readonly config: Config;
@@ -35,7 +35,7 @@ export class Telephone {
           pins: this.#pins,
           defaultTtl: config.grants.ttl,
           maxTtl: config.grants.maxTtl,
-          link: openPhoneLink(),
+          link: new PhoneThread(config.phone),
           newMenu: (about) => new Menu(about),
           newCallbackMenu: (about) => new CallbackMenu(about),
           soundsOf: (prompts) => soundsOf(prompts),
