@@ -13,7 +13,8 @@ import { type Answers, PhoneCaller } from '../support/phone-caller.ts';
 const OFFER: Offer = { target: parseTarget('203.0.113.7'), services: [service('ssh')], ttl: hours(1) };
 const PIN = '987654';
 
-const REQUEST = 'This is your gateway. Somebody asks to be let in from this address. 203.0.113.7 It may use ssh for 1h';
+const REQUEST = 'This is your gateway. Somebody asks to be let in from this address. 203.0.113.7';
+const WHAT = 'It may use ssh for 1h ';
 const CHOICES =
   'If it is you, enter your PIN, followed by the pound key. If it is not you, press 9 and everything of yours is closed.';
 
@@ -40,7 +41,7 @@ const kinds = (caller: PhoneCaller) => caller.requests.map(({ kind }) => kind);
 describe('who is rung', () => {
   it('hears who asks for what, and then what to press', () => {
     const caller = rung().listen();
-    expect(caller.said).toEqual([REQUEST, CHOICES]);
+    expect(caller.said).toEqual([REQUEST, WHAT + CHOICES]);
   });
 
   it('lets in by the PIN, and hears for how long', () => {
@@ -55,7 +56,7 @@ describe('who is rung', () => {
     const caller = rung().press(`${PIN}#`);
     expect([caller.last, caller.requests]).toEqual([REQUEST, []]);
     caller.listen();
-    expect([caller.last, caller.requests]).toEqual([CHOICES, []]);
+    expect([caller.last, caller.requests]).toEqual([WHAT + CHOICES, []]);
     caller.silence().silence().silence().listen();
     expect([kinds(caller), caller.state]).toEqual([[], 'over']);
   });
@@ -98,7 +99,7 @@ describe('who is rung', () => {
 
   it('and says nothing is asked twice more, and then no more', () => {
     const caller = rung().listen().silence().silence().silence().listen();
-    expect(caller.said).toEqual([REQUEST, CHOICES, CHOICES, CHOICES, 'Goodbye.']);
+    expect(caller.said).toEqual([REQUEST, WHAT + CHOICES, CHOICES, CHOICES, 'Goodbye.']);
     expect([caller.requests, caller.state]).toEqual([[], 'over']);
   });
 

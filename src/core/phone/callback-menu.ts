@@ -33,13 +33,8 @@ export class CallbackMenu implements Dialogue {
   *#call(): Talk<void> {
     const talk = this.#conversation;
     const { target, services, ttl } = this.#offer;
-    const request: Prompt[] = [
-      { say: 'callback-address' },
-      { address: target },
-      { say: 'offer-services' },
-      { services },
-    ];
-    yield* talk.announce([...request, { say: 'for' }, { duration: ttl }]);
+    yield* talk.announce([{ say: 'callback-address' }, { address: target }]);
+    talk.tell('offer-services', { services }, 'for', { duration: ttl });
     for (let tries = 1; tries <= this.#limits.tries; tries++) {
       const typed = yield* talk.entry([{ say: 'callback-choices' }], { longest: LONGEST_PIN, alone: NOT_ME });
       if (typed === undefined) return;
