@@ -104,8 +104,8 @@ function ariUser({ name, password }) {
 function amiUser({ name, password, read, write }) {
   return `[${name}]
 secret=${password}
-permit=127.0.0.1/255.255.255.255
 deny=0.0.0.0/0.0.0.0
+permit=127.0.0.1/255.255.255.255
 read=${read}
 write=${write}
 writetimeout=5000

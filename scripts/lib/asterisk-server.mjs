@@ -39,7 +39,7 @@ const DEFAULTS = {
   phones: [{ name: '1001', password: 'phone-secret' }],
   trunks: [],
   ariUsers: [{ name: 'sallyport', password: 'ari-secret' }],
-  amiUsers: [{ name: 'sallyport', password: 'ami-secret', read: 'agi,call,dtmf,user', write: 'agi,call,originate' }],
+  amiUsers: [{ name: 'sallyport', password: 'ami-secret', read: 'agi,call', write: 'agi,originate' }],
   dialplan: DIALPLAN,
   files: {},
   sounds: {},

@@ -21,7 +21,7 @@ beforeEach((context) => {
 });
 afterEach(() => pbx?.clear());
 
-describe.each<Driver>(['ari'])('by %s', (driver) => {
+describe.each<Driver>(['ari', 'ami'])('by %s', (driver) => {
   let told: Told;
   beforeEach(async () => {
     told = await pbx.link(driver);
