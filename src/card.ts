@@ -12,6 +12,7 @@ export function cardText(card: UserCard, output: { isTTY?: boolean; columns?: nu
       host: card.host ?? '',
       sequence: card.sequence.map(({ protocol, port }) => ({ protocol, port: toPort(port) })),
       services,
+      approval: card.approval,
       ttl: humanDuration(seconds(card.ttl_s)),
       ...(card.wait === null ? {} : { waitPort: card.wait }),
       ...(card.call === null ? {} : { extension: card.call }),

@@ -190,7 +190,8 @@ const grants = mapping({
 const phone = mapping({
   extension: values.extension.prefault('864'),
   driver: oneOf(['ari', 'ami'], {
-    description: 'How Asterisk is driven: `ari` runs the menu here, `ami` leaves it to the dialplan.',
+    description:
+      'How Asterisk is driven: `ari` by the Asterisk REST Interface, `ami` by the Asterisk Manager Interface and `AGI(agi:async)`.',
   }).prefault('ari'),
   ari: mapping({
     url: values.ariUrl.prefault('http://127.0.0.1:8088'),
@@ -233,7 +234,7 @@ export const fileSchema = mapping({
   knock: knock.prefault({}).meta({ description: 'How knocks are recognised.' }),
   grants: grants.prefault({}).meta({ description: 'What a knock opens, and for how long.' }),
   phone: phone.prefault({}).meta({
-    description: 'The telephone menu of Asterisk. Read, but not used by this version.',
+    description: 'The telephone menu of Asterisk. There is one where this section is written.',
   }),
   control: mapping({ socket: values.socketPath.prefault('/run/sallyport/control.sock') })
     .prefault({})

@@ -254,6 +254,16 @@ export const ERRORS = {
     fix: 'Choose another number.',
     usage: false,
   },
+  SP_NUMBER_INVALID: {
+    text: '"{value}" is not a telephone number',
+    fix: 'Give it as your PBX dials it: 2 to 24 digits, perhaps with + in front.',
+    usage: true,
+  },
+  SP_NUMBER_MISSING: {
+    text: 'there is no number to ring {name} at',
+    fix: 'Give it along: --approval callback --number 15550100.',
+    usage: true,
+  },
   SP_TTL_TOO_LONG: {
     text: '{value} is longer than a grant may last ({max})',
     fix: 'Ask for less, raise grants.max_ttl, or make an entry that stays: sallyport allow without --for.',

@@ -50,6 +50,16 @@ describe('the card', () => {
     expect(renderCard({ ...CARD, extension: '*8; id' }, PLAIN)).not.toContain('--extension');
   });
 
+  it('says that a knock waits for a yes, where it does', () => {
+    const opens = (approval: 'none' | 'phone' | 'callback') =>
+      renderCard({ ...CARD, approval }, { color: false, width: 400 })
+        .split('\n')
+        .find((line) => line.startsWith('  opens'));
+    expect(opens('none')).toContain('after each knock; knock again to go on');
+    expect(opens('phone')).toContain('after a knock and your yes: call');
+    expect(opens('callback')).toContain('your telephone rings');
+  });
+
   it('asks for the server where that is not known', () => {
     const text = renderCard({ ...CARD, host: 'YOUR-SERVER' }, PLAIN);
     expect(text).toContain('sallyport knock YOUR-SERVER --ports');
