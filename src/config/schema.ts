@@ -190,7 +190,8 @@ const grants = mapping({
 const phone = mapping({
   extension: values.extension.prefault('864'),
   driver: oneOf(['ari', 'ami'], {
-    description: 'How Asterisk is driven: `ari` by its REST interface, `ami` by its manager interface. The menu is the same.',
+    description:
+      'How Asterisk is driven: `ari` by its REST interface, `ami` by its manager interface. The menu is the same.',
   }).prefault('ari'),
   language: values.language.prefault('en'),
   ari: mapping({

@@ -175,7 +175,8 @@ export const language = textAs(
     return text;
   },
   {
-    description: 'The language of what is said: the folder of sounds, as Asterisk names it. The recordings that come along are `en`.',
+    description:
+      'The language of what is said: the folder of sounds, as Asterisk names it. The recordings that come along are `en`.',
     written: ['de'],
     pattern: LANGUAGE.source,
   },

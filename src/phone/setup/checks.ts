@@ -57,7 +57,8 @@ async function checkSecret(phone: PhoneConfig): Promise<{ check: Check; value?: 
       return { check: failed('secret', title, `${file} is not one line`, `rm ${file}, then ${INSTALL}`) };
     }
     const others = (await stat(file)).mode & 0o077;
-    if (others !== 0) return { check: failed('secret', title, `${file} is open to others`, `chmod 600 ${file}`), value };
+    if (others !== 0)
+      return { check: failed('secret', title, `${file} is open to others`, `chmod 600 ${file}`), value };
     return { check: ok('secret', title, `${file}, readable by its owner alone`), value };
   } catch (error) {
     const seen = error instanceof SallyportError ? error.message : `${file} cannot be read`;
@@ -76,7 +77,12 @@ async function checkAri({ phone, daemonRuns }: CheckOptions, password: string): 
   if (!found.login) {
     return [
       ok('reach', reach, ari.url),
-      failed('login', 'it takes our login', `it refuses ${ari.username}`, `${INSTALL}; ari.conf and the file of the password differ`),
+      failed(
+        'login',
+        'it takes our login',
+        `it refuses ${ari.username}`,
+        `${INSTALL}; ari.conf and the file of the password differ`,
+      ),
     ];
   }
   return [
@@ -108,7 +114,16 @@ async function checkAmi({ phone }: CheckOptions, secret: string): Promise<Check[
   }
   const reach = ok('reach', 'AMI answers', `${where}, version ${found.version}`);
   const title = 'it takes our login';
-  if (!found.login) return [reach, failed('login', title, `it refuses ${ami.username}`, `${INSTALL}; manager.conf and the file of the secret differ`)];
+  if (!found.login)
+    return [
+      reach,
+      failed(
+        'login',
+        title,
+        `it refuses ${ami.username}`,
+        `${INSTALL}; manager.conf and the file of the secret differ`,
+      ),
+    ];
   const lacking = ['AGI', 'Originate'].filter((action) => !found.actions.includes(action));
   const extra = ['Command', 'UpdateConfig', 'Getvar'].filter((action) => found.actions.includes(action));
   const rights = 'our user may run the menu, and no more';
@@ -118,7 +133,12 @@ async function checkAmi({ phone }: CheckOptions, secret: string): Promise<Check[
     lacking.length > 0
       ? failed('rights', rights, `it may not: ${lacking.join(', ')}`, `${INSTALL}; write = agi,originate is needed`)
       : extra.length > 0
-        ? warning('rights', rights, `it may also: ${extra.join(', ')}`, 'take the other classes out of read and write in manager.conf')
+        ? warning(
+            'rights',
+            rights,
+            `it may also: ${extra.join(', ')}`,
+            'take the other classes out of read and write in manager.conf',
+          )
         : ok('rights', rights, 'agi, originate'),
   ];
 }
@@ -128,7 +148,14 @@ async function checkDialplan(phone: PhoneConfig, home: AsteriskHome): Promise<Ch
   const tree = await readConfTree(home.directory, 'extensions.conf').catch(() => undefined);
   if (tree === undefined) return [failed('extension', title, 'extensions.conf cannot be read', 'run this as root')];
   if (tree.missing.length > 0) {
-    return [failed('extension', title, `an include at ${tree.missing[0]} leads nowhere: Asterisk refuses the file`, 'mend it')];
+    return [
+      failed(
+        'extension',
+        title,
+        `an include at ${tree.missing[0]} leads nowhere: Asterisk refuses the file`,
+        'mend it',
+      ),
+    ];
   }
   const doors = placesOf(tree, new Set(contextsOf(tree)), phone.extension).filter(({ value }) => leadsHere(value));
   if (doors.length === 0) return [failed('extension', title, 'it is in no context', INSTALL)];
@@ -175,7 +202,9 @@ async function checkSounds({ phone, sounds }: CheckOptions, home: AsteriskHome):
   const own = lacking.some((sound) => sound.startsWith('sallyport/'));
   const core = lacking.some((sound) => !sound.startsWith('sallyport/'));
   const fix = [
-    ...(own ? [phone.language === 'en' ? INSTALL : `record them below ${folder}/sallyport, or set phone.language to en`] : []),
+    ...(own
+      ? [phone.language === 'en' ? INSTALL : `record them below ${folder}/sallyport, or set phone.language to en`]
+      : []),
     ...(core ? [`install Asterisk's core sounds for ${phone.language} (Debian: asterisk-core-sounds-en)`] : []),
   ].join('; ');
   return failed('sounds', title, `${lacking.length} are missing below ${folder}: ${named}`, fix);
@@ -196,7 +225,12 @@ async function checkLogger(home: AsteriskHome): Promise<Check> {
   );
   if (channel === undefined) return ok('logger', title, 'no channel of logger.conf has dtmf');
   const place = `${channel.file}:${channel.line}`;
-  return failed('logger', title, `${place}: ${channel.key} takes dtmf`, 'take dtmf out there, then: asterisk -rx "logger reload"');
+  return failed(
+    'logger',
+    title,
+    `${place}: ${channel.key} takes dtmf`,
+    'take dtmf out there, then: asterisk -rx "logger reload"',
+  );
 }
 
 function ok(id: string, title: string, seen: string): Check {

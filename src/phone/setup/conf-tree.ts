@@ -37,7 +37,15 @@ const WILDCARD = /[*?]/;
 
 /** Reads a file below Asterisk's folder and what it includes; a file that is not there reads as empty. @throws SP_PHONE_FILE */
 export async function readConfTree(directory: string, name: string): Promise<ConfTree> {
-  const tree: Growing = { sections: [], settings: [], files: [], mentions: [], missing: [], section: '', isTemplate: false };
+  const tree: Growing = {
+    sections: [],
+    settings: [],
+    files: [],
+    mentions: [],
+    missing: [],
+    section: '',
+    isTemplate: false,
+  };
   await read(tree, directory, join(directory, name), 0);
   return tree;
 }

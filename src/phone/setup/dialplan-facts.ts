@@ -1,7 +1,8 @@
 import type { ConfTree, Setting } from './conf-tree.js';
 
 /** Names of contexts in which calls from outside begin, on Asterisk's samples and on FreePBX. */
-const OUTSIDE = /^(from-(trunk|pstn|did|sip-external|zaptel|dahdi)|public|incoming|inbound|.*anonymous.*|.*unauthenticated.*)/i;
+const OUTSIDE =
+  /^(from-(trunk|pstn|did|sip-external|zaptel|dahdi)|public|incoming|inbound|.*anonymous.*|.*unauthenticated.*)/i;
 
 /** The context and all that it includes, however deep. */
 export function reachableFrom(tree: ConfTree, context: string): ReadonlySet<string> {

@@ -47,7 +47,9 @@ async function dataFolder(main: ConfTree): Promise<string> {
 
 /** The group of Asterisk's own files, and failing that of the folder in which it keeps its state. */
 async function groupOf(directory: string, data: string, main: ConfTree): Promise<number> {
-  const named = main.settings.findLast(({ section, key }) => section === 'directories' && key === 'astvarlibdir')?.value;
+  const named = main.settings.findLast(
+    ({ section, key }) => section === 'directories' && key === 'astvarlibdir',
+  )?.value;
   for (const path of [join(directory, 'manager.conf'), directory, named ?? '/var/lib/asterisk', data]) {
     const gid = (await stat(path).catch(() => undefined))?.gid ?? 0;
     if (gid !== 0) return gid;

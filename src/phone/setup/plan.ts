@@ -15,6 +15,8 @@ export interface FileChange {
   /** Undefined where only the rights change. */
   readonly content: Buffer | undefined;
   readonly isNew: boolean;
+  /** The lines of text that are new, to be shown; the rest of a file may hold the secrets of others. Null for what is no text. */
+  readonly added: string | null;
   /** What a new file gets, and one whose rights are too wide; any other keeps what it has. */
   readonly rights: { readonly mode: number; readonly group: number | null } | null;
 }
@@ -48,7 +50,8 @@ export async function planInstall({ phone, home, context: named, recordings }: P
   const names = ['extensions.conf', 'ari.conf', 'manager.conf', 'http.conf'] as const;
   const [dialplan, ari, manager, http] = await Promise.all(names.map((name) => foreign(home, name)));
   if (!dialplan || !ari || !manager || !http) throw new Error('unreachable');
-  const context = chooseContext(dialplan, home, named);
+  const context = named ?? (await contextInUse(home)) ?? usualContext(dialplan, home);
+  refuseUnknown(dialplan, context, home);
   refuseTaken({ phone, home, context, dialplan, ari, manager });
 
   const ariSecret = await secretIn(phone.ari.passwordFile);
@@ -97,19 +100,26 @@ async function foreign(home: AsteriskHome, name: string): Promise<ConfTree> {
   return { ...tree, sections: tree.sections.filter(isForeign), settings: tree.settings.filter(isForeign) };
 }
 
-function chooseContext(dialplan: ConfTree, { kind }: AsteriskHome, named: string | undefined): string {
-  const known = contextsOf(dialplan);
-  if (named !== undefined) {
-    if (known.includes(named) && named !== MENU_CONTEXT) return named;
-    throw new SallyportError('SP_PHONE_CONTEXT', { problem: `there is no context ${named}`, known: list(known) });
-  }
+/** The context that an earlier run put the extension into. */
+async function contextInUse(home: AsteriskHome): Promise<string | undefined> {
+  const tree = await readConfTree(home.directory, `${OWN_FOLDER}/extensions.conf`);
+  return tree.sections.find(({ name }) => name !== MENU_CONTEXT)?.name;
+}
+
+function usualContext(dialplan: ConfTree, { kind }: AsteriskHome): string {
   if (kind === 'freepbx') return 'from-internal-custom';
+  const known = contextsOf(dialplan);
   const usual = known.filter((name) => /^(from-)?(internal|phones)$/.test(name));
   if (usual.length === 1 && usual[0] !== undefined) return usual[0];
-  throw new SallyportError('SP_PHONE_CONTEXT', {
-    problem: 'it cannot be told from which context your phones dial',
-    known: list(known),
-  });
+  const problem = 'it cannot be told from which context your phones dial';
+  throw new SallyportError('SP_PHONE_CONTEXT', { problem, known: list(known) });
+}
+
+/** FreePBX includes its custom context whether somebody has written one or not. */
+function refuseUnknown(dialplan: ConfTree, context: string, { kind }: AsteriskHome): void {
+  const known = contextsOf(dialplan);
+  if (context !== MENU_CONTEXT && (known.includes(context) || kind === 'freepbx')) return;
+  throw new SallyportError('SP_PHONE_CONTEXT', { problem: `there is no context ${context}`, known: list(known) });
 }
 
 interface Found {
@@ -147,6 +157,7 @@ function secretChanges(files: readonly SecretFile[]): FileChange[] {
       path: file,
       content: isNew ? Buffer.from(`${secret}\n`) : undefined,
       isNew,
+      added: isNew ? secret : null,
       rights: { mode: 0o600, group: null },
     }));
 }
@@ -161,6 +172,7 @@ async function recordingChanges(from: string, to: string): Promise<FileChange[]>
       path: join(to, name),
       content: await readFile(join(from, name)),
       isNew: true,
+      added: null,
       rights: { mode: 0o644, group: null },
     })),
   );
@@ -171,7 +183,7 @@ async function ownFileChanges(home: AsteriskHome, name: string, text: string): P
   const now = await readTextIfThere(path);
   if (now === text) return [];
   const rights = { mode: 0o640, group: home.group };
-  return [{ path, content: Buffer.from(text, 'latin1'), isNew: now === undefined, rights }];
+  return [{ path, content: Buffer.from(text, 'latin1'), isNew: now === undefined, added: text, rights }];
 }
 
 async function includeChanges(home: AsteriskHome, name: string): Promise<FileChange[]> {
@@ -180,7 +192,9 @@ async function includeChanges(home: AsteriskHome, name: string): Promise<FileCha
   const text = withInclude(now ?? '', name, path);
   if (now === text) return [];
   const rights = now === undefined ? { mode: 0o640, group: home.group } : null;
-  return [{ path, content: Buffer.from(text, 'latin1'), isNew: now === undefined, rights }];
+  const before = new Set(now?.split(/\r?\n/));
+  const added = text.split(/\r?\n/).filter((line) => !before.has(line));
+  return [{ path, content: Buffer.from(text, 'latin1'), isNew: now === undefined, added: added.join('\n'), rights }];
 }
 
 /** The file that may hold our include: on FreePBX the custom one, if the main file includes it. */

@@ -40,6 +40,7 @@ ${menu}`;
 function ariMenu({ language, ari }: SnippetOptions['phone']): string {
   return `; A gateway that dies in the middle of a call leaves silence: the time limit ends it.
 exten => ${MENU_EXTENSION},1,Set(TIMEOUT(absolute)=${LONGEST_CALL})
+ same => n,Answer()
  same => n,Set(CHANNEL(language)=${language})
  same => n,Stasis(${ari.app})
  same => n,GotoIf($["\${STASISSTATUS}" = "SUCCESS"]?over)
@@ -52,6 +53,7 @@ exten => T,1,Hangup()
 function amiMenu({ language }: SnippetOptions['phone']): string {
   return `; A gateway that takes the call raises the time limit; where none does, the caller hears so.
 exten => ${MENU_EXTENSION},1,Set(TIMEOUT(absolute)=${LONGEST_WAIT})
+ same => n,Answer()
  same => n,Set(CHANNEL(language)=${language})
  same => n,AGI(agi:async)
  same => n,Hangup()
