@@ -222,6 +222,11 @@ const commands = {
     const { sendRandomPackets } = await import('../fuzz/pool-packets.mjs');
     return await sendRandomPackets({ mac, count, ...options });
   },
+  /** Does something on the telephone (../phone/sip-commands.mjs). */
+  async sip({ does, ...options }) {
+    const { sipCommands } = await import('../phone/sip-commands.mjs');
+    return await sipCommands[does](options);
+  },
 };
 
 async function one({ protocol, port, address, source, payload = '' }) {
