@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { Io } from './cli/index.js';
 import { loadConfig } from './config/load.js';
 import { isSallyportError, SallyportError } from './core/errors.js';
@@ -13,7 +13,7 @@ import { type FileChange, type InstallPlan, planInstall } from './phone/setup/pl
 import { everySound } from './phone/setup/sounds.js';
 
 /** The recordings that come with us: beside `dist`. */
-const RECORDINGS = fileURLToPath(new URL('../dialplan/sounds/en/sallyport', import.meta.url));
+const RECORDINGS = join(import.meta.dirname, '..', 'dialplan', 'sounds', 'en', 'sallyport');
 const DAEMON_PATIENCE_MS = 1000;
 
 interface InstallOptions {

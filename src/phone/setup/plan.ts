@@ -7,7 +7,7 @@ import { contextsOf, outsideWaysTo, placesOf, reachableFrom } from './dialplan-f
 import type { AsteriskHome } from './home.js';
 import { withInclude } from './include-line.js';
 import { type SecretFile, secretIn } from './secret.js';
-import { amiText, ariText, dialplanText, enableText, MENU_CONTEXT, OWN_FOLDER } from './snippets.js';
+import { amiText, ariText, dialplanText, enableText, HEAD, MENU_CONTEXT, OWN_FOLDER } from './snippets.js';
 
 /** One file as it is to be. Files are listed in the order in which they have to be written. */
 export interface FileChange {
@@ -70,8 +70,9 @@ export async function planInstall({ phone, home, context: named, recordings }: P
     {
       name: 'manager.conf',
       text:
-        (!usesAri && !isTrue(lastValue(manager, 'general', 'enabled')) ? on(manager, 'port', phone.ami.port) : '') +
-        amiText(phone.ami, amiSecret.secret),
+        (!usesAri && !isTrue(lastValue(manager, 'general', 'enabled'))
+          ? `${on(manager, 'port', phone.ami.port)}\n`
+          : '') + amiText(phone.ami, amiSecret.secret),
     },
     ...(usesAri && !isTrue(lastValue(http, 'general', 'enabled'))
       ? [{ name: 'http.conf', text: on(http, 'bindport', ariPort) }]
@@ -81,7 +82,7 @@ export async function planInstall({ phone, home, context: named, recordings }: P
     ...secretChanges([ariSecret, amiSecret]),
     ...(await recordingChanges(recordings, join(home.data, 'sounds', 'en', 'sallyport'))),
   ];
-  for (const { name, text } of own) changes.push(...(await ownFileChanges(home, name, text)));
+  for (const { name, text } of own) changes.push(...(await ownFileChanges(home, name, `${HEAD}\n${text}`)));
   for (const { name } of own) changes.push(...(await includeChanges(home, name)));
   return {
     home,

@@ -19,7 +19,8 @@ const LONGEST_CALL = 180;
 /** How long a call waits for a gateway that may not be there; one that takes the call raises it. AMI alone needs this. */
 const LONGEST_WAIT = 8;
 
-const HEAD = `; Written by \`sallyport phone install\`, which writes it anew: change the configuration of Sallyport instead.
+/** What every file begins with that an installation writes. */
+export const HEAD = `; Written by \`sallyport phone install\`, which writes it anew: change the configuration of Sallyport instead.
 `;
 
 /**
@@ -28,8 +29,7 @@ const HEAD = `; Written by \`sallyport phone install\`, which writes it anew: ch
  */
 export function dialplanText({ phone, context }: SnippetOptions): string {
   const menu = phone.driver === 'ari' ? ariMenu(phone) : amiMenu(phone);
-  return `${HEAD}
-; The only door to the menu. Put it nowhere that a trunk can reach.
+  return `; The only door to the menu. Put it nowhere that a trunk can reach.
 [${context}]
 exten => ${phone.extension},1,Goto(${MENU_CONTEXT},${MENU_EXTENSION},1)
 
@@ -64,8 +64,7 @@ exten => T,1,Playback(sallyport/not-available)
 
 /** The user of ARI. ARI knows no finer right than to write or not, and answering a call is writing. */
 export function ariText({ username }: PhoneConfig['ari'], secret: string): string {
-  return `${HEAD}
-[${username}]
+  return `[${username}]
 type = user
 read_only = no
 password = ${secret}
@@ -77,8 +76,7 @@ password = ${secret}
  * the PBX it hears of its own alone.
  */
 export function amiText({ username }: PhoneConfig['ami'], secret: string): string {
-  return `${HEAD}
-[${username}]
+  return `[${username}]
 secret = ${secret}
 deny = 0.0.0.0/0.0.0.0
 deny = ::/0
@@ -94,8 +92,7 @@ writetimeout = 1000
 
 /** What switches on ARI's HTTP server, or AMI, where it is off: for this machine alone. */
 export function enableText(port: number, portKey: 'bindport' | 'port', isFirst: boolean): string {
-  return `${HEAD}
-[general]${isFirst ? '' : '(+)'}
+  return `[general]${isFirst ? '' : '(+)'}
 enabled = yes
 bindaddr = 127.0.0.1
 ${portKey} = ${port}
