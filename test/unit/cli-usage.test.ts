@@ -85,7 +85,7 @@ describe('help', () => {
     ]) {
       expect(out).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'));
     }
-    expect(out).not.toMatch(/^ {2}(provider|audit|pair|connect|profile|phone)\b/m);
+    expect(out).not.toMatch(/^ {2}(provider|audit|pair|connect|profile)\b/m);
   });
 
   it('has no escape on a terminal either', async () => {

@@ -13,22 +13,30 @@ const REMARK = "; Sallyport's telephone menu";
 export function withInclude(text: string, name: string, file: string): string {
   const path = `${OWN_FOLDER}/${name}`;
   if (includes(text, path)) return text;
-  const end = text.includes('\r\n') ? '\r\n' : '\n';
   const wanted = `#tryinclude "${path}"`;
-  const lines = text.split('\n');
-  const torn = lines.findIndex((line) => isTorn(line, name));
-  let result: string;
-  if (torn >= 0) {
-    lines[torn] = wanted + (lines[torn]?.endsWith('\r') ? '\r' : '');
-    result = lines.join('\n');
-  } else {
-    const gap = text === '' || text.endsWith('\n') ? '' : end;
-    result = `${text}${gap}${end}${REMARK}${end}${wanted}${end}`;
-  }
-  if (includes(result, path)) return result;
+  const mended = [mendedText(text, name, wanted), addedText(text, wanted)].find(
+    (candidate) => candidate !== undefined && includes(candidate, path),
+  );
+  if (mended !== undefined) return mended;
   const line = readConfText(text).unclosed;
   const problem = line === null ? `no line can be added to it` : `the comment that begins on line ${line} never ends`;
   throw new SallyportError('SP_PHONE_FILE', { file, problem });
+}
+
+/** With the line in place of a torn one; undefined where there is none. */
+function mendedText(text: string, name: string, wanted: string): string | undefined {
+  const lines = text.split('\n');
+  const torn = lines.findIndex((line) => isTorn(line, name));
+  if (torn < 0) return undefined;
+  lines[torn] = wanted + (lines[torn]?.endsWith('\r') ? '\r' : '');
+  return lines.join('\n');
+}
+
+/** With the line at its end. */
+function addedText(text: string, wanted: string): string {
+  const end = text.includes('\r\n') ? '\r\n' : '\n';
+  const gap = text === '' || text.endsWith('\n') ? '' : end;
+  return `${text}${gap}${end}${REMARK}${end}${wanted}${end}`;
 }
 
 function includes(text: string, path: string): boolean {
