@@ -39,6 +39,7 @@ export type MenuEvent =
   | { readonly kind: 'no-claim' }
   /** Answers to `grant`. */
   | { readonly kind: 'granted'; readonly ttl: Duration }
+  /** Answers to anything: it could not be found out, or done. */
   | { readonly kind: 'failed' }
   /** Answers to `list-open` and `close`. */
   | { readonly kind: 'open'; readonly grants: readonly OpenGrant[] }

@@ -24,11 +24,11 @@ type Next = 'menu' | 'again' | undefined;
 /**
  * The menu of one call:
  *
- *     account # , PIN #  ──▶  menu ──▶ 1 type an address ───┐
- *      (three tries)           ▲  ├──▶ 2 pairing code ──────┼──▶ read back ──▶ 1 grant ──▶ menu
- *                              │  ├──▶ 4 own address ───────┘        ├──▶ 2 start again
- *                              │  ├──▶ 3 what is open: 1 close, 2 next└──▶ * menu
- *                              │  └──▶ * good-bye
+ *     account # PIN #  ──▶  menu ─┬─▶ 1 type an address ─┐
+ *      (three tries)              ├─▶ 2 pairing code ────┼─▶ read back ─┬─▶ 1 grant, then the menu
+ *                                 ├─▶ 4 own address ─────┘              ├─▶ 2 start again
+ *                                 ├─▶ 3 what is open: 1 close, 2 next   └─▶ * the menu
+ *                                 └─▶ * good-bye
  *
  * A read-back begins with a sentence that has to be heard to its end. What is pressed before the address itself is being read
  * confirms nothing: neither digits typed ahead nor those of a caller who is still typing.
