@@ -159,8 +159,11 @@ describe('phone test finds', () => {
 
   it('an Asterisk that is frozen, and one that is not there', async () => {
     asterisk.freeze();
-    expect((await checks('ari')).of('reach')).toMatchObject({ seen: expect.stringContaining('no answer within') });
-    asterisk.thaw();
+    try {
+      expect((await checks('ari')).of('reach')).toMatchObject({ seen: expect.stringContaining('no answer within') });
+    } finally {
+      asterisk.thaw();
+    }
     await asterisk.stop();
     expect((await checks('ari')).of('reach')).toMatchObject({ seen: expect.stringContaining('ECONNREFUSED') });
     await asterisk.launch();

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 5000;
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** What makes Asterisk take what was written, each a command of its own console. */
@@ -23,7 +23,9 @@ export function askConsole(directory: string, line: string): Promise<ConsoleAnsw
   const [program = '', ...args] = consoleCommand(directory, line);
   const env = { PATH: process.env.PATH ?? PATH, LC_ALL: 'C' };
   return new Promise((resolve) => {
-    execFile(program, args, { timeout: PATIENCE_MS, maxBuffer: 8 << 20, env }, (error, stdout, stderr) => {
+    // A console that waits for a frozen Asterisk does not end for less.
+    const limits = { timeout: PATIENCE_MS, killSignal: 'SIGKILL', maxBuffer: 8 << 20 } as const;
+    execFile(program, args, { ...limits, env }, (error, stdout, stderr) => {
       const text = stdout.trim();
       if (error === null && !/^(No such command|Unable to connect)/m.test(text)) resolve({ ok: true, text });
       else resolve({ ok: false, problem: problemOf(error, text || stderr.trim()) });
