@@ -326,7 +326,7 @@ export const ERRORS = {
   },
   SP_PHONE_TAKEN: {
     text: 'the {what} is there already, and not by us: {where}',
-    fix: 'Nothing was changed. Choose another with {key}, or take that one out.',
+    fix: 'Nothing was changed. Choose another ({key}), or take that one out.',
     usage: false,
   },
   SP_PHONE_FILE: {

@@ -118,6 +118,13 @@ describe('a call to 864, over ARI,', () => {
   });
 });
 
+it.each(['1001', '*1001#', '+1001'])('the gateway rings %s as one of the phones would', async (number) => {
+  await asterisk.cli(`dialplan add extension ${number},1,Dial(PJSIP/1001) into phone`);
+  void asterisk.cli(`channel originate Local/${number}@sallyport-ring/n application Playback hello-world`);
+  const call = await phone.nextCall();
+  expect(await call.ended).toBe('them');
+});
+
 describe('phone test finds', () => {
   it.each([
     ['a user who may not write', 'rights', 'read_only = no', 'read_only = yes'],

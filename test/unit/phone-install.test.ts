@@ -91,7 +91,7 @@ describe('phone install on plain Asterisk', () => {
       expect(text).toContain(`[${PHONES}]\nexten => 7255,1,Goto(sallyport,menu,1)\n`);
       expect(text).toContain(application);
       expect((text.match(/\$\{\w+\}/g) ?? []).map((name) => name.slice(2, -1))).toEqual(
-        driver === 'ari' ? ['STASISSTATUS'] : [],
+        driver === 'ari' ? ['STASISSTATUS', 'EXTEN'] : ['EXTEN'],
       );
       expect(text.indexOf('TIMEOUT(absolute)')).toBeLessThan(text.indexOf(application));
     },

@@ -7,7 +7,16 @@ import { contextsOf, outsideWaysTo, placesOf, reachableFrom } from './dialplan-f
 import type { AsteriskHome } from './home.js';
 import { withInclude } from './include-line.js';
 import { type SecretFile, secretIn } from './secret.js';
-import { amiText, ariText, dialplanText, enableText, HEAD, MENU_CONTEXT, OWN_FOLDER } from './snippets.js';
+import {
+  amiText,
+  ariText,
+  dialplanText,
+  enableText,
+  HEAD,
+  MENU_CONTEXT,
+  OWN_FOLDER,
+  RING_CONTEXT,
+} from './snippets.js';
 
 /** One file as it is to be. Files are listed in the order in which they have to be written. */
 export interface FileChange {
@@ -104,7 +113,7 @@ async function foreign(home: AsteriskHome, name: string): Promise<ConfTree> {
 /** The context that an earlier run put the extension into. */
 async function contextInUse(home: AsteriskHome): Promise<string | undefined> {
   const tree = await readConfTree(home.directory, `${OWN_FOLDER}/extensions.conf`);
-  return tree.sections.find(({ name }) => name !== MENU_CONTEXT)?.name;
+  return tree.sections.find(({ name }) => name !== MENU_CONTEXT && name !== RING_CONTEXT)?.name;
 }
 
 function usualContext(dialplan: ConfTree, { kind }: AsteriskHome): string {
@@ -119,7 +128,7 @@ function usualContext(dialplan: ConfTree, { kind }: AsteriskHome): string {
 /** FreePBX includes its custom context whether somebody has written one or not. */
 function refuseUnknown(dialplan: ConfTree, context: string, { kind }: AsteriskHome): void {
   const known = contextsOf(dialplan);
-  if (context !== MENU_CONTEXT && (known.includes(context) || kind === 'freepbx')) return;
+  if (![MENU_CONTEXT, RING_CONTEXT].includes(context) && (known.includes(context) || kind === 'freepbx')) return;
   throw new SallyportError('SP_PHONE_CONTEXT', { problem: `there is no context ${context}`, known: list(known) });
 }
 
@@ -139,8 +148,8 @@ function refuseTaken({ phone, home, context, dialplan, ari, manager }: Found): v
   ]);
   const [place] = placesOf(dialplan, doors, phone.extension);
   if (place) throw taken(`extension ${phone.extension}`, place, 'phone.extension');
-  const menu = dialplan.sections.find(({ name }) => name === MENU_CONTEXT);
-  if (menu) throw taken(`context ${MENU_CONTEXT}`, menu, 'that context');
+  const own = dialplan.sections.find(({ name }) => name === MENU_CONTEXT || name === RING_CONTEXT);
+  if (own) throw taken(`context ${own.name}`, own, 'another name there');
   const ariUser = ari.sections.find(({ name }) => name === phone.ari.username);
   if (ariUser) throw taken(`ARI user ${phone.ari.username}`, ariUser, 'phone.ari.username');
   const amiUser = manager.sections.find(({ name }) => name === phone.ami.username);

@@ -11,6 +11,8 @@ export interface SnippetOptions {
 export const MENU_CONTEXT = 'sallyport';
 /** The extension of the menu in that context. */
 export const MENU_EXTENSION = 'menu';
+/** The context by which users are rung back: what they enrolled is dialled as one of the phones would. */
+export const RING_CONTEXT = 'sallyport-ring';
 /** The folder of our own files, below Asterisk's. */
 export const OWN_FOLDER = 'sallyport';
 
@@ -34,7 +36,11 @@ export function dialplanText({ phone, context }: SnippetOptions): string {
 exten => ${phone.extension},1,Goto(${MENU_CONTEXT},${MENU_EXTENSION},1)
 
 [${MENU_CONTEXT}]
-${menu}`;
+${menu}
+; How the gateway rings somebody back, whose number it has from its administrator.
+[${RING_CONTEXT}]
+exten => _[0-9*#+]!,1,Goto(${context.replace(/^from-internal-custom$/, 'from-internal')},\${EXTEN},1)
+`;
 }
 
 function ariMenu({ language, ari }: SnippetOptions['phone']): string {
