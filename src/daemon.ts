@@ -3,6 +3,7 @@ import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
+import { Claims } from './core/claims.js';
 import type { Firewall, KernelElement } from './core/firewall.js';
 import { ElementIndex } from './core/grants/element-index.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
@@ -10,6 +11,7 @@ import { GrantLedger } from './core/grants/ledger.js';
 import { takesTcpReplies } from './core/port-classes.js';
 import { EVERYTHING } from './core/service.js';
 import type { Instant } from './core/time.js';
+import { ClaimDesk } from './gate/claim-desk.js';
 import { DesiredContents } from './gate/desired-contents.js';
 import { Doorkeeper } from './gate/doorkeeper.js';
 import { Entries } from './gate/entries.js';
@@ -31,7 +33,8 @@ import { sshPeers } from './host/ssh-peers.js';
 import { checkPool, configuredEntries, guardLayout, heardProtocols } from './layout.js';
 import { openSources } from './sources.js';
 import { SqliteStore } from './store/sqlite-store.js';
-import { unheardNotice } from './unheard.js';
+import { Telephone } from './telephone.js';
+import { phonelessNotice, unheardNotice } from './unheard.js';
 import { VERSION } from './version.js';
 
 /** How often the kernel is looked at where it cannot tell us of changes, in milliseconds. */
@@ -142,6 +145,8 @@ export class Daemon {
       hold: (targets) => doorkeeper.hold(targets),
       setRanges: () => guard.setRanges(desired.ranges()),
     });
+    const claims = new Claims({ clock });
+    const claimDesk = new ClaimDesk({ claims, recorder, clock, log: this.#log, hasPhone: config.phone.configured });
     const ledger = new GrantLedger({ clock, random: randomInt, maxTtl: config.grants.maxTtl });
     const held = new HeldTargets();
     const desired = new DesiredContents({
@@ -175,6 +180,7 @@ export class Daemon {
       defaultTtl: config.grants.ttl,
       ipv6Prefix: config.grants.ipv6Prefix,
       desired,
+      claims: claimDesk,
       clearStrikes: (target) => strikes.clear(target),
       ownAddresses: cached(ownAddresses, 5000, clock),
     });
@@ -216,6 +222,13 @@ export class Daemon {
     // Only now: what is opened early is told to the source, which drops it before its start.
     people.watch(sources.order);
 
+    const telephone = new Telephone({
+      ...{ config, claimDesk, people, ledger, doorkeeper, claims, recorder, clock },
+      log: this.#log,
+    });
+    telephone.start();
+    this.#onStop(() => telephone.stop());
+
     const heartbeat = new Heartbeat({
       recorder,
       clock,
@@ -235,7 +248,11 @@ export class Daemon {
     });
     this.#onStop(async () => void (await pruning.destroy()));
 
-    const remarks = [...notices(config), ...unheardNotice(config, state.users)];
+    const remarks = [
+      ...notices(config),
+      ...unheardNotice(config, state.users),
+      ...phonelessNotice(config, state.users),
+    ];
     for (const remark of remarks) this.#log.warn({}, remark);
     const gateway = new Gateway({
       config,
@@ -245,7 +262,12 @@ export class Daemon {
       clock,
       ledger,
       people,
-      userDesk: new UserDesk({ config, clock, people, ledger, doorkeeper, guard, recorder }),
+      userDesk: new UserDesk({
+        ...{ config, clock, people, ledger, doorkeeper, guard, recorder },
+        onNewPin: (user) => telephone.forgive(user),
+      }),
+      claims,
+      phoneHealth: () => telephone.health(),
       entries,
       doorkeeper,
       guard,

@@ -54,6 +54,18 @@ const offline: OfflineCommands = {
     process.title = 'sallyport knock';
     return await runKnock(argv, { stdout: process.stdout, stderr: process.stderr, env: process.env });
   },
+  async pair(argv) {
+    const [{ runPair }, { untilInterrupted }] = await Promise.all([
+      import('./client/pair-command.js'),
+      import('./client/interrupt.js'),
+    ]);
+    process.title = 'sallyport pair';
+    return await runPair(
+      argv,
+      { stdout: process.stdout, stderr: process.stderr, env: process.env },
+      untilInterrupted(),
+    );
+  },
 };
 
 /** What `npm start` does once all is built: makes a configuration and a first user where there are none, and serves. */

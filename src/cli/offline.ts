@@ -18,4 +18,6 @@ export interface OfflineCommands {
   phoneTest(options: { config?: string; asteriskDir: string; json: boolean }): Promise<number>;
   /** Takes everything after `knock` untouched. */
   knock(argv: readonly string[]): Promise<number>;
+  /** Takes everything after `pair` untouched. */
+  pair(argv: readonly string[]): Promise<number>;
 }

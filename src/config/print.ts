@@ -64,7 +64,7 @@ function strikes(limit: StrikeLimit | null): string | object {
 function phoneLines({ extension, driver, language, ari, ami }: PhoneConfig): string[] {
   const { url, app, username, passwordFile } = ari;
   return [
-    comment('phone:', 'not used by this version'),
+    comment('phone:', 'the telephone menu'),
     line('  extension', extension),
     line('  driver', driver, 'ari | ami'),
     line('  language', language),

@@ -191,7 +191,7 @@ const phone = mapping({
   extension: values.extension.prefault('864'),
   driver: oneOf(['ari', 'ami'], {
     description:
-      'How Asterisk is driven: `ari` by its REST interface, `ami` by its manager interface. The menu is the same.',
+      'How Asterisk is driven: `ari` by the Asterisk REST Interface, `ami` by the Asterisk Manager Interface and `AGI(agi:async)`.',
   }).prefault('ari'),
   language: values.language.prefault('en'),
   ari: mapping({
@@ -235,7 +235,7 @@ export const fileSchema = mapping({
   knock: knock.prefault({}).meta({ description: 'How knocks are recognised.' }),
   grants: grants.prefault({}).meta({ description: 'What a knock opens, and for how long.' }),
   phone: phone.prefault({}).meta({
-    description: 'The telephone menu of Asterisk. Read, but not used by this version.',
+    description: 'The telephone menu of Asterisk. There is one where this section is written.',
   }),
   control: mapping({ socket: values.socketPath.prefault('/run/sallyport/control.sock') })
     .prefault({})

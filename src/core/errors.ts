@@ -159,6 +159,16 @@ export const ERRORS = {
     fix: 'Compare the ports, their protocols and their order with your card; see that the gateway runs, and try from another network, as some drop such packets.',
     usage: false,
   },
+  SP_CLIENT_NO_CARRIER: {
+    text: 'the last port of your card is TCP, and only a UDP packet can carry a pairing code',
+    fix: 'Ask for new ports, which end in UDP: sallyport user rotate NAME on the gateway. On the phone, menu item 1 takes your address instead.',
+    usage: false,
+  },
+  SP_CLIENT_NOT_CONFIRMED: {
+    text: '{port} on {host} stayed shut for {time}',
+    fix: 'Run it again, and call meanwhile. If the phone knows no such code, the knock did not arrive: compare the ports with your card, and try -4, -6 or another network.',
+    usage: false,
+  },
   SP_CLIENT_PORTS_FILE: {
     text: 'the file with the ports cannot be used: {problem}',
     fix: 'Give a file that you can read, with one line like tcp/21234,udp/28111,tcp/24711.',
@@ -243,6 +253,16 @@ export const ERRORS = {
     text: 'the account {value} belongs to another user',
     fix: 'Choose another number.',
     usage: false,
+  },
+  SP_NUMBER_INVALID: {
+    text: '"{value}" is not a telephone number',
+    fix: 'Give it as your PBX dials it: 2 to 24 digits, perhaps with + in front.',
+    usage: true,
+  },
+  SP_NUMBER_MISSING: {
+    text: 'there is no number to ring {name} at',
+    fix: 'Give it along: --approval callback --number 15550100.',
+    usage: true,
   },
   SP_TTL_TOO_LONG: {
     text: '{value} is longer than a grant may last ({max})',

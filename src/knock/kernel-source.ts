@@ -4,6 +4,7 @@ import type { Completion } from '../core/firewall.js';
 import { completedSequence, type State } from '../core/knock/automaton.js';
 import type { CompletedKnock, EarlyGrant, KnockHandlers, KnockSource, SourceHealth } from '../core/knock/source.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
+import { looksLikePairing } from '../core/pairing.js';
 import type { LoggedPacket } from '../netlink/nflog.js';
 import type { KernelStrikes } from './kernel-strikes.js';
 
@@ -82,7 +83,10 @@ export class KernelKnockSource implements KnockSource {
     if (this.#onKnocks === undefined) return { state: 'stopped', detail: null };
     if (this.#problem !== null) return { state: 'failed', detail: this.#problem };
     if (this.#hasDoorbell) return { state: 'listening', detail: null };
-    return { state: 'polling', detail: 'netlink cannot be used; knocks are answered within half a second' };
+    return {
+      state: 'polling',
+      detail: 'netlink cannot be used; knocks are answered within half a second, and pairing codes are not heard',
+    };
   }
 
   /** The doorbell rang; `early`: what is open already for the first packet. Before the start nothing is lost: the mailbox has it. */
@@ -161,5 +165,8 @@ function keyOf({ source, sequenceId }: CompletedKnock): string {
 
 function toKnock(completion: Completion, payload: Uint8Array, early: EarlyGrant | null = null): CompletedKnock[] {
   const sequenceId = completedSequence(completion.state);
-  return sequenceId === undefined ? [] : [{ source: completion.source, sequenceId, payload, completion, early }];
+  if (sequenceId === undefined) return [];
+  const { source } = completion;
+  // The rules leave out of the mailbox what has a pairing code.
+  return [{ source, sequenceId, payload, completion: looksLikePairing(payload) ? null : completion, early }];
 }

@@ -75,6 +75,7 @@ export async function cli(socket: string, argv: readonly string[], options: CliO
     phoneInstall: refuse,
     phoneTest: refuse,
     knock: refuse,
+    pair: refuse,
     ...options.offline,
   };
   const status = await runCli(argv, io, offline);

@@ -101,7 +101,7 @@ export class PhoneCaller {
 }
 
 /** Prompts in the words of a test: sentences by their text. */
-function words(prompts: readonly Prompt[]): string {
+export function words(prompts: readonly Prompt[]): string {
   return prompts
     .map((prompt) => {
       if ('say' in prompt) return PROMPTS[prompt.say].text;

@@ -179,7 +179,6 @@ describe('the remarks', () => {
     expect(notices(read(SAMPLE))).toEqual([
       'trusted.names: home.example.org is not tracked by this version; it lets nobody in',
       'trusted.providers: voip.ms is not tracked by this version; it lets nobody in',
-      'phone: the telephone menu is not part of this version; nothing can be opened by phone',
     ]);
     expect(notices(read(LEAST))).toEqual([]);
   });

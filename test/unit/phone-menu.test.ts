@@ -64,6 +64,7 @@ function gateway({ waiting, code, open = [], slow = [], fails = [] }: Gateway = 
       case 'list-open':
         return { kind: 'open', grants: open };
       case 'close':
+      case 'report':
         return { kind: 'closed' };
     }
   };

@@ -7,6 +7,8 @@ import type { Prompt, PromptName } from './prompts.js';
 export interface ConversationLimits {
   /** How long nothing may be pressed before a question is put again. */
   readonly wait: Duration;
+  /** How long nothing may follow a digit that is an answer if it stays alone. */
+  readonly pause: Duration;
   /** How often a question is put again after silence. */
   readonly repeats: number;
   /** Wrong choices, addresses and codes that cannot be used. */
@@ -23,6 +25,7 @@ export interface ConversationLimits {
 
 export const CONVERSATION_LIMITS: ConversationLimits = {
   wait: seconds(8),
+  pause: seconds(3),
   repeats: 2,
   mistakes: 5,
   digits: 400,
@@ -45,6 +48,8 @@ interface Entry {
   readonly hasDots?: boolean;
   /** So many digits are enough, without `#`. */
   readonly enough?: number;
+  /** This digit is an entry by itself if nothing follows it. */
+  readonly alone?: Digit;
 }
 
 type Kind = MenuEvent['kind'];
@@ -133,7 +138,7 @@ export class Conversation implements Dialogue {
   }
 
   /** Digits, ended by `#`; never an empty text. After silence in the middle the question is put again. */
-  *entry(question: readonly Prompt[], { longest, hasDots = false, enough }: Entry): Talk<string | undefined> {
+  *entry(question: readonly Prompt[], { longest, hasDots = false, enough, alone }: Entry): Talk<string | undefined> {
     let prompts = [...this.#takeTold(), ...question];
     for (let silences = 0; silences <= this.#limits.repeats; ) {
       let typed = '';
@@ -141,9 +146,10 @@ export class Conversation implements Dialogue {
       while (digit !== undefined && digit !== '#' && (digit !== '*' || hasDots)) {
         typed = (typed + (digit === '*' ? '.' : digit)).slice(0, longest + 1);
         if (typed.length === enough) return typed;
-        digit = yield* this.#press([]);
+        digit = yield* this.#press([], typed === alone ? this.#limits.pause : this.#limits.wait);
       }
       if (digit === '#' && typed !== '') return typed;
+      if (digit === undefined && typed !== '' && typed === alone) return typed;
       // A lone `#` may belong to the entry before, which was long enough without: it must not cut off what is told.
       if (digit !== '#') prompts = [...question];
       if (digit === undefined) silences++;
@@ -173,10 +179,10 @@ export class Conversation implements Dialogue {
   }
 
   /** The next digit: one typed ahead, or one pressed while this is said or soon after; undefined where none is. */
-  *#press(prompts: readonly Prompt[]): Talk<Digit | undefined> {
+  *#press(prompts: readonly Prompt[], wait = this.#limits.wait): Talk<Digit | undefined> {
     const ahead = this.#ahead.shift();
     if (ahead !== undefined) return ahead;
-    const listen: readonly MenuEffect[] = [{ kind: 'listen', wait: this.#limits.wait }];
+    const listen: readonly MenuEffect[] = [{ kind: 'listen', wait }];
     let isListening = prompts.length === 0;
     for (let effects = isListening ? listen : play(prompts); ; ) {
       const event = yield effects;

@@ -37,11 +37,11 @@ export type MenuEvent =
   | { readonly kind: 'proposed'; readonly offer: Offer }
   | { readonly kind: 'unfit' }
   | { readonly kind: 'no-claim' }
-  /** Answers to `grant`. */
+  /** Answers to `grant`; `failed` to any other question, too. */
   | { readonly kind: 'granted'; readonly ttl: Duration }
   /** Answers to anything: it could not be found out, or done. */
   | { readonly kind: 'failed' }
-  /** Answers to `list-open` and `close`. */
+  /** Answers to `list-open`, `close` and `report`. */
   | { readonly kind: 'open'; readonly grants: readonly OpenGrant[] }
   | { readonly kind: 'closed' };
 
@@ -51,6 +51,7 @@ export type MenuEffect =
   | { readonly kind: 'play'; readonly prompts: readonly Prompt[] }
   /** `silence` follows if nothing is pressed for so long; a later `listen`, or `play`, takes its place. */
   | { readonly kind: 'listen'; readonly wait: Duration }
+  /** The account is empty where the gateway has rung, and knows whom. */
   | { readonly kind: 'verify'; readonly account: string; readonly pin: string }
   /** May this address be let in? */
   | { readonly kind: 'propose'; readonly address: Address }
@@ -60,6 +61,8 @@ export type MenuEffect =
   | { readonly kind: 'grant' }
   | { readonly kind: 'list-open' }
   | { readonly kind: 'close'; readonly id: GrantId }
+  /** Who was rung knows nothing of it. */
+  | { readonly kind: 'report' }
   | { readonly kind: 'hang-up' };
 
 /** One call's menu. Pure: each event gives what is to be done, in order. */

@@ -233,7 +233,7 @@ async function one({ protocol, port, address, source, payload = '' }) {
   if (protocol === 'udp') {
     const socket = dgram.createSocket(net.isIPv6(address) ? 'udp6' : 'udp4');
     if (source) await new Promise((resolve) => socket.bind(0, source, resolve));
-    await new Promise((resolve) => socket.send(payload, port, address, resolve));
+    await new Promise((resolve) => socket.send(Buffer.from(payload), port, address, resolve));
     socket.close();
     return;
   }
