@@ -56,6 +56,6 @@ function inWords(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error';
   if (error.name === 'TimeoutError') return `no answer within ${PATIENCE_MS / 1000} s`;
   const { cause } = error;
-  if (cause instanceof Error && 'code' in cause) return String(cause.code);
-  return error.message;
+  if (!(cause instanceof Error)) return error.message;
+  return 'code' in cause ? String(cause.code) : cause.message;
 }
