@@ -40,7 +40,7 @@ function headOf(name) {
     freepbx: 'to be added to extensions_custom.conf, of FreePBX or Incredible PBX',
     'http.conf': 'to be added to http.conf (FreePBX: http_custom.conf) where the HTTP server is off',
     'ari.conf': 'to be added to ari.conf (FreePBX: ari_additional_custom.conf)',
-    'manager.conf': 'to be added to manager.conf (FreePBX: manager_custom.conf, without [general])',
+    'manager.conf': 'to be added to manager.conf (FreePBX: manager_custom.conf, without its [general])',
   };
   return `; Sallyport's telephone menu: ${where[name.split('/')[0]]}.
 ; \`sallyport phone install\` does all of this by itself.

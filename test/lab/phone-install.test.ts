@@ -1,9 +1,7 @@
 /** Setting a real Asterisk up for the menu, and being told what is wrong with it. */
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type ClientRequest, request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AsteriskServer } from '../../scripts/lib/asterisk-server.mjs';
 import { eventually } from '../support/lab/lab.js';
 import { asteriskFolder } from '../support/phone/asterisk.js';
+import { consoleProgram, registerApp } from '../support/phone/pbx-tools.js';
 import { SipPhone } from '../support/phone/sip-phone.mjs';
 
 const MAIN = join(import.meta.dirname, '../../dist/main.js');
@@ -105,7 +104,7 @@ describe('a call to 864, over ARI,', () => {
   });
 
   it('reaches the application, over its time limit, with nothing else said', async () => {
-    const app = await registerApp();
+    const app = await registerApp(PORTS.httpPort, secretOf('ari'));
     const call = phone.call('864');
     await eventually(
       async () => app.heard(),
@@ -190,7 +189,7 @@ describe('a call to 864, over AMI,', () => {
   });
 
   it('is handed to whoever has our login, and to nobody else’s eyes a number in an argument', async () => {
-    const secret = readFileSync(join(directory, 'secrets', 'ami.secret'), 'utf8').trim();
+    const secret = secretOf('ami');
     const socket = connect(PORTS.amiPort, '127.0.0.1');
     let heard = '';
     socket.on('data', (bytes) => {
@@ -231,9 +230,7 @@ describe('a call to 864, over AMI,', () => {
 });
 
 it('no secret is in what the commands said', async () => {
-  const secrets = ['ari', 'ami'].map((name) =>
-    readFileSync(join(directory, 'secrets', `${name}.secret`), 'utf8').trim(),
-  );
+  const secrets = ['ari', 'ami'].map(secretOf);
   expect(secrets.every((secret) => secret.length === 40)).toBe(true);
   for (const secret of secrets) expect(said.join('\n')).not.toContain(secret);
 });
@@ -271,6 +268,10 @@ async function checks(driver: string) {
   return { status, of, states: Object.fromEntries(found.map(({ id, state }) => [id, state])) };
 }
 
+function secretOf(driver: string): string {
+  return readFileSync(join(directory, 'secrets', `${driver}.secret`), 'utf8').trim();
+}
+
 function configOf(driver: string): string {
   return join(directory, `${driver}.yaml`);
 }
@@ -297,46 +298,4 @@ async function withChanged(name: string, from: string | RegExp, to: string, run:
   } finally {
     writeFileSync(path, before);
   }
-}
-
-/** The program `asterisk` of a machine that has it installed. */
-function consoleProgram(root: string): string {
-  const libraries = readdirSync(join(root, 'usr', 'lib'))
-    .map((name) => join(root, 'usr', 'lib', name))
-    .filter((path) => existsSync(join(path, 'asterisk', 'modules')));
-  const library = libraries[0] ?? '';
-  const loader = readdirSync(library).find((name) => /^ld-linux.*\.so/.test(name)) ?? '';
-  return `#!/bin/sh\nexec '${join(library, loader)}' --library-path '${library}' '${root}/usr/sbin/asterisk' "$@"\n`;
-}
-
-/** Registers the application as a gateway does, and keeps what it is told. */
-async function registerApp(): Promise<{ heard(): string; close(): void }> {
-  const password = readFileSync(join(directory, 'secrets', 'ari.secret'), 'utf8').trim();
-  const headers = {
-    connection: 'Upgrade',
-    upgrade: 'websocket',
-    'sec-websocket-version': '13',
-    'sec-websocket-key': randomBytes(16).toString('base64'),
-    'sec-websocket-protocol': 'ari',
-    authorization: `Basic ${Buffer.from(`sallyport:${password}`).toString('base64')}`,
-  };
-  let text = '';
-  const asked: ClientRequest = request({
-    host: '127.0.0.1',
-    port: PORTS.httpPort,
-    path: '/ari/events?app=sallyport',
-    headers,
-  });
-  return await new Promise((resolve, reject) => {
-    asked.once('error', reject);
-    asked.once('response', (response) => reject(new Error(`no upgrade: ${response.statusCode}`)));
-    asked.once('upgrade', (_response, socket) => {
-      socket.on('data', (bytes) => {
-        text += String(bytes);
-      });
-      socket.on('error', () => undefined);
-      resolve({ heard: () => text, close: () => socket.destroy() });
-    });
-    asked.end();
-  });
 }

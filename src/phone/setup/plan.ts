@@ -266,7 +266,7 @@ function hostsOf({ ari, ami }: PhoneConfig): [key: string, host: string][] {
 }
 
 /** Whether only this machine can be meant. */
-export function isLoopbackName(host: string): boolean {
+function isLoopbackName(host: string): boolean {
   return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
