@@ -81,20 +81,20 @@ ${lines(options.phones, (phone) => softphone(phone, address))}${lines(options.tr
   };
 }
 
-/** What a call to 864 does without another dialplan, through either driver; 600 echoes. */
+/** 864 is led by ARI, 865 by AMI; a number that is rung is a telephone. */
 export const DIALPLAN = `[phone]
 exten => 864,1,Set(TIMEOUT(absolute)=180)
  same => n,Answer()
  same => n,Stasis(sallyport)
  same => n,Hangup()
-exten => 865,1,Set(TIMEOUT(absolute)=180)
+exten => 865,1,Goto(sallyport,menu,1)
+[sallyport]
+exten => menu,1,Set(TIMEOUT(absolute)=180)
  same => n,Answer()
  same => n,AGI(agi:async)
  same => n,Hangup()
-exten => 600,1,Answer()
- same => n,Echo()
-[ring]
-exten => _X.,1,Dial(PJSIP/\${EXTEN})
+[sallyport-ring]
+exten => _X.,1,Dial(PJSIP/\${EXTEN},3)
 `;
 
 function ariUser({ name, password }) {
@@ -104,8 +104,8 @@ function ariUser({ name, password }) {
 function amiUser({ name, password, read, write }) {
   return `[${name}]
 secret=${password}
-permit=127.0.0.1/255.255.255.255
 deny=0.0.0.0/0.0.0.0
+permit=127.0.0.1/255.255.255.255
 read=${read}
 write=${write}
 writetimeout=5000
@@ -124,7 +124,8 @@ username=${name}
 password=${password}
 [${name}]
 type=aor
-max_contacts=5
+max_contacts=1
+remove_existing=yes
 `;
 }
 

@@ -39,7 +39,7 @@ const DEFAULTS = {
   phones: [{ name: '1001', password: 'phone-secret' }],
   trunks: [],
   ariUsers: [{ name: 'sallyport', password: 'ari-secret' }],
-  amiUsers: [{ name: 'sallyport', password: 'ami-secret', read: 'agi,call,dtmf,user', write: 'agi,call,originate' }],
+  amiUsers: [{ name: 'sallyport', password: 'ami-secret', read: 'agi,call', write: 'agi,originate' }],
   dialplan: DIALPLAN,
   files: {},
   sounds: {},
@@ -50,13 +50,14 @@ export class AsteriskServer {
   #child;
   #output = '';
   #library;
+  /** Root runs it as nobody, unless the checkout or the folder of its own is closed to him. */
   #setuid;
 
   /** @param {AsteriskOptions} options nothing is done before `start` */
   constructor(options) {
     this.#options = { ...DEFAULTS, ...options };
     this.#library = libraryFolder(this.#options.folder);
-    this.#setuid = mayNobodyRead(this.#options.folder);
+    this.#setuid = mayNobody('-x', join(this.#options.folder, 'usr', 'sbin', 'asterisk'));
   }
 
   get pid() {
@@ -177,6 +178,7 @@ export class AsteriskServer {
       mkdirSync(join(directory, name), { recursive: true });
       if (this.#setuid) chownSync(join(directory, name), NOBODY, NOBODY);
     }
+    this.#setuid &&= mayNobody('-w', join(directory, 'run'));
     const links = readdirSync(join(theirs, 'sounds', 'en_US_f_Allison')).map((name) => [
       join('sounds', 'en', name),
       join(theirs, 'sounds', 'en_US_f_Allison', name),
@@ -198,16 +200,9 @@ function libraryFolder(folder) {
   return join(folder, 'usr', 'lib', name);
 }
 
-/** Root runs it as nobody, unless the checkout is not for others to read. */
-function mayNobodyRead(folder) {
+/** What nobody may do with a path: `-x` for a program, `-w` for a folder. False where we are not root, and cannot become him. */
+function mayNobody(how, path) {
   if (process.getuid?.() !== 0) return false;
-  const args = [
-    `--reuid=${NOBODY}`,
-    `--regid=${NOBODY}`,
-    '--clear-groups',
-    'test',
-    '-x',
-    join(folder, 'usr', 'sbin', 'asterisk'),
-  ];
+  const args = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', 'test', how, path];
   return spawnSync('setpriv', args, { stdio: 'ignore' }).status === 0;
 }

@@ -1,4 +1,5 @@
 import type { PhoneConfig } from '../config/config.js';
+import { isLoopback } from './loopback.js';
 import { PbxError } from './session.js';
 
 const PATIENCE = 2500;
@@ -9,25 +10,24 @@ const PATIENCE = 2500;
  * @throws PbxError
  */
 export async function probeAri({ url, username }: PhoneConfig['ari'], password: string): Promise<void> {
-  const base = loopbackUrl(url);
+  const base = originOf(url);
   const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
   const { status, text } = await ask(`${base}/ari/asterisk/ping`, authorization);
   if (status === 401) throw refused(`ARI at ${base} does not take the user "${username}" with its password`);
-  if (status === 404) throw refused(`there is no ARI at ${base}: see that http.conf and ari.conf are enabled`);
-  if (status !== 200 || !isObject(text)) throw refused(`what answers at ${base} is not ARI (status ${status})`);
+  if (status === 404) throw unready(`there is no ARI at ${base}: see that http.conf and ari.conf are enabled`);
+  if (status !== 200 || !isObject(text)) throw unready(`what answers at ${base} is not ARI (status ${status})`);
   const docs = await ask(`${base}/ari/api-docs/resources.json`, authorization);
   if (docs.status !== 200 || !isObject(docs.text))
-    throw refused(`ARI at ${base} does not describe itself: /ari/api-docs/resources.json is missing`);
+    throw unready(`ARI at ${base} does not describe itself: /ari/api-docs/resources.json is missing`);
 }
 
 /**
  * ARI speaks without encryption, with the password in the URL: never over a network.
  * @throws PbxError
  */
-function loopbackUrl(text: string): string {
+function originOf(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isLoopback = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/.test(url?.hostname ?? '');
-  if (url === undefined || url.protocol !== 'http:' || !isLoopback)
+  if (url?.protocol !== 'http:' || !isLoopback(url.hostname))
     throw refused(`phone.ari.url is "${text}": only http on this machine will do, such as http://127.0.0.1:8088`);
   return url.origin;
 }
@@ -55,4 +55,8 @@ function isObject(text: string): boolean {
 
 function refused(message: string): PbxError {
   return new PbxError('refused', message);
+}
+
+function unready(message: string): PbxError {
+  return new PbxError('unready', message);
 }

@@ -1,3 +1,6 @@
+/** A deadline is passed in so many steps: time that this thread was held up itself counts as one of them. */
+const STEPS = 5;
+
 /**
  * A promise that settles in time: neither of the two libraries has time-outs of its own.
  * @throws what `late` makes after so many milliseconds
@@ -5,7 +8,11 @@
 export async function within<T>(promise: Promise<T>, limit: number, late: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), limit);
+    const step = (left: number) => {
+      if (left === 0) reject(late());
+      else timer = setTimeout(step, limit / STEPS, left - 1);
+    };
+    step(STEPS);
   });
   // A rejection that comes after the deadline has nobody who waits for it.
   promise.catch(() => undefined);

@@ -127,7 +127,7 @@ export class PbxLink implements PhoneLink {
   #lost(error: PbxError): void {
     this.#session?.close();
     this.#drop();
-    this.#tell(error.kind, error.message);
+    this.#tell(error.kind === 'unreachable' ? 'unreachable' : 'refused', error.message);
     this.#retry = setTimeout(() => void this.#connect(), error.kind === 'refused' ? SLOW_RETRY : RETRY);
   }
 

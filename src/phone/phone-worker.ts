@@ -1,6 +1,7 @@
 /** The thread of the PBX: holds the connection, and the libraries that it needs, apart from everything else. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { CallId } from '../core/phone/link.js';
+import { AmiDriver } from './ami-driver.js';
 import { AriDriver } from './ari-driver.js';
 import { PbxLink } from './pbx-link.js';
 import type { PhoneReport, PhoneRequest, PhoneSetup } from './thread-protocol.js';
@@ -11,7 +12,7 @@ const MOST_UNREAD = 20_000;
 const port = parentPort;
 if (port === null) throw new Error('this module runs on a worker thread');
 const setup: PhoneSetup = workerData;
-const link = new PbxLink(new AriDriver(setup.driver === 'ari' ? setup.ari : ({} as never)));
+const link = new PbxLink(setup.driver === 'ari' ? new AriDriver(setup.ari) : new AmiDriver(setup.ami));
 
 /** By call: the latest turn that was asked for. */
 const turns = new Map<CallId, number>();

@@ -1,8 +1,11 @@
 import type { CallId, PhoneHandlers, PhoneNumber, Sound } from '../core/phone/link.js';
 
-/** Why there is no connection. What was refused is mended by a person only, so it is tried again slowly. */
+/**
+ * Why there is no connection. What was `refused` is mended by a person only, so it is tried again slowly; what is `unready`
+ * lacks what we need, as it does while it starts.
+ */
 export class PbxError extends Error {
-  readonly kind: 'refused' | 'unreachable';
+  readonly kind: 'refused' | 'unready' | 'unreachable';
 
   /** @param message in plain words, with what to do next; shown in `status` */
   constructor(kind: PbxError['kind'], message: string, cause?: unknown) {

@@ -15,7 +15,7 @@ exten => 1,1,Answer()
  same => n,Hangup()
 `;
 
-const { folder, ...missing } = asteriskFolder();
+const { folder, reason } = asteriskFolder();
 let directory: string;
 let asterisk: AsteriskServer;
 let phone: SipPhone;
@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 test('a phone registers, calls, types and hears what is played', async (context) => {
-  if (folder === undefined) return context.skip((missing as { reason: string }).reason);
+  if (folder === undefined) return context.skip(reason);
   expect(await phone.register()).toBe(200);
   const call = phone.call('1');
   await call.answered;
@@ -46,7 +46,7 @@ test('a phone registers, calls, types and hears what is played', async (context)
 });
 
 test('a phone is called, answers and hears what is played', async (context) => {
-  if (folder === undefined) return context.skip((missing as { reason: string }).reason);
+  if (folder === undefined) return context.skip(reason);
   await phone.register();
   void asterisk.cli('channel originate PJSIP/1001 application Playback hello-world');
   const call = await phone.nextCall();

@@ -5,11 +5,9 @@ import { fileURLToPath } from 'node:url';
 
 const FALLBACK = fileURLToPath(new URL('../../../.cache/asterisk', import.meta.url));
 
-/** Where it is, or the reason why it is not there (for `ctx.skip(reason)`). */
-export function asteriskFolder():
-  | { readonly folder: string }
-  | { readonly folder?: undefined; readonly reason: string } {
+/** Where it is, or the reason why it is not there (for `context.skip(reason)`). */
+export function asteriskFolder(): { readonly folder?: string; readonly reason: string } {
   const folder = process.env.SALLYPORT_ASTERISK ?? FALLBACK;
-  if (existsSync(join(folder, 'complete'))) return { folder };
+  if (existsSync(join(folder, 'complete'))) return { folder, reason: '' };
   return { reason: process.env.SALLYPORT_ASTERISK_MISSING ?? 'Asterisk is not there: "npm test" fetches it' };
 }
