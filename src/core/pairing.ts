@@ -30,7 +30,7 @@ export function formatPairingCode(code: PairingCode): string {
  * The first byte is neither ASCII nor the beginning of a UTF-8 text that goes on like this, so that no text passes for one.
  */
 
-/** How a payload with a code begins, version and all; the rules of the kernel look for it, too. */
+/** How a payload with a code begins, version and all. By that, and by its length, the rules in the kernel know it. */
 export const PAIRING_PREFIX: readonly number[] = [0xc7, 0x53, 0x50, 0xa3, 1];
 export const PAIRING_BYTES = 9;
 
@@ -50,7 +50,7 @@ export function parsePairing(payload: Uint8Array): PairingCode | undefined {
   return number < CODES ? (String(number).padStart(6, '0') as PairingCode) : undefined;
 }
 
-/** Whether a payload is to be read by whoever makes claims: its length and beginning, which is what the kernel's rules see. */
+/** Whether a payload has the length and beginning of one with a code: that is what the rules in the kernel see of it. */
 export function looksLikePairing(payload: Uint8Array): boolean {
   return payload.length === PAIRING_BYTES && PAIRING_PREFIX.every((byte, i) => payload[i] === byte);
 }

@@ -1,6 +1,6 @@
 import type { Family } from '../core/address.js';
 import type { GuardLayout, SetScope } from '../core/firewall.js';
-import { FINAL_BIT } from '../core/knock/automaton.js';
+import { FINAL_BIT, PAIRED_BIT } from '../core/knock/automaton.js';
 import type { StrikeLimit } from '../core/knock/strikes.js';
 import { PAIRING_BYTES, PAIRING_PREFIX } from '../core/pairing.js';
 import { type PortClass, portClasses } from '../core/port-classes.js';
@@ -69,7 +69,7 @@ export function renderGuard(layout: GuardLayout): string {
 const ADDRESS_TYPE = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
 const SOURCE = { 4: 'ip saddr', 6: 'ip6 saddr' } as const;
 const UDP_HEADER = 8;
-/** What looksLikePairing says of a payload. */
+/** The length and beginning of a payload with a pairing code. */
 const CARRIES_CODE = `udp length ${UDP_HEADER + PAIRING_BYTES} @th,${8 * UDP_HEADER},${8 * PAIRING_PREFIX.length} 0x${PAIRING_PREFIX.map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 
 function renderSets(layout: GuardLayout): string[] {
@@ -97,7 +97,7 @@ function renderAutomaton(layout: GuardLayout): string[] {
   // Crossing the line is told by a mark of START.
   if (layout.strikes !== null) lines.push('  chain struck {', `    ${STRUCK_RATE} ${log}`, '    drop', '  }');
   // The mailbox keeps no payload: a knock with a pairing code would be a plain one there. It is not put in, but sent again.
-  lines.push('  chain paired {', `    ${log}`, '    drop', '  }');
+  lines.push('  chain paired {', `    meta mark set meta mark | ${hex(PAIRED_BIT)}`, `    ${log}`, '    drop', '  }');
   for (const family of FAMILIES) {
     const source = SOURCE[family];
     const [state, done] = [stateMap(family), doneSet(family)];

@@ -1,10 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Target } from '../core/address.js';
 import type { Completion } from '../core/firewall.js';
-import { completedSequence, type State } from '../core/knock/automaton.js';
+import { completedSequence, readMark } from '../core/knock/automaton.js';
 import type { CompletedKnock, EarlyGrant, KnockHandlers, KnockSource, SourceHealth } from '../core/knock/source.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
-import { looksLikePairing } from '../core/pairing.js';
 import type { LoggedPacket } from '../netlink/nflog.js';
 import type { KernelStrikes } from './kernel-strikes.js';
 
@@ -93,9 +92,12 @@ export class KernelKnockSource implements KnockSource {
   ring(packets: readonly LoggedPacket[], early: EarlyGrant | null = null): void {
     this.#strikes?.ring(packets);
     this.#hand(
-      packets.flatMap(({ source, mark, payload }, i) =>
-        toKnock({ source, state: mark as State }, payload, i === 0 ? early : null),
-      ),
+      packets.flatMap(({ source, mark, payload }, i) => {
+        const { state, isPaired } = readMark(mark);
+        const knocks = toKnock({ source, state }, payload, i === 0 ? early : null);
+        // The rules leave out of the mailbox what has a pairing code.
+        return isPaired ? knocks.map((knock) => ({ ...knock, completion: null })) : knocks;
+      }),
     );
   }
 
@@ -165,8 +167,5 @@ function keyOf({ source, sequenceId }: CompletedKnock): string {
 
 function toKnock(completion: Completion, payload: Uint8Array, early: EarlyGrant | null = null): CompletedKnock[] {
   const sequenceId = completedSequence(completion.state);
-  if (sequenceId === undefined) return [];
-  const { source } = completion;
-  // The rules leave out of the mailbox what has a pairing code.
-  return [{ source, sequenceId, payload, completion: looksLikePairing(payload) ? null : completion, early }];
+  return sequenceId === undefined ? [] : [{ source: completion.source, sequenceId, payload, completion, early }];
 }

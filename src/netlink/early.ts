@@ -10,7 +10,6 @@ import { commentOf } from '../core/grants/comment.js';
 import type { GrantId } from '../core/grants/grant.js';
 import { drawGrantId } from '../core/grants/id.js';
 import type { EarlyGrant } from '../core/knock/source.js';
-import { looksLikePairing } from '../core/pairing.js';
 import type { ServiceName } from '../core/service.js';
 import type { Duration, Instant } from '../core/time.js';
 import { type Batch, encodeBatch, type Operation } from './elements.js';
@@ -72,8 +71,6 @@ export class EarlyOpener {
     this.#lastAt = now;
     const order = this.#orders.get(packet.mark);
     if (order === undefined || isRush || neverAllowed(packet.source, OWN) !== undefined) return undefined;
-    // With a pairing code it asks for a call first.
-    if (looksLikePairing(packet.payload)) return undefined;
     const id = drawGrantId(randomInt, () => false);
     const { bytes, last } = encode(this.#layout, packet, order, id);
     try {

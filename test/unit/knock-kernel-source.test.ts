@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type Address, parseAddress } from '../../src/core/address.ts';
 import type { Completion } from '../../src/core/firewall.ts';
-import { finalState } from '../../src/core/knock/automaton.ts';
+import { finalState, PAIRED_BIT } from '../../src/core/knock/automaton.ts';
 import type { CompletedKnock } from '../../src/core/knock/source.ts';
 import { encodePairing, type PairingCode } from '../../src/core/pairing.ts';
 import { toPort } from '../../src/core/ports.ts';
@@ -62,7 +62,7 @@ describe('knocks from the kernel', () => {
     const { source, knocks } = await rig();
     const code = encodePairing('402913' as PairingCode);
     source.ring([
-      { ...logged(ANA), payload: code },
+      { ...logged(ANA), mark: finalState(7) + PAIRED_BIT, payload: code },
       { ...logged(BEN), payload: Uint8Array.of(1) },
     ]);
     expect(knocks).toEqual([

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Address, parseAddress } from '../../src/core/address.ts';
 import { parseComment } from '../../src/core/grants/comment.ts';
 import { finalState } from '../../src/core/knock/automaton.ts';
-import { encodePairing, type PairingCode } from '../../src/core/pairing.ts';
 import { toPort } from '../../src/core/ports.ts';
 import { hours } from '../../src/core/time.ts';
 import { completionKey } from '../../src/firewall/keys.ts';
@@ -113,7 +112,6 @@ describe('what is opened before anybody has decided', () => {
     ['no user has the sequence', completing(LAPTOP, finalState(12))],
     ['it tells of a strike', completing(LAPTOP, 0)],
     ['the address may never be let in', completing(parseAddress('127.0.0.1'))],
-    ['it has a pairing code', { ...completing(), payload: encodePairing('402913' as PairingCode) }],
   ])('is left to the main thread where %s', (_why, packet) => {
     const { asked, open } = opener();
     expect(open(packet)).toBeUndefined();

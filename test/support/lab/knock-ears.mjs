@@ -44,7 +44,7 @@ await source.start({
   },
   onStruck: () => undefined,
 });
-sources.order([], [{ id: 1, sequenceId: 7, services: ['ssh'], ttl: null }]);
+sources.order([], [{ id: 1, sequenceId: 7, services: ['ssh'], ttl: null, approval: 'none' }]);
 tell({ ready: true });
 for await (const _ of { [Symbol.asyncIterator]: () => lines }) {
   tell({ mailbox: (await firewall.readMailbox()).map(({ source: address }) => address) });
