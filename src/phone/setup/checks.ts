@@ -2,13 +2,13 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PhoneConfig } from '../../config/config.js';
 import { SallyportError } from '../../core/errors.js';
+import { MENU_CONTEXT, MENU_EXTENSION } from '../dialplan-names.js';
 import { probeAmi } from './ami-probe.js';
 import { probeAri } from './ari-probe.js';
 import { type ConfTree, readConfTree, readTextIfThere } from './conf-tree.js';
 import { askConsole } from './console.js';
 import { contextsOf, outsideWaysTo, placesOf } from './dialplan-facts.js';
 import type { AsteriskHome } from './home.js';
-import { MENU_CONTEXT, MENU_EXTENSION } from './snippets.js';
 
 /** One thing that has to be right for a call to work. */
 export interface Check {

@@ -2,6 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PhoneConfig } from '../../config/config.js';
 import { SallyportError } from '../../core/errors.js';
+import { MENU_CONTEXT, RING_CONTEXT } from '../dialplan-names.js';
+import { isLoopback } from '../loopback.js';
 import { type ConfTree, isTrue, lastValue, readConfTree, readTextIfThere } from './conf-tree.js';
 import { contextsOf, outsideWaysTo, placesOf, reachableFrom } from './dialplan-facts.js';
 import type { AsteriskHome } from './home.js';
@@ -54,7 +56,7 @@ export interface PlanOptions {
  */
 export async function planInstall({ phone, home, context: named, recordings }: PlanOptions): Promise<InstallPlan> {
   for (const [key, host] of hostsOf(phone)) {
-    if (!isLoopbackName(host)) throw new SallyportError('SP_PHONE_REMOTE', { key, host });
+    if (!isLoopback(host)) throw new SallyportError('SP_PHONE_REMOTE', { key, host });
   }
   const names = ['extensions.conf', 'ari.conf', 'manager.conf', 'http.conf'] as const;
   const [dialplan, ari, manager, http] = await Promise.all(names.map((name) => foreign(home, name)));
@@ -246,13 +248,13 @@ function remarksOn({ phone, context, dialplan, manager, http, ariPort }: Seen): 
     ...(httpOn && Number(httpPort) !== ariPort
       ? [`Asterisk's HTTP server has port ${httpPort}, and phone.ari.url says ${ariPort}: write one of them anew`]
       : []),
-    ...(httpOn && !isLoopbackName(bound(http))
+    ...(httpOn && !isLoopback(bound(http))
       ? [`Asterisk's HTTP server listens on ${bound(http)}: others reach it; 127.0.0.1 is enough for us`]
       : []),
     ...(phone.driver === 'ami' && amiOn && Number(amiPort) !== phone.ami.port
       ? [`AMI has port ${amiPort}, and phone.ami.port says ${phone.ami.port}: write one of them anew`]
       : []),
-    ...(amiOn && !isLoopbackName(bound(manager))
+    ...(amiOn && !isLoopback(bound(manager))
       ? [`AMI listens on ${bound(manager)}: others reach it; 127.0.0.1 is enough for us`]
       : []),
   ];
@@ -263,11 +265,6 @@ function hostsOf({ ari, ami }: PhoneConfig): [key: string, host: string][] {
     ['phone.ari.url', new URL(ari.url).hostname.replace(/^\[|\]$/g, '')],
     ['phone.ami.host', ami.host],
   ];
-}
-
-/** Whether only this machine can be meant. */
-function isLoopbackName(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function hasGeneral(tree: ConfTree): boolean {

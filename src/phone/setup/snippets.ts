@@ -1,4 +1,5 @@
 import type { PhoneConfig } from '../../config/config.js';
+import { MENU_CONTEXT, MENU_EXTENSION, RING_CONTEXT } from '../dialplan-names.js';
 
 /** What is in the files that belong to us alone, below Asterisk's folder. */
 export interface SnippetOptions {
@@ -7,12 +8,6 @@ export interface SnippetOptions {
   readonly context: string;
 }
 
-/** The context that the menu runs in. Phones reach it by the extension alone. */
-export const MENU_CONTEXT = 'sallyport';
-/** The extension of the menu in that context. */
-export const MENU_EXTENSION = 'menu';
-/** The context by which users are rung back: what they enrolled is dialled as one of the phones would. */
-export const RING_CONTEXT = 'sallyport-ring';
 /** The folder of our own files, below Asterisk's. */
 export const OWN_FOLDER = 'sallyport';
 
