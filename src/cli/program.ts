@@ -7,11 +7,13 @@ import { type Spec, textOption } from './spec.js';
 import { ACCESS } from './specs/access.js';
 import { DAEMON } from './specs/daemon.js';
 import { FIREWALL } from './specs/firewall.js';
+import { PHONE } from './specs/phone.js';
 import { USERS } from './specs/users.js';
 
 const GROUPS: Readonly<Record<string, readonly [heading: string, summary: string]>> = {
   user: ['Access:', 'who may knock: add, set, list, show, remove, card, rotate'],
   firewall: ['Firewall:', 'the guard: status, apply, confirm, rollback, restore, panic'],
+  phone: ['Setting up:', 'the telephone menu: install, test'],
 };
 
 /** The width of help where the output has none of its own. */
@@ -65,7 +67,7 @@ export function buildProgram(io: Pick<Io, 'stdout' | 'version'>, run: Run): Comm
     });
   common(program);
   const groups = new Map<string, Command>();
-  for (const spec of [...DAEMON, ...ACCESS, ...USERS, ...FIREWALL, ...CLIENT]) {
+  for (const spec of [...DAEMON, ...ACCESS, ...USERS, ...FIREWALL, ...PHONE, ...CLIENT]) {
     const words = spec.name.split(' ');
     const name = words.pop() ?? '';
     const parent = words[0] === undefined ? program : (groups.get(words[0]) ?? addGroup(program, groups, words[0]));

@@ -4,12 +4,11 @@ import { AmiCall } from './ami-call.js';
 import type { AmiConnection, AmiMessage } from './ami-connection.js';
 import { readCallerId } from './ari-event.js';
 import { within } from './deadline.js';
-import { PbxError, type PbxSession, RING_CONTEXT, RING_SECONDS, type SessionEvents } from './session.js';
+import { MENU_CONTEXT, MENU_EXTENSION, RING_CONTEXT } from './dialplan-names.js';
+import { PbxError, type PbxSession, RING_SECONDS, type SessionEvents } from './session.js';
 import { softphoneAddress } from './softphone-address.js';
 
 /** Where the dialplan hands a call to us: a telephone that was rung goes there when it answers. */
-const MENU_CONTEXT = 'sallyport';
-const MENU_EXTENSION = 'menu';
 const RING_CHANNEL = 'sallyport-ring-';
 
 /** Milliseconds between pings: one that is not answered in its time ends the connection. */

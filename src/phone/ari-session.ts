@@ -5,7 +5,8 @@ import { AriCall, type AriChannelActions } from './ari-call.js';
 import { type AriChannel, type AriEvent, readAriEvent } from './ari-event.js';
 import { watchSockets } from './ari-socket.js';
 import { toError, within } from './deadline.js';
-import { PbxError, type PbxSession, RING_CONTEXT, RING_SECONDS, type SessionEvents } from './session.js';
+import { RING_CONTEXT } from './dialplan-names.js';
+import { PbxError, type PbxSession, RING_SECONDS, type SessionEvents } from './session.js';
 import { softphoneAddress } from './softphone-address.js';
 
 /** What the ids of channels begin with that we make ourselves. */

@@ -43,8 +43,6 @@ export interface PbxDriver {
   connect(events: SessionEvents): Promise<PbxSession>;
 }
 
-/** The dialplan context that turns a user's number into a telephone that rings. */
-export const RING_CONTEXT = 'sallyport-ring';
 /** A telephone rings so long, in seconds, before nobody is thought to be there. */
 export const RING_SECONDS = 30;
 /** What we may hand to a PBX: a sound, a number, an id of a ring. Anything else is not handed on. */

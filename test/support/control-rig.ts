@@ -72,6 +72,8 @@ export async function cli(socket: string, argv: readonly string[], options: CliO
     check: refuse,
     restore: refuse,
     panic: refuse,
+    phoneInstall: refuse,
+    phoneTest: refuse,
     knock: refuse,
     pair: refuse,
     ...options.offline,

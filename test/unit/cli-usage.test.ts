@@ -86,7 +86,7 @@ describe('help', () => {
     ]) {
       expect(out).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'));
     }
-    expect(out).not.toMatch(/^ {2}(provider|audit|connect|profile|phone)\b/m);
+    expect(out).not.toMatch(/^ {2}(provider|audit|connect|profile)\b/m);
   });
 
   it('has no escape on a terminal either', async () => {
