@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { CallId, PhoneNumber, RingFailure, Sound } from '../core/phone/link.js';
 import { AmiCall } from './ami-call.js';
-import type { AmiConnection, AmiMessage } from './ami-connection.js';
+import type { AmiConnection } from './ami-connection.js';
+import type { AmiMessage } from './ami-message.js';
 import { readCallerId } from './ari-event.js';
 import { within } from './deadline.js';
 import { PbxError, type PbxSession, RING_CONTEXT, RING_SECONDS, type SessionEvents } from './session.js';
