@@ -2,9 +2,14 @@
 // file is not what would be written. Needs a build (dist/cli, dist/client).
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { buildProgram } from '../dist/cli/program.js';
-import { KNOCK_HELP } from '../dist/client/help.js';
+import { KNOCK_HELP, PAIR_HELP } from '../dist/client/help.js';
 
 const file = new URL('../docs/cli.md', import.meta.url);
+/** The client's commands have a help of their own. */
+const CLIENT_HELP = new Map([
+  ['sallyport knock', KNOCK_HELP],
+  ['sallyport pair', PAIR_HELP],
+]);
 const [option, ...rest] = process.argv.slice(2);
 
 if (rest.length > 0 || (option !== undefined && option !== '--check')) {
@@ -32,7 +37,7 @@ function markdown() {
 function* commands(command, prefix = []) {
   const words = [...prefix, command.name()];
   const name = words.join(' ');
-  yield [name, name === 'sallyport knock' ? KNOCK_HELP : helpOf(command)];
+  yield [name, CLIENT_HELP.get(name) ?? helpOf(command)];
   for (const inner of command.commands) yield* commands(inner, words);
 }
 

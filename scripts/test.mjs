@@ -2,6 +2,7 @@
  * `npm test [-- filter…]`: makes ready what the tests need, runs them, and ends with the count on a line alone.
  * Without root the lab is left out, and counted as skipped.
  */
+import { fetchAsterisk } from './lib/asterisk.mjs';
 import { AS_ROOT, giveBack } from './lib/checkout.mjs';
 import { fetchPeers } from './lib/peers.mjs';
 import { say } from './lib/run.mjs';
@@ -25,7 +26,12 @@ console.log(`\n${summaryLines(result).join('\n')}`);
 async function runTests(args) {
   const peers = await fetchPeers();
   if (peers.missing) say(`left out: ${peers.missing}`);
-  const env = peers.folder ? { SALLYPORT_PEERS: peers.folder } : { SALLYPORT_PEERS_MISSING: peers.missing };
+  const asterisk = await fetchAsterisk();
+  if (asterisk.missing) say(`left out: ${asterisk.missing}`);
+  const env = {
+    ...(peers.folder ? { SALLYPORT_PEERS: peers.folder } : { SALLYPORT_PEERS_MISSING: peers.missing }),
+    ...(asterisk.folder ? { SALLYPORT_ASTERISK: asterisk.folder } : { SALLYPORT_ASTERISK_MISSING: asterisk.missing }),
+  };
   if (AS_ROOT) return runVitest(args, env);
   say(`left out: ${NO_ROOT}; try: sudo npm test`);
   const unit = await runVitest(['--project=unit', '--passWithNoTests', ...args], env);

@@ -12,8 +12,10 @@ export function cardText(card: UserCard, output: { isTTY?: boolean; columns?: nu
       host: card.host ?? '',
       sequence: card.sequence.map(({ protocol, port }) => ({ protocol, port: toPort(port) })),
       services,
+      approval: card.approval,
       ttl: humanDuration(seconds(card.ttl_s)),
       ...(card.wait === null ? {} : { waitPort: card.wait }),
+      ...(card.call === null ? {} : { extension: card.call }),
     },
     { color: output.isTTY === true && !process.env.NO_COLOR, width: output.columns ?? 80 },
   );

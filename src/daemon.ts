@@ -3,11 +3,13 @@ import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
+import { Claims } from './core/claims.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import { takesTcpReplies } from './core/port-classes.js';
 import { EVERYTHING } from './core/service.js';
 import type { Instant } from './core/time.js';
+import { ClaimDesk } from './gate/claim-desk.js';
 import { DesiredContents } from './gate/desired-contents.js';
 import { Doorkeeper } from './gate/doorkeeper.js';
 import { Entries } from './gate/entries.js';
@@ -30,7 +32,8 @@ import { sshPeers } from './host/ssh-peers.js';
 import { checkPool, configuredEntries, guardLayout, heardProtocols } from './layout.js';
 import { openSources } from './sources.js';
 import { SqliteStore } from './store/sqlite-store.js';
-import { unheardNotice } from './unheard.js';
+import { Telephone } from './telephone.js';
+import { phonelessNotice, unheardNotice } from './unheard.js';
 import { VERSION } from './version.js';
 
 /** How often the kernel is looked at where it cannot tell us of changes, in milliseconds. */
@@ -138,6 +141,8 @@ export class Daemon {
       hold: (targets) => doorkeeper.hold(targets),
       setRanges: () => guard.setRanges(desired.ranges()),
     });
+    const claims = new Claims({ clock });
+    const claimDesk = new ClaimDesk({ claims, recorder, clock, log: this.#log, hasPhone: config.phone.configured });
     const ledger = new GrantLedger({ clock, random: randomInt, maxTtl: config.grants.maxTtl });
     const held = new HeldTargets();
     const desired = new DesiredContents({
@@ -171,6 +176,7 @@ export class Daemon {
       defaultTtl: config.grants.ttl,
       ipv6Prefix: config.grants.ipv6Prefix,
       desired,
+      claims: claimDesk,
       clearStrikes: (target) => strikes.clear(target),
       ownAddresses: cached(ownAddresses, 5000, clock),
     });
@@ -214,6 +220,13 @@ export class Daemon {
     // Only now: what is opened early is told to the source, which drops it before its start.
     people.watch(sources.order);
 
+    const telephone = new Telephone({
+      ...{ config, claimDesk, people, ledger, doorkeeper, claims, recorder, clock },
+      log: this.#log,
+    });
+    telephone.start();
+    this.#onStop(() => telephone.stop());
+
     const heartbeat = new Heartbeat({
       recorder,
       clock,
@@ -233,7 +246,11 @@ export class Daemon {
     });
     this.#onStop(async () => void (await pruning.destroy()));
 
-    const remarks = [...notices(config), ...unheardNotice(config, state.users)];
+    const remarks = [
+      ...notices(config),
+      ...unheardNotice(config, state.users),
+      ...phonelessNotice(config, state.users),
+    ];
     for (const remark of remarks) this.#log.warn({}, remark);
     const gateway = new Gateway({
       config,
@@ -243,7 +260,12 @@ export class Daemon {
       clock,
       ledger,
       people,
-      userDesk: new UserDesk({ config, clock, people, ledger, doorkeeper, guard, recorder }),
+      userDesk: new UserDesk({
+        ...{ config, clock, people, ledger, doorkeeper, guard, recorder },
+        onNewPin: (user) => telephone.forgive(user),
+      }),
+      claims,
+      phoneHealth: () => telephone.health(),
       entries,
       doorkeeper,
       guard,

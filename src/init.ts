@@ -169,7 +169,7 @@ async function firstUser(config: Config, name: string | undefined): Promise<User
       detail: 'the first user',
     } as const;
     await store.write([...changes, { kind: 'journal', event }]);
-    return viewCard(user, config.services, config.grants.ttl);
+    return viewCard(user, config);
   } finally {
     await store.close();
   }

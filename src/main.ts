@@ -40,11 +40,31 @@ const offline: OfflineCommands = {
     const { panicNow } = await import('./offline.js');
     return await panicNow({ file: configFile(config), json });
   },
+  async phoneInstall({ config, ...options }) {
+    const { phoneInstall } = await import('./phone-setup.js');
+    return await phoneInstall({ ...options, file: configFile(config), io: ownIo() });
+  },
+  async phoneTest({ config, ...options }) {
+    const { phoneTest } = await import('./phone-setup.js');
+    return await phoneTest({ ...options, file: configFile(config), io: ownIo() });
+  },
   async knock(argv) {
     const { runKnock } = await import('./client/command.js');
     // The ports are a secret; the arguments of a process are not.
     process.title = 'sallyport knock';
     return await runKnock(argv, { stdout: process.stdout, stderr: process.stderr, env: process.env });
+  },
+  async pair(argv) {
+    const [{ runPair }, { untilInterrupted }] = await Promise.all([
+      import('./client/pair-command.js'),
+      import('./client/interrupt.js'),
+    ]);
+    process.title = 'sallyport pair';
+    return await runPair(
+      argv,
+      { stdout: process.stdout, stderr: process.stderr, env: process.env },
+      untilInterrupted(),
+    );
   },
 };
 

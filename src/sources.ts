@@ -74,11 +74,7 @@ async function fromKernel(options: SourceOptions): Promise<Sources> {
   return {
     firewall,
     source,
-    order: (gone, come) =>
-      kernel.order(
-        gone.map(finalState),
-        come.map((user) => orders.of(user)),
-      ),
+    order: (gone, come) => kernel.order(gone.map(finalState), orders.of(come)),
     rescue: () => source.rescue(),
     isBlind: kernel.link === null,
     stop: () => kernel.stop(),

@@ -20,7 +20,12 @@ export class StandingOrders {
     this.#maxTtl = options.maxTtl;
   }
 
-  of({ id, sequenceId, services, ttl }: User): StandingOrder {
+  /** The orders for users whose knocks open: for whoever has to say yes first there is none. */
+  of(users: readonly User[]): StandingOrder[] {
+    return users.filter(({ approval }) => approval === 'none').map((user) => this.#of(user));
+  }
+
+  #of({ id, sequenceId, services, ttl }: User): StandingOrder {
     return {
       mark: finalState(sequenceId),
       userId: id,

@@ -10,6 +10,7 @@ export const RULES = {
   netlink: { folders: ['core'], packages: ['koffi'], node: true },
   firewall: { folders: ['core', 'config', 'netlink'], packages: [], node: true },
   knock: { folders: ['core', 'config', 'netlink'], packages: [], node: true },
+  phone: { folders: ['core', 'config'], packages: ['ari-client', 'asterisk-manager'], node: true },
   store: { folders: ['core', 'config'], packages: ['better-sqlite3', 'better-sqlite3-napi10'], node: true },
   gate: { folders: ['core', 'config', 'control/contract'], packages: ['node-cron'], node: true },
   host: { folders: ['core'], packages: ['koffi'], node: true },

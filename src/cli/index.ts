@@ -11,8 +11,8 @@ export type { OfflineCommands } from './offline.js';
  */
 export async function runCli(argv: readonly string[], io: Io, offline: OfflineCommands): Promise<number> {
   try {
-    const knock = knockArguments(argv);
-    if (knock) return await offline.knock(knock);
+    const client = clientCommand(argv);
+    if (client) return await offline[client.name](client.argv);
     const { runProgram } = await import('./program.js');
     return await runProgram(argv, io, offline);
   } catch (error) {
@@ -20,8 +20,8 @@ export async function runCli(argv: readonly string[], io: Io, offline: OfflineCo
   }
 }
 
-/** What stands after `knock`, as it stands there: the client reads its own options. */
-function knockArguments(argv: readonly string[]): readonly string[] | undefined {
+/** A command of the client, and what stands after it as it stands there: the client reads its own options. */
+function clientCommand(argv: readonly string[]) {
   let at = 0;
   while (at < argv.length) {
     const word = argv[at] ?? '';
@@ -29,7 +29,12 @@ function knockArguments(argv: readonly string[]): readonly string[] | undefined 
     else if (word === '--json' || word.startsWith('--config=')) at += 1;
     else break;
   }
-  if (argv[at] === 'knock') return argv.slice(at + 1);
-  if (argv[at] === 'help' && argv[at + 1] === 'knock') return ['--help'];
+  const [first, second] = argv.slice(at);
+  if (isClient(first)) return { name: first, argv: argv.slice(at + 1) };
+  if (first === 'help' && isClient(second)) return { name: second, argv: ['--help'] };
   return undefined;
+}
+
+function isClient(word: string | undefined): word is 'knock' | 'pair' {
+  return word === 'knock' || word === 'pair';
 }

@@ -7,6 +7,17 @@ export interface OfflineCommands {
   check(options: { config?: string; json: boolean }): Promise<number>;
   restore(options: { config?: string; stateDir?: string; json: boolean }): Promise<number>;
   panic(options: { config?: string; json: boolean }): Promise<number>;
+  phoneInstall(options: {
+    config?: string;
+    asteriskDir: string;
+    context?: string;
+    print: boolean;
+    reload: boolean;
+    json: boolean;
+  }): Promise<number>;
+  phoneTest(options: { config?: string; asteriskDir: string; json: boolean }): Promise<number>;
   /** Takes everything after `knock` untouched. */
   knock(argv: readonly string[]): Promise<number>;
+  /** Takes everything after `pair` untouched. */
+  pair(argv: readonly string[]): Promise<number>;
 }

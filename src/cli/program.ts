@@ -7,11 +7,13 @@ import { type Spec, textOption } from './spec.js';
 import { ACCESS } from './specs/access.js';
 import { DAEMON } from './specs/daemon.js';
 import { FIREWALL } from './specs/firewall.js';
+import { PHONE } from './specs/phone.js';
 import { USERS } from './specs/users.js';
 
 const GROUPS: Readonly<Record<string, readonly [heading: string, summary: string]>> = {
   user: ['Access:', 'who may knock: add, set, list, show, remove, card, rotate'],
   firewall: ['Firewall:', 'the guard: status, apply, confirm, rollback, restore, panic'],
+  phone: ['Setting up:', 'the telephone menu: install, test'],
 };
 
 /** The width of help where the output has none of its own. */
@@ -65,7 +67,7 @@ export function buildProgram(io: Pick<Io, 'stdout' | 'version'>, run: Run): Comm
     });
   common(program);
   const groups = new Map<string, Command>();
-  for (const spec of [...DAEMON, ...ACCESS, ...USERS, ...FIREWALL, KNOCK]) {
+  for (const spec of [...DAEMON, ...ACCESS, ...USERS, ...FIREWALL, ...PHONE, ...CLIENT]) {
     const words = spec.name.split(' ');
     const name = words.pop() ?? '';
     const parent = words[0] === undefined ? program : (groups.get(words[0]) ?? addGroup(program, groups, words[0]));
@@ -75,14 +77,25 @@ export function buildProgram(io: Pick<Io, 'stdout' | 'version'>, run: Run): Comm
   return program;
 }
 
-const KNOCK: Spec = {
-  name: 'knock',
-  takes: '<host>',
-  group: 'Client:',
-  summary: 'knock on a gateway from here; see sallyport knock --help',
-  speechless: true,
-  run: (call) => call.offline.knock(call.args),
-};
+/** They read their words themselves; these are for the list of commands. */
+const CLIENT: readonly Spec[] = [
+  {
+    name: 'knock',
+    takes: '<host>',
+    group: 'Client:',
+    summary: 'knock on a gateway from here; see sallyport knock --help',
+    speechless: true,
+    run: (call) => call.offline.knock(call.args),
+  },
+  {
+    name: 'pair',
+    takes: '<host>',
+    group: 'Client:',
+    summary: 'ask a gateway to be let in by a call, with a code; see sallyport pair --help',
+    speechless: true,
+    run: (call) => call.offline.pair(call.args),
+  },
+];
 
 /** A command as a list shows it: its name and arguments. */
 function subcommandTerm(command: Command): string {

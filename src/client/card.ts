@@ -1,8 +1,10 @@
 import type { Sequence } from '../core/sequence.js';
+import type { Approval } from '../core/user.js';
 import {
   bashSnippet,
   debianKnockCommand,
   HOST_PLACEHOLDER,
+  pairCommand,
   powershellSnippet,
   sallyportCommand,
   snippetHost,
@@ -19,8 +21,12 @@ export interface Card {
   readonly services: string;
   /** For how long, for people: `1h`. */
   readonly ttl: string;
+  /** Whose yes a knock takes before it opens; `none` where it is left out. */
+  readonly approval?: Approval;
   /** A TCP port that the knock opens, such as `tcp/22`, by which the client sees that it worked. */
   readonly waitPort?: string;
+  /** What to call to confirm a pairing code, where this user can. */
+  readonly extension?: string;
 }
 
 export interface CardStyle {
@@ -28,6 +34,12 @@ export interface CardStyle {
   /** Columns of the terminal. Commands are never broken, so that they can be copied. */
   readonly width: number;
 }
+
+const AFTER: Readonly<Record<Approval, string>> = {
+  none: 'after each knock; knock again to go on',
+  phone: 'after a knock and your yes: call, choose 2, and confirm within five minutes',
+  callback: 'after a knock and your yes: your telephone rings',
+};
 
 const NARROWEST = 40;
 const WIDEST = 100;
@@ -51,7 +63,7 @@ export function renderCard(card: Card, style: CardStyle): string {
     bold(`The secret knock of ${user}`),
     ...prose('This card is a secret: whoever has it gets in as you. Keep it like a password.').map(yellow),
     '',
-    field('opens', `${services}, for ${ttl} after each knock; knock again to go on`),
+    field('opens', `${services}, for ${ttl} ${AFTER[card.approval ?? 'none']}`),
     field('server', host),
     ...knocks.map((text, i) => field(i === 0 ? 'knock' : '', text)),
     ...(host === HOST_PLACEHOLDER
@@ -61,6 +73,12 @@ export function renderCard(card: Card, style: CardStyle): string {
       ...code(sallyportCommand(host, card.sequence, card.waitPort)),
       ...prose('(sallyport knock --help says how to keep the ports out of the list of processes.)', '  ').map(dim),
     ]),
+    ...(card.extension === undefined
+      ? []
+      : section('From a laptop and a telephone, so that nothing opens without your PIN', [
+          ...code(pairCommand(host, card.sequence, card.extension, card.waitPort)),
+          ...prose(`(Then call ${oneLine(card.extension)}, choose 2, and type the code that it shows.)`, '  ').map(dim),
+        ])),
     ...section("With Debian's knock (apt install knockd)", code(debianKnockCommand(host, card.sequence))),
     ...section('From a phone, with any port-knocking app', [
       field('host', host),

@@ -1,43 +1,18 @@
 import { SallyportError } from '../core/errors.js';
-import type { Monotonic } from '../core/time.js';
 import { KNOCK_HELP } from './help.js';
-import type { Destination } from './host.js';
-import { type KnockOutcome, type KnockPlan, type KnockWorld, knock } from './knock.js';
-import { codeOf, type KnockNetwork, systemNetwork } from './network.js';
-import { type KnockOptions, parseKnockOptions } from './options.js';
-import { type PortsFile, readPortsFile, readSequence } from './ports-source.js';
 import {
-  createProgress,
-  describe,
-  type Environment,
-  isColored,
-  type Output,
-  type Progress,
-  paint,
-  silentProgress,
-} from './terminal.js';
-
-/** What the command writes to and is set by; `process` has all of it. */
-export interface ClientIo {
-  readonly stdout: Output;
-  readonly stderr: Output;
-  readonly env: Environment;
-}
-
-/** What the command does things with; handed in by tests. */
-export interface ClientWorld extends KnockWorld {
-  readPortsFile(path: string): Promise<PortsFile>;
-}
-
-const systemWorld: ClientWorld = {
-  network: systemNetwork,
-  pace: {
-    monotonic: () => performance.now() as Monotonic,
-    sleep: (wait) => new Promise((resolve) => setTimeout(resolve, wait)),
-    jitter: Math.random,
-  },
-  readPortsFile,
-};
+  type ClientIo,
+  type ClientWorld,
+  findDestinations,
+  invoke,
+  REFUSED_KNOCK,
+  readPorts,
+  systemWorld,
+  type Telling,
+} from './invocation.js';
+import { type KnockOutcome, type KnockPlan, knock } from './knock.js';
+import { type KnockOptions, parseKnockOptions } from './options.js';
+import { describe, isColored, paint } from './terminal.js';
 
 /**
  * `sallyport knock`: sends a knock, waits for a port where asked to, and says how it went: the result on stdout, progress
@@ -45,34 +20,14 @@ const systemWorld: ClientWorld = {
  * @returns the exit code: 0 done, 1 failed, 2 bad usage
  */
 export async function runKnock(argv: readonly string[], io: ClientIo, world = systemWorld): Promise<number> {
-  let progress = silentProgress;
-  try {
-    const options = parseKnockOptions(argv, io.env);
-    if (options === 'help') {
-      io.stdout.write(KNOCK_HELP);
-      return 0;
-    }
-    if (!options.json && !options.quiet) progress = createProgress(io.stderr, io.env);
-    return await perform(options, io, world, progress);
-  } catch (error) {
-    progress.stop();
-    if (!(error instanceof SallyportError)) throw error;
-    io.stderr.write(`${error.toLine()}\n`);
-    return error.usage ? 2 : 1;
-  }
+  const command = { parse: () => parseKnockOptions(argv, io.env), help: KNOCK_HELP };
+  return await invoke(io, command, (options, telling) => perform(options, io, world, telling));
 }
 
-async function perform(options: KnockOptions, io: ClientIo, world: ClientWorld, progress: Progress): Promise<number> {
-  const note = (text: string) => {
-    if (!options.quiet && !options.json) io.stderr.write(`Note: ${text}\n`);
-  };
-  const sequence = await readPorts(options.ports, world, note);
+async function perform(options: KnockOptions, io: ClientIo, world: ClientWorld, telling: Telling): Promise<number> {
   const { host, wait, family, delay, tries } = options;
-  if (host.kind === 'name') progress.say(`Looking up ${host.text}`);
-  const destinations =
-    host.kind === 'name'
-      ? await findDestinations(host.text, family, world.network)
-      : [{ address: host.text, family: host.family }];
+  const sequence = await readPorts(options.ports, world, telling);
+  const destinations = await findDestinations(host, family, world, telling);
   const plan: KnockPlan = {
     host: host.text,
     destinations,
@@ -82,15 +37,11 @@ async function perform(options: KnockOptions, io: ClientIo, world: ClientWorld, 
     ...(wait === undefined ? {} : { wait }),
   };
   const port = wait === undefined ? '' : `tcp/${wait}`;
-  const outcome = await knock(plan, world, (event) => progress.say(describe(event, tries, port)));
-  progress.stop();
+  const outcome = await knock(plan, world, (event) => telling.progress.say(describe(event, tries, port)));
+  telling.progress.stop();
 
   if (options.json) io.stdout.write(`${JSON.stringify(toJson(host.text, outcome))}\n`);
-  if (outcome.knockRefused) {
-    note(
-      'the knock itself was refused. A gateway never answers it: another machine may have this address, or the gateway is not running.',
-    );
-  }
+  if (outcome.knockRefused) telling.note(REFUSED_KNOCK);
   if (outcome.open === false) {
     const count = outcome.tries === 1 ? '1 try' : `${outcome.tries} tries`;
     throw new SallyportError('SP_CLIENT_STILL_SHUT', { port, host: host.text, tries: count });
@@ -101,32 +52,6 @@ async function perform(options: KnockOptions, io: ClientIo, world: ClientWorld, 
     io.stdout.write(`${outcome.open === true ? green(head) : yellow(head)} ${rest}\n`);
   }
   return 0;
-}
-
-async function readPorts(source: KnockOptions['ports'], world: ClientWorld, note: (text: string) => void) {
-  if ('text' in source) return readSequence(source.text);
-  const { text, exposed } = await world.readPortsFile(source.file);
-  if (exposed) note('others on this machine can read the file with your ports; chmod 600 closes it to them.');
-  return readSequence(text);
-}
-
-/** The first address of each family, in the resolver's order; of the family asked for alone, where one is. */
-async function findDestinations(
-  name: string,
-  family: 4 | 6 | undefined,
-  network: KnockNetwork,
-): Promise<Destination[]> {
-  const wanted = family === undefined ? 'address' : `IPv${family} address`;
-  let found: readonly Destination[];
-  try {
-    found = await network.lookup(name);
-  } catch (error) {
-    throw new SallyportError('SP_CLIENT_NAME_UNKNOWN', { host: name, wanted, code: codeOf(error) }, error);
-  }
-  const suitable = found.filter((item) => family === undefined || item.family === family);
-  const firsts = suitable.filter((item, i) => suitable.findIndex((other) => other.family === item.family) === i);
-  if (firsts.length === 0) throw new SallyportError('SP_CLIENT_NAME_UNKNOWN', { host: name, wanted, code: 'ENODATA' });
-  return firsts;
 }
 
 /** `open` is null where no port was waited for; the rest adds to it, where it is true. */

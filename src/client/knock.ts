@@ -30,9 +30,12 @@ export interface KnockPlan {
   readonly wait?: Port;
   /** Rounds at most, where there is a port to wait for. */
   readonly tries: number;
-  /** What a UDP knock carries; nothing by default. */
+  /** What the last packet carries, where it is UDP; nothing by default. */
   readonly payload?: Uint8Array;
 }
+
+/** What one round is sent by. */
+export type RoundPlan = Pick<KnockPlan, 'sequence' | 'delay' | 'wait' | 'payload'>;
 
 /** What the engine is doing; for a progress line. */
 export type KnockEvent =
@@ -56,6 +59,7 @@ export interface KnockOutcome {
   readonly knockRefused: boolean;
 }
 
+const EMPTY = new Uint8Array(0);
 /** The kernel's retransmit of a SYN comes after a second: a knock is ended well before. */
 const LONGEST_FLIGHT = millis(400);
 /** From the last packet to the first look at the port: opening takes about a millisecond, but so may the last hop. */
@@ -82,10 +86,11 @@ const NOT_SENT = new Set([
 ]);
 
 /** What one round on one address came to. */
-interface Round {
+export interface Round {
   /** The fault that kept every packet from leaving. */
   readonly unsent: string | undefined;
   readonly refused: boolean;
+  /** What the port said while the first packets were under way, where there is one to wait for. */
   readonly before: Answer;
 }
 
@@ -162,8 +167,9 @@ export function gapBefore(attempt: number, jitter: number): Duration {
   return millis(Math.round(gap * (1 + jitter / 4)));
 }
 
-async function sendRound(plan: KnockPlan, world: KnockWorld, to: Destination, check: boolean): Promise<Round> {
-  const { sequence, delay, wait, payload = new Uint8Array(0) } = plan;
+/** Sends the packets of one round, and looks at the port before the last where `check` says so. */
+export async function sendRound(plan: RoundPlan, world: KnockWorld, to: Destination, check: boolean): Promise<Round> {
+  const { sequence, delay, wait, payload = EMPTY } = plan;
   const limit = millis(Math.max(SHORTEST_CHECK, delay * (sequence.length - 1)));
   const before: Promise<Answer> =
     check && wait !== undefined ? world.network.reach(to, wait, limit) : Promise.resolve({ kind: 'none' });
@@ -172,7 +178,7 @@ async function sendRound(plan: KnockPlan, world: KnockWorld, to: Destination, ch
     const last = index === sequence.length - 1;
     // The last packet opens: the look at the port before must be over.
     if (last) await before;
-    const flight = world.network.send(to, step, payload);
+    const flight = world.network.send(to, step, last ? payload : EMPTY);
     await fly(flight, world.pace, last ? SETTLE : delay);
     faults.push(flight.fault);
   }

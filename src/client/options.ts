@@ -1,21 +1,32 @@
-import { parseArgs } from 'node:util';
 import type { Family } from '../core/address.js';
-import { SallyportError } from '../core/errors.js';
 import { type Port, parsePortRange } from '../core/ports.js';
 import { type Duration, millis, parseDuration } from '../core/time.js';
 import { type KnockHost, parseHost } from './host.js';
+import { readWords, usage, type Words } from './words.js';
 
-/** What a `sallyport knock` command line asks for. */
-export interface KnockOptions {
+/** Where a sequence comes from: its text, or the path of a file. */
+export type PortsSource = { readonly text: string } | { readonly file: string };
+
+/** What every command line that knocks asks for. */
+interface SharedOptions {
   readonly host: KnockHost;
-  /** Where the sequence comes from: its text, or the path of a file. */
-  readonly ports: { readonly text: string } | { readonly file: string };
+  readonly ports: PortsSource;
   readonly wait: Port | undefined;
   readonly family: Family | undefined;
   readonly delay: Duration;
-  readonly tries: number;
   readonly json: boolean;
   readonly quiet: boolean;
+}
+
+/** What a `sallyport knock` command line asks for. */
+export interface KnockOptions extends SharedOptions {
+  readonly tries: number;
+}
+
+/** What a `sallyport pair` command line asks for. */
+export interface PairOptions extends SharedOptions {
+  /** The number to call, where it is given. */
+  readonly extension: string | undefined;
 }
 
 const DEFAULT_DELAY = millis(150);
@@ -23,14 +34,13 @@ const DEFAULT_TRIES = 3;
 const LONGEST_DELAY = millis(5000);
 const MOST_TRIES = 10;
 
-const OPTIONS = {
+const SHARED = {
   ports: { type: 'string' },
   'ports-file': { type: 'string' },
   wait: { type: 'string' },
   ipv4: { type: 'boolean', short: '4' },
   ipv6: { type: 'boolean', short: '6' },
   delay: { type: 'string' },
-  tries: { type: 'string' },
   json: { type: 'boolean' },
   quiet: { type: 'boolean', short: 'q' },
   help: { type: 'boolean', short: 'h' },
@@ -38,71 +48,46 @@ const OPTIONS = {
   config: { type: 'string' },
 } as const;
 
-type OptionName = keyof typeof OPTIONS;
+const KNOCK_OPTIONS = { ...SHARED, tries: { type: 'string' } } as const;
+const PAIR_OPTIONS = { ...SHARED, extension: { type: 'string' } } as const;
+
+type Env = Readonly<Record<string, string | undefined>>;
+type SharedWords = Words<keyof typeof KNOCK_OPTIONS | keyof typeof PAIR_OPTIONS>;
 
 /**
  * Reads the arguments after `knock`. No error repeats a word that may be a sequence.
  * @throws SP_USAGE, SP_DURATION_INVALID, and what parseHost throws
  */
-export function parseKnockOptions(
-  argv: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
-): KnockOptions | 'help' {
-  const { flags, values, positionals } = readWords(argv);
-  if (flags.has('help')) return 'help';
+export function parseKnockOptions(argv: readonly string[], env: Env): KnockOptions | 'help' {
+  const words = readWords(argv, KNOCK_OPTIONS);
+  if (words.flags.has('help')) return 'help';
+  if (!words.values.has('wait') && words.values.has('tries')) {
+    throw usage('--tries needs --wait, or there is nothing to try for');
+  }
+  return { ...readShared(words, env), tries: readTries(words.values.get('tries')) };
+}
+
+/**
+ * Reads the arguments after `pair`. No error repeats a word that may be a sequence.
+ * @throws SP_USAGE, SP_DURATION_INVALID, and what parseHost throws
+ */
+export function parsePairOptions(argv: readonly string[], env: Env): PairOptions | 'help' {
+  const words = readWords(argv, PAIR_OPTIONS);
+  if (words.flags.has('help')) return 'help';
+  return { ...readShared(words, env), extension: readExtension(words.values.get('extension')) };
+}
+
+function readShared({ flags, values, positionals }: SharedWords, env: Env): SharedOptions {
   const host = readHost(positionals);
-  const family = readFamily(flags, host);
-  const wait = readWait(values.get('wait'));
-  if (wait === undefined && values.has('tries')) throw usage('--tries needs --wait, or there is nothing to try for');
   return {
     host,
-    family,
-    wait,
+    family: readFamily(flags, host),
+    wait: readWait(values.get('wait')),
     ports: readPortsOption(values, env),
     delay: readDelay(values.get('delay')),
-    tries: readTries(values.get('tries')),
     json: flags.has('json'),
     quiet: flags.has('quiet'),
   };
-}
-
-interface Words {
-  readonly flags: ReadonlySet<OptionName>;
-  readonly values: ReadonlyMap<OptionName, string>;
-  readonly positionals: readonly string[];
-}
-
-/** parseArgs in its strict mode would quote values in its errors, so its tokens are checked here. */
-function readWords(argv: readonly string[]): Words {
-  const flags = new Set<OptionName>();
-  const values = new Map<OptionName, string>();
-  const { tokens, positionals } = parseArgs({
-    args: [...argv],
-    options: OPTIONS,
-    allowPositionals: true,
-    strict: false,
-    tokens: true,
-  });
-  for (const token of tokens) {
-    if (token.kind !== 'option') continue;
-    const { name, rawName, value, inlineValue } = token;
-    if (!isOptionName(name)) {
-      throw usage(/^--?[a-z][a-z-]*$/i.test(rawName) ? `there is no option ${rawName}` : 'there is no such option');
-    }
-    if (OPTIONS[name].type === 'boolean') {
-      if (value !== undefined) throw usage(`${rawName} takes no value`);
-      flags.add(name);
-    } else {
-      const missing = value === undefined || value === '' || (value.startsWith('-') && value !== '-' && !inlineValue);
-      if (missing) throw usage(`${rawName} needs a value`);
-      values.set(name, value);
-    }
-  }
-  return { flags, values, positionals };
-}
-
-function isOptionName(name: string): name is OptionName {
-  return Object.hasOwn(OPTIONS, name);
 }
 
 function readHost(positionals: readonly string[]): KnockHost {
@@ -113,7 +98,7 @@ function readHost(positionals: readonly string[]): KnockHost {
   return parseHost(host);
 }
 
-function readFamily(flags: ReadonlySet<OptionName>, host: KnockHost): Family | undefined {
+function readFamily(flags: SharedWords['flags'], host: KnockHost): Family | undefined {
   if (flags.has('ipv4') && flags.has('ipv6')) throw usage('-4 and -6 exclude each other');
   const family = flags.has('ipv4') ? 4 : flags.has('ipv6') ? 6 : undefined;
   if (family !== undefined && host.kind === 'address' && host.family !== family) {
@@ -136,10 +121,7 @@ function readWait(text: string | undefined): Port | undefined {
   throw usage('--wait takes one TCP port, such as tcp/22');
 }
 
-function readPortsOption(
-  values: ReadonlyMap<OptionName, string>,
-  env: Readonly<Record<string, string | undefined>>,
-): KnockOptions['ports'] {
+function readPortsOption(values: SharedWords['values'], env: Env): PortsSource {
   const [text, file] = [values.get('ports'), values.get('ports-file')];
   if (text !== undefined && file !== undefined) throw usage('--ports and --ports-file exclude each other');
   if (text !== undefined) return { text };
@@ -163,6 +145,7 @@ function readTries(text: string | undefined): number {
   return tries;
 }
 
-function usage(problem: string): SallyportError {
-  return new SallyportError('SP_USAGE', { problem });
+function readExtension(text: string | undefined): string | undefined {
+  if (text === undefined || /^\+?[\d*#]{1,24}$/.test(text)) return text;
+  throw usage('--extension takes what is dialled, such as 864');
 }

@@ -1,4 +1,4 @@
-import type { Sequence } from '../core/sequence.js';
+import { formatSequence, type Sequence } from '../core/sequence.js';
 import { printableHost } from './host.js';
 
 /** What stands for a host that is not known, or that must not be put into a script. */
@@ -14,9 +14,19 @@ export function snippetHost(host: string): string {
 }
 
 export function sallyportCommand(host: string, sequence: Sequence, waitPort?: string): string {
-  const ports = sequence.map(({ protocol, port }) => `${protocol}/${port}`).join(',');
+  return `sallyport knock ${knockWords(host, sequence, waitPort)}`;
+}
+
+/** A knock that is confirmed by phone. */
+export function pairCommand(host: string, sequence: Sequence, extension: string, waitPort?: string): string {
+  // A shell takes * and # for something else; they are typed by hand then.
+  const call = /^\d{1,24}$/.test(extension) ? ` --extension ${extension}` : '';
+  return `sallyport pair ${knockWords(host, sequence, waitPort)}${call}`;
+}
+
+function knockWords(host: string, sequence: Sequence, waitPort: string | undefined): string {
   const wait = waitPort !== undefined && /^tcp\/[1-9]\d{0,4}$/.test(waitPort) ? ` --wait ${waitPort}` : '';
-  return `sallyport knock ${snippetHost(host)} --ports ${ports}${wait}`;
+  return `${snippetHost(host)} --ports ${formatSequence(sequence)}${wait}`;
 }
 
 /** For the `knock` of Debian's package knockd (`-d` takes milliseconds). */

@@ -25,7 +25,7 @@ export function paint(color: boolean): Paint {
 }
 
 /** Whether to move the cursor and draw: a terminal, and not a dumb one. */
-function isLively(output: Output, env: Environment): boolean {
+export function isLively(output: Output, env: Environment): boolean {
   return output.isTTY === true && env.TERM !== 'dumb';
 }
 
@@ -50,10 +50,13 @@ export function createProgress(output: Output, env: Environment): Progress {
   return isLively(output, env) ? spinner(output, env) : { say: (text) => void output.write(`${text}\n`), stop() {} };
 }
 
+/** Whether the terminal's character set is Unicode, as far as the locale tells. */
+export function hasUnicode(env: Environment): boolean {
+  return /utf-?8/i.test(`${env.LC_ALL ?? ''}${env.LC_CTYPE ?? ''}${env.LANG ?? ''}`);
+}
+
 function spinner(output: Output, env: Environment): Progress {
-  const frames = /utf-?8/i.test(`${env.LC_ALL ?? ''}${env.LC_CTYPE ?? ''}${env.LANG ?? ''}`)
-    ? FRAMES.unicode
-    : FRAMES.plain;
+  const frames = hasUnicode(env) ? FRAMES.unicode : FRAMES.plain;
   let text = '';
   let frame = 0;
   let timer: NodeJS.Timeout | undefined;

@@ -76,6 +76,8 @@ export interface PhoneConfig {
   readonly configured: boolean;
   readonly extension: string;
   readonly driver: 'ari' | 'ami';
+  /** The language of the sounds, as Asterisk names it. */
+  readonly language: string;
   readonly ari: {
     readonly url: string;
     readonly app: string;

@@ -49,6 +49,7 @@ export function toConfig(values: FileValues, phoneWritten: boolean): Config {
       configured: phoneWritten,
       extension: phone.extension,
       driver: phone.driver,
+      language: phone.language,
       ari: {
         url: phone.ari.url,
         app: phone.ari.app,

@@ -3,7 +3,7 @@ import type { Config } from './config.js';
 
 /** What a person should know about a faultless configuration: plain remarks, one line each. */
 export function notices(config: Config): readonly string[] {
-  const { services, firewall, trusted, knock, phone } = config;
+  const { services, firewall, trusted, knock } = config;
   const open = [...services.keys()].filter((name) => !firewall.guard.includes(name));
   const everyone = trusted.addresses.filter(({ target }) => prefixLength(target) === 0);
   return [
@@ -21,8 +21,5 @@ export function notices(config: Config): readonly string[] {
     ),
     ...trusted.names.map(({ name }) => `trusted.names: ${name} is not tracked by this version; it lets nobody in`),
     ...trusted.providers.map((name) => `trusted.providers: ${name} is not tracked by this version; it lets nobody in`),
-    ...(phone.configured
-      ? ['phone: the telephone menu is not part of this version; nothing can be opened by phone']
-      : []),
   ];
 }

@@ -61,12 +61,13 @@ function strikes(limit: StrikeLimit | null): string | object {
   return limit === null ? 'off' : { limit: limit.wrong, ignore: formatDuration(limit.ignoreFor) };
 }
 
-function phoneLines({ extension, driver, ari, ami }: PhoneConfig): string[] {
+function phoneLines({ extension, driver, language, ari, ami }: PhoneConfig): string[] {
   const { url, app, username, passwordFile } = ari;
   return [
-    comment('phone:', 'not used by this version'),
+    comment('phone:', 'the telephone menu'),
     line('  extension', extension),
     line('  driver', driver, 'ari | ami'),
+    line('  language', language),
     line('  ari', { url, app, username, password_file: passwordFile }),
     line('  ami', { host: ami.host, port: ami.port, username: ami.username, secret_file: ami.secretFile }),
   ];

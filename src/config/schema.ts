@@ -190,12 +190,14 @@ const grants = mapping({
 const phone = mapping({
   extension: values.extension.prefault('864'),
   driver: oneOf(['ari', 'ami'], {
-    description: 'How Asterisk is driven: `ari` runs the menu here, `ami` leaves it to the dialplan.',
+    description:
+      'How Asterisk is driven: `ari` by the Asterisk REST Interface, `ami` by the Asterisk Manager Interface and `AGI(agi:async)`.',
   }).prefault('ari'),
+  language: values.language.prefault('en'),
   ari: mapping({
     url: values.ariUrl.prefault('http://127.0.0.1:8088'),
-    app: values.word({ description: 'The name of the Stasis application.' }).prefault('sallyport'),
-    username: values.word({ description: 'The user of ARI.' }).prefault('sallyport'),
+    app: values.identifier({ description: 'The name of the Stasis application.' }).prefault('sallyport'),
+    username: values.identifier({ description: 'The user of ARI.' }).prefault('sallyport'),
     password_file: values
       .absolutePath({ description: "The file that holds this user's password." }, { secret: true })
       .prefault('/etc/sallyport/ari.secret'),
@@ -205,7 +207,7 @@ const phone = mapping({
   ami: mapping({
     host: values.hostOrAddress({ description: 'The host name or address of Asterisk.' }).prefault('127.0.0.1'),
     port: wholeNumber(1, 65535, { description: 'The TCP port of AMI.' }).prefault(5038),
-    username: values.word({ description: 'The user of AMI.' }).prefault('sallyport'),
+    username: values.identifier({ description: 'The user of AMI.' }).prefault('sallyport'),
     secret_file: values
       .absolutePath({ description: "The file that holds this user's secret." }, { secret: true })
       .prefault('/etc/sallyport/ami.secret'),
@@ -233,7 +235,7 @@ export const fileSchema = mapping({
   knock: knock.prefault({}).meta({ description: 'How knocks are recognised.' }),
   grants: grants.prefault({}).meta({ description: 'What a knock opens, and for how long.' }),
   phone: phone.prefault({}).meta({
-    description: 'The telephone menu of Asterisk. Read, but not used by this version.',
+    description: 'The telephone menu of Asterisk. There is one where this section is written.',
   }),
   control: mapping({ socket: values.socketPath.prefault('/run/sallyport/control.sock') })
     .prefault({})

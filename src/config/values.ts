@@ -12,6 +12,7 @@ const LONGEST_SOCKET_PATH = 107;
 /** `IFNAMSIZ` is 16 with the final NUL. */
 const INTERFACE = /^(?=.{1,15}$)[A-Za-z0-9_][A-Za-z0-9_.@+-]*\*?$/;
 const HOST_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const LANGUAGE = /^[A-Za-z]{2,8}(_[A-Za-z0-9]{1,16}){0,3}$/;
 const DIGIT = '[0-9]';
 const PORT_PATTERN = `[1-9]${DIGIT}{0,4}`;
 
@@ -154,8 +155,32 @@ export const ariUrl = textAs(
   { description: 'Where Asterisk serves ARI.' },
 );
 
-export const word = (meta: { description: string }) =>
-  textAs('is not a name; put it in quotes where it is a number', (text) => plainText(text, 80), meta);
+const IDENTIFIER = /^(?!general$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
+
+/** A name that stands in files of Asterisk as it is: nothing there that could end a section or begin an argument. */
+export const identifier = (meta: { description: string }) =>
+  textAs(
+    'is not a name here: up to 64 letters, digits and . _ -; put it in quotes where it is a number',
+    (text) => {
+      if (!IDENTIFIER.test(text)) throw new Error('not a name');
+      return text;
+    },
+    { ...meta, pattern: IDENTIFIER.source },
+  );
+
+export const language = textAs(
+  'is not a language as Asterisk names its folder of sounds (try en, de, or pt_BR)',
+  (text) => {
+    if (!LANGUAGE.test(text)) throw new Error('not a language');
+    return text;
+  },
+  {
+    description:
+      'The language of what is said: the folder of sounds, as Asterisk names it. The recordings that come along are `en`.',
+    written: ['de'],
+    pattern: LANGUAGE.source,
+  },
+);
 
 /** A host name or an address to connect to. */
 export const hostOrAddress = (meta: { description: string }) =>

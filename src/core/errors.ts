@@ -159,6 +159,16 @@ export const ERRORS = {
     fix: 'Compare the ports, their protocols and their order with your card; see that the gateway runs, and try from another network, as some drop such packets.',
     usage: false,
   },
+  SP_CLIENT_NO_CARRIER: {
+    text: 'the last port of your card is TCP, and only a UDP packet can carry a pairing code',
+    fix: 'Ask for new ports, which end in UDP: sallyport user rotate NAME on the gateway. On the phone, menu item 1 takes your address instead.',
+    usage: false,
+  },
+  SP_CLIENT_NOT_CONFIRMED: {
+    text: '{port} on {host} stayed shut for {time}',
+    fix: 'Run it again, and call meanwhile. If the phone knows no such code, the knock did not arrive: compare the ports with your card, and try -4, -6 or another network.',
+    usage: false,
+  },
   SP_CLIENT_PORTS_FILE: {
     text: 'the file with the ports cannot be used: {problem}',
     fix: 'Give a file that you can read, with one line like tcp/21234,udp/28111,tcp/24711.',
@@ -244,6 +254,16 @@ export const ERRORS = {
     fix: 'Choose another number.',
     usage: false,
   },
+  SP_NUMBER_INVALID: {
+    text: '"{value}" is not a telephone number',
+    fix: 'Give it as your PBX dials it: 2 to 24 digits, perhaps with + in front.',
+    usage: true,
+  },
+  SP_NUMBER_MISSING: {
+    text: 'there is no number to ring {name} at',
+    fix: 'Give it along: --approval callback --number 15550100.',
+    usage: true,
+  },
   SP_TTL_TOO_LONG: {
     text: '{value} is longer than a grant may last ({max})',
     fix: 'Ask for less, raise grants.max_ttl, or make an entry that stays: sallyport allow without --for.',
@@ -312,6 +332,41 @@ export const ERRORS = {
   SP_NOTHING_TO_RESTORE: {
     text: 'there is neither a readable configuration nor a guard that was saved',
     fix: 'Mend the configuration (sallyport check names its lines), or make one: sallyport init.',
+    usage: false,
+  },
+  SP_PHONE_ASTERISK: {
+    text: 'no Asterisk is configured in {directory}: {problem}',
+    fix: 'Name the folder of its configuration: --asterisk-dir DIR.',
+    usage: false,
+  },
+  SP_PHONE_CONTEXT: {
+    text: '{problem}; extensions.conf has: {known}',
+    fix: 'Name the context of your phones, and of no trunk: --context NAME.',
+    usage: false,
+  },
+  SP_PHONE_TAKEN: {
+    text: 'the {what} is there already, and not by us: {where}',
+    fix: 'Nothing was changed. Choose another ({key}), or take that one out.',
+    usage: false,
+  },
+  SP_PHONE_FILE: {
+    text: '{file}: {problem}',
+    fix: 'Mend that, then run this again: what is done already stays as it is.',
+    usage: false,
+  },
+  SP_PHONE_SECRET: {
+    text: 'what is in {file} cannot be a secret of Asterisk: it takes 16 to 128 letters, digits and . _ ~ + / = -',
+    fix: 'Remove that file to have a new secret drawn.',
+    usage: false,
+  },
+  SP_PHONE_REMOTE: {
+    text: '{key} names another machine, {host}, and its links have no encryption',
+    fix: 'Run Sallyport on the machine of Asterisk, and let it say 127.0.0.1.',
+    usage: false,
+  },
+  SP_PHONE_RELOAD: {
+    text: 'everything is written, but Asterisk did not take it: {command}: {problem}',
+    fix: 'See that Asterisk runs, then run this again.',
     usage: false,
   },
   SP_USAGE: {

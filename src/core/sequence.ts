@@ -65,7 +65,8 @@ export function checkSequence(sequence: Sequence, pool: PortSpan, others: OtherS
 }
 
 /**
- * Draws a sequence that keeps the rules, each knock of one of the protocols by chance.
+ * Draws a sequence that keeps the rules, each knock of one of the protocols by chance, but the last UDP where that is heard: it
+ * alone can carry a pairing code (pairing.ts).
  * @throws SP_SEQUENCE_INVALID where the pool is too small to hold one more
  */
 export function drawSequence(
@@ -77,9 +78,10 @@ export function drawSequence(
 ): Sequence {
   const size = pool.last - pool.first + 1;
   for (let attempt = 0; attempt < 1000; attempt++) {
-    const sequence = Array.from({ length }, (): Knock => {
+    const sequence = Array.from({ length }, (_, i): Knock => {
       const port = toPort(pool.first + random(size));
-      return { protocol: protocols[random(protocols.length)] ?? 'udp', port };
+      const isCarrier = i === length - 1 && protocols.includes('udp');
+      return { protocol: isCarrier ? 'udp' : (protocols[random(protocols.length)] ?? 'udp'), port };
     });
     if (hasClosePorts(sequence, pool)) continue;
     if (clashes(sequence, others)) continue;
@@ -98,6 +100,11 @@ export function checkHeard(sequence: Sequence, protocols: readonly Protocol[]): 
 /** Whether all knocks are of these protocols. */
 export function isHeard(sequence: Sequence, protocols: readonly Protocol[]): boolean {
   return sequence.every(({ protocol }) => protocols.includes(protocol));
+}
+
+/** Whether the packet that completes it can carry a payload: the one of TCP is a SYN. */
+export function canCarryCode(sequence: Sequence): boolean {
+  return sequence.at(-1)?.protocol === 'udp';
 }
 
 function hasClosePorts(sequence: Sequence, pool: PortSpan): boolean {

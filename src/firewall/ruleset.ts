@@ -1,7 +1,8 @@
 import type { Family } from '../core/address.js';
 import type { GuardLayout, SetScope } from '../core/firewall.js';
-import { FINAL_BIT } from '../core/knock/automaton.js';
+import { FINAL_BIT, PAIRED_BIT } from '../core/knock/automaton.js';
 import type { StrikeLimit } from '../core/knock/strikes.js';
+import { PAIRING_BYTES, PAIRING_PREFIX } from '../core/pairing.js';
 import { type PortClass, portClasses } from '../core/port-classes.js';
 import { formatPortSpan } from '../core/ports.js';
 import { ALL, type ServiceName } from '../core/service.js';
@@ -67,6 +68,9 @@ export function renderGuard(layout: GuardLayout): string {
 
 const ADDRESS_TYPE = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
 const SOURCE = { 4: 'ip saddr', 6: 'ip6 saddr' } as const;
+const UDP_HEADER = 8;
+/** The length and beginning of a payload with a pairing code. */
+const CARRIES_CODE = `udp length ${UDP_HEADER + PAIRING_BYTES} @th,${8 * UDP_HEADER},${8 * PAIRING_PREFIX.length} 0x${PAIRING_PREFIX.map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 
 function renderSets(layout: GuardLayout): string[] {
   const lines: string[] = [];
@@ -92,6 +96,8 @@ function renderAutomaton(layout: GuardLayout): string[] {
   const lines = [`  map ${STEP_MAP} { typeof meta mark . meta l4proto . th dport : meta mark; }`];
   // Crossing the line is told by a mark of START.
   if (layout.strikes !== null) lines.push('  chain struck {', `    ${STRUCK_RATE} ${log}`, '    drop', '  }');
+  // The mailbox keeps no payload: a knock with a pairing code would be a plain one there. It is not put in, but sent again.
+  lines.push('  chain paired {', `    meta mark set meta mark | ${hex(PAIRED_BIT)}`, `    ${log}`, '    drop', '  }');
   for (const family of FAMILIES) {
     const source = SOURCE[family];
     const [state, done] = [stateMap(family), doneSet(family)];
@@ -101,6 +107,7 @@ function renderAutomaton(layout: GuardLayout): string[] {
       // The sequence is complete: into the mailbox first, then ring. The mark carries the final state.
       `  chain complete_${family} {`,
       `    delete @${state} { ${source} : meta mark }`,
+      `    ${CARRIES_CODE} goto paired`,
       `    update @${done} { ${source} . meta mark }`,
       `    ${log}`,
       '    drop',

@@ -8,6 +8,7 @@ import type { GrantLedger, Opened, OpenRequest } from '../core/grants/ledger.js'
 import type { CompletedKnock } from '../core/knock/source.js';
 import type { Change } from '../core/store.js';
 import { type Clock, type Duration, type Monotonic, minutes } from '../core/time.js';
+import type { ClaimDesk } from './claim-desk.js';
 import type { DesiredContents } from './desired-contents.js';
 import { GrantRecords } from './grant-records.js';
 import type { Log } from './log.js';
@@ -38,6 +39,8 @@ export interface DoorkeeperOptions {
   readonly defaultTtl: Duration;
   readonly ipv6Prefix: 64 | 128;
   readonly desired: DesiredContents;
+  /** Takes the knocks that open nothing before their user has said yes. */
+  readonly claims: ClaimDesk;
   /** Listens again to knocks that overlap with a target; never rejects. */
   readonly clearStrikes: (target: Target) => Promise<void>;
   readonly ownAddresses: () => ReadonlySet<Address>;
@@ -99,6 +102,7 @@ export class Doorkeeper {
         });
         continue;
       }
+      if (this.#o.claims.takes(user, knock)) continue;
       const request: OpenRequest = {
         user,
         target: this.widen(knock.source),

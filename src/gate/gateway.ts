@@ -19,12 +19,14 @@ import type {
   WhoisView,
 } from '../control/contract/gateway.js';
 import { type Address, coveringTargets, covers, parseAddress, parseTarget, type Target } from '../core/address.js';
+import type { Claims } from '../core/claims.js';
 import { isSallyportError, SallyportError } from '../core/errors.js';
 import type { Grant } from '../core/grants/grant.js';
 import { parseGrantId } from '../core/grants/id.js';
 import type { GrantLedger } from '../core/grants/ledger.js';
 import { MinHeap } from '../core/heap.js';
 import type { SourceHealth } from '../core/knock/source.js';
+import type { PhoneHealth } from '../core/phone/link.js';
 import { formatPortRange, formatPortSpan } from '../core/ports.js';
 import { ALL, type Scope, toScope } from '../core/service.js';
 import type { Store } from '../core/store.js';
@@ -39,7 +41,16 @@ import { type People, ttlTooLong } from './people.js';
 import type { Recorder } from './recorder.js';
 import type { Strikes } from './strikes.js';
 import type { UserDesk } from './user-desk.js';
-import { inSeconds, viewEntry, viewEvent, viewGrant, viewIgnored, viewStrikes } from './views.js';
+import {
+  inSeconds,
+  viewClaims,
+  viewEntry,
+  viewEvent,
+  viewGrant,
+  viewIgnored,
+  viewPhone,
+  viewStrikes,
+} from './views.js';
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -56,6 +67,9 @@ export interface GatewayOptions {
   readonly recorder: Recorder;
   readonly store: Store;
   readonly strikes: Strikes;
+  readonly claims: Claims;
+  /** Null where there is no telephone. */
+  readonly phoneHealth: () => PhoneHealth | null;
   readonly knockHealth: () => SourceHealth;
   /** How the process fares: the memory it takes, in bytes, and how long its event loop was held lately. */
   readonly vitals: () => { readonly rss: number; readonly longestHold: Duration };
@@ -84,6 +98,7 @@ export class Gateway implements GatewayApi {
     const problem = recorder.problem;
     const ignored = await this.#o.strikes.ignored().catch(() => null);
     const { rss, longestHold } = this.#o.vitals();
+    const phone = this.#o.phoneHealth();
     return {
       ready: this.#isReady,
       version: this.#o.version,
@@ -102,8 +117,10 @@ export class Gateway implements GatewayApi {
           problem === undefined
             ? { state: 'ok' }
             : { state: 'failing', detail: `${problem}; ${recorder.waiting} records wait` },
+        ...(phone === null ? {} : { phone: viewPhone(phone) }),
         daemon: { state: 'running', rss_mb: Math.round(rss / 1e6), loop_max_ms: Math.round(longestHold) },
       },
+      claims: viewClaims(this.#o.claims, this.#o.people, clock),
       strikes: viewStrikes(this.#o.strikes.limit, ignored, clock),
       notices: [...this.#o.notices],
     };

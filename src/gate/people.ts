@@ -15,7 +15,14 @@ import { SequenceIndex } from '../core/sequence-index.js';
 import { EVERYTHING, type Services, toScope } from '../core/service.js';
 import type { Change } from '../core/store.js';
 import { type Clock, type Duration, formatDuration, parseDuration } from '../core/time.js';
-import { DEFAULT_MAX_ADDRESSES, LARGEST_SEQUENCE_ID, parseUserName, type User } from '../core/user.js';
+import {
+  type Approval,
+  DEFAULT_MAX_ADDRESSES,
+  LARGEST_SEQUENCE_ID,
+  parsePhoneNumber,
+  parseUserName,
+  type User,
+} from '../core/user.js';
 import { hashPin } from './pin.js';
 
 /** So many users take a few milliseconds. */
@@ -30,6 +37,8 @@ export interface UserOptions {
   readonly knock?: string | undefined;
   readonly account?: string | undefined;
   readonly pin?: string | undefined;
+  readonly approval?: Approval | undefined;
+  readonly number?: string | undefined;
   readonly max_addresses?: number | undefined;
   readonly length?: number | undefined;
 }
@@ -129,6 +138,11 @@ export class People {
     return this.#bySequence.get(sequenceId);
   }
 
+  /** The user who gives this account on the phone. */
+  ofAccount(account: string): User | undefined {
+    return this.#byAccount.get(account);
+  }
+
   /** The automaton for all users whose sequence lies in the pool. One map, which changes with the users. */
   steps(): Steps {
     return this.#automaton.steps;
@@ -149,13 +163,15 @@ export class People {
       sequence: [],
       account: null,
       pinHash: null,
+      approval: 'none',
+      number: null,
       createdAt: this.#clock.now(),
     };
     const length = options.length ?? DEFAULT_SEQUENCE_LENGTH;
     return await this.#plan(blank, options, options.knock === undefined ? length : undefined, id);
   }
 
-  /** @throws SP_SERVICE_UNKNOWN, SP_DURATION_INVALID, SP_TTL_TOO_LONG, SP_SEQUENCE_INVALID, SP_ACCOUNT_* */
+  /** @throws SP_SERVICE_UNKNOWN, SP_DURATION_INVALID, SP_TTL_TOO_LONG, SP_SEQUENCE_INVALID, SP_ACCOUNT_*, SP_NUMBER_* */
   async planChange(name: string, options: UserOptions): Promise<PlannedUser> {
     return await this.#plan(this.get(name), options, options.length, this.#lastId);
   }
@@ -212,7 +228,11 @@ export class People {
       ...(options.max_addresses === undefined ? {} : { maxAddresses: options.max_addresses }),
       ...(options.account === undefined ? {} : { account: this.#checkAccount(options.account, before) }),
       ...(options.pin === undefined ? {} : { pinHash: await hashPin(options.pin) }),
+      ...(options.approval === undefined ? {} : { approval: options.approval }),
+      ...(options.number === undefined ? {} : { number: parsePhoneNumber(options.number) }),
     };
+    if (user.approval === 'callback' && user.number === null)
+      throw new SallyportError('SP_NUMBER_MISSING', { name: user.name });
     if (options.knock === undefined && drawLength === undefined) return planned(user, lastId);
     const sequenceId = this.#nextId(lastId - this.#lastId + 1);
     if (options.knock !== undefined) {

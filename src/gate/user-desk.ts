@@ -30,6 +30,8 @@ export interface UserDeskOptions {
   readonly doorkeeper: Doorkeeper;
   readonly guard: Guard;
   readonly recorder: Recorder;
+  /** Told that a user has a new PIN. */
+  readonly onNewPin: (user: User) => void;
 }
 
 /**
@@ -74,6 +76,7 @@ export class UserDesk {
     return this.#inTurn(async () => {
       const plan = await this.#o.people.planChange(name, options);
       await this.#take(plan, { event: 'user.changed', detail: Object.keys(options).join(', ') });
+      if (options.pin !== undefined) this.#o.onNewPin(plan.user);
       return this.#view(plan.user);
     });
   }
@@ -118,7 +121,7 @@ export class UserDesk {
   }
 
   #card(user: User): UserCard {
-    return viewCard(user, this.#o.config.services, this.#o.config.grants.ttl);
+    return viewCard(user, this.#o.config);
   }
 
   #journal(event: Omit<JournalEvent, 'at'>): Change {

@@ -1,20 +1,27 @@
+import type { Config } from '../config/config.js';
 import type {
+  ClaimView,
   EntryView,
   GrantView,
   IgnoredView,
   JournalView,
+  StatusView,
   StrikesView,
   UserCard,
   UserView,
 } from '../control/contract/gateway.js';
+import type { Claims } from '../core/claims.js';
 import type { Entry } from '../core/entry.js';
 import type { Grant } from '../core/grants/grant.js';
 import type { IgnoredSource, StrikeLimit } from '../core/knock/strikes.js';
+import type { PhoneHealth } from '../core/phone/link.js';
 import { formatPortRange } from '../core/ports.js';
+import { canCarryCode } from '../core/sequence.js';
 import { ALL, type Services } from '../core/service.js';
 import type { NumberedEvent } from '../core/store.js';
 import { after, between, type Clock, type Duration, toIso, wallTime } from '../core/time.js';
 import type { User } from '../core/user.js';
+import type { People } from './people.js';
 
 /** So many ignored sources are named by `status`, the latest. */
 const MOST_IGNORED = 50;
@@ -40,6 +47,22 @@ export function viewGrant(grant: Grant, clock: Clock): GrantView {
   };
 }
 
+/** The claims that count, without their codes. */
+export function viewClaims(claims: Claims, people: People, clock: Clock): ClaimView[] {
+  return claims.list().flatMap(({ user: { id, name, sequenceId }, address, code, expires }) => {
+    const user = people.ofSequence(sequenceId);
+    if (user?.id !== id) return [];
+    const remaining = Math.max(0, inSeconds(between(clock.monotonic(), expires)));
+    const waitsFor = code !== null ? 'code' : user.approval === 'callback' ? 'callback' : 'call';
+    const until = toIso(wallTime(clock, expires));
+    return { address, user: name, method: 'knock', waits_for: waitsFor, expires_at: until, remaining_s: remaining };
+  });
+}
+
+export function viewPhone({ state, detail, calls }: PhoneHealth): NonNullable<StatusView['parts']['phone']> {
+  return { state, ...(detail === null ? {} : { detail }), calls };
+}
+
 export function viewEntry(entry: Entry): EntryView {
   const { id, target, services, note, source, createdAt } = entry;
   return { id, target, services: [...services], note, source, created_at: toIso(createdAt) };
@@ -54,20 +77,25 @@ export function viewUser(user: User, open: number): UserView {
     ports: user.sequence.length,
     account: user.account,
     pin_set: user.pinHash !== null,
+    approval: user.approval,
+    number: user.number,
     created_at: toIso(user.createdAt),
     open,
   };
 }
 
 /** The card holds the sequence: it is for the user and for nobody else. */
-export function viewCard(user: User, services: Services, defaultTtl: Duration): UserCard {
+export function viewCard(user: User, { services, grants, phone }: Config): UserCard {
+  const canPair = phone.configured && user.account !== null && user.pinHash !== null && canCarryCode(user.sequence);
   return {
     name: user.name,
     sequence: user.sequence.map(({ protocol, port }) => ({ protocol, port })),
     services: [...user.services],
-    ttl_s: inSeconds(user.ttl ?? defaultTtl),
+    ttl_s: inSeconds(user.ttl ?? grants.ttl),
+    approval: user.approval,
     host: null,
     wait: observablePort(user, services),
+    call: canPair ? phone.extension : null,
   };
 }
 

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Target } from '../core/address.js';
 import type { Completion } from '../core/firewall.js';
-import { completedSequence, type State } from '../core/knock/automaton.js';
+import { completedSequence, readMark } from '../core/knock/automaton.js';
 import type { CompletedKnock, EarlyGrant, KnockHandlers, KnockSource, SourceHealth } from '../core/knock/source.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import type { LoggedPacket } from '../netlink/nflog.js';
@@ -82,16 +82,22 @@ export class KernelKnockSource implements KnockSource {
     if (this.#onKnocks === undefined) return { state: 'stopped', detail: null };
     if (this.#problem !== null) return { state: 'failed', detail: this.#problem };
     if (this.#hasDoorbell) return { state: 'listening', detail: null };
-    return { state: 'polling', detail: 'netlink cannot be used; knocks are answered within half a second' };
+    return {
+      state: 'polling',
+      detail: 'netlink cannot be used; knocks are answered within half a second, and pairing codes are not heard',
+    };
   }
 
   /** The doorbell rang; `early`: what is open already for the first packet. Before the start nothing is lost: the mailbox has it. */
   ring(packets: readonly LoggedPacket[], early: EarlyGrant | null = null): void {
     this.#strikes?.ring(packets);
     this.#hand(
-      packets.flatMap(({ source, mark, payload }, i) =>
-        toKnock({ source, state: mark as State }, payload, i === 0 ? early : null),
-      ),
+      packets.flatMap(({ source, mark, payload }, i) => {
+        const { state, isPaired } = readMark(mark);
+        const knocks = toKnock({ source, state }, payload, i === 0 ? early : null);
+        // The rules leave out of the mailbox what has a pairing code.
+        return isPaired ? knocks.map((knock) => ({ ...knock, completion: null })) : knocks;
+      }),
     );
   }
 

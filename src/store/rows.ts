@@ -7,7 +7,7 @@ import { formatSequence, LONGEST_SEQUENCE, parseSequence, type Sequence, SHORTES
 import { ALL, EVERYTHING, type Scope, SERVICE_NAME, type ServiceName } from '../core/service.js';
 import type { MetaKey, NumberedEvent } from '../core/store.js';
 import type { Duration, Instant, Monotonic } from '../core/time.js';
-import { LARGEST_SEQUENCE_ID, parseUserName, type User } from '../core/user.js';
+import { type Approval, LARGEST_SEQUENCE_ID, parsePhoneNumber, parseUserName, type User } from '../core/user.js';
 import { bad, isNull, oneOf, parsed, type Row, text, textLike, textOrNull, whole } from './columns.js';
 
 // What core knows as types, as rows and back. A `…Row` never throws on a value that breaks its type: the decoder, which
@@ -16,6 +16,7 @@ import { bad, isNull, oneOf, parsed, type Row, text, textLike, textOrNull, whole
 
 const METHODS: Readonly<Record<Method, true>> = { knock: true, spa: true, phone: true, cli: true, console: true };
 const END_REASONS: Readonly<Record<EndReason, true>> = { expired: true, revoked: true, evicted: true };
+const APPROVED_BY: Readonly<Record<Approval, true>> = { none: true, phone: true, callback: true };
 const SOURCES: Readonly<Record<Entry['source'], true>> = { operator: true, setup: true, config: true };
 
 const EVENT_NAME = /^[a-z]+\.[a-z]+$/;
@@ -32,6 +33,8 @@ export function userRow(user: User): Row {
     max_addresses: user.maxAddresses,
     account: user.account ?? null,
     pin_hash: user.pinHash ?? null,
+    approval: user.approval,
+    number: user.number ?? null,
     created_at: floor(user.createdAt),
     sequence_id: user.sequenceId,
     steps: Array.isArray(user.sequence) ? formatSequence(user.sequence) : null,
@@ -49,6 +52,8 @@ export function toUser(row: Row): User {
     sequence: parsed(row, 'steps', toSequence),
     account: isNull(row, 'account') ? null : textLike(row, 'account', ACCOUNT),
     pinHash: textOrNull(row, 'pin_hash'),
+    approval: oneOf(row, 'approval', APPROVED_BY),
+    number: isNull(row, 'number') ? null : parsed(row, 'number', parsePhoneNumber),
     createdAt: whole(row, 'created_at') as Instant,
   };
 }

@@ -75,6 +75,10 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE INDEX journal_at ON journal (at);
   `,
+  `
+  ALTER TABLE users ADD COLUMN approval TEXT NOT NULL DEFAULT 'none';
+  ALTER TABLE users ADD COLUMN number TEXT;
+  `,
 ];
 
 export function schemaVersion(db: Database): number {

@@ -4,7 +4,7 @@ export type Table = 'users' | 'entries' | 'grants' | 'journal' | 'meta';
 /** The columns of a row as it is read: its name there, and where it is taken from. */
 export const COLUMNS: Readonly<Record<Table, Readonly<Record<string, string>>>> = {
   users: {
-    ...same('name', 'services', 'ttl', 'max_addresses', 'account', 'pin_hash', 'created_at'),
+    ...same('name', 'services', 'ttl', 'max_addresses', 'account', 'pin_hash', 'approval', 'number', 'created_at'),
     id: 'users.id',
     sequence_id: 'sequences.id',
     steps: 'sequences.steps',

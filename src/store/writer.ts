@@ -176,11 +176,12 @@ function prepareAll(db: Database) {
       'UPDATE grants SET ended_at = :ended_at, end_reason = :end_reason WHERE id = :id AND ended_at IS NULL',
     ),
 
-    putUser: on(`INSERT INTO users (id, name, services, ttl, max_addresses, account, pin_hash, created_at)
-      VALUES (:id, :name, :services, :ttl, :max_addresses, :account, :pin_hash, :created_at)
+    putUser: on(`INSERT INTO users (id, name, services, ttl, max_addresses, account, pin_hash, approval, number,
+        created_at)
+      VALUES (:id, :name, :services, :ttl, :max_addresses, :account, :pin_hash, :approval, :number, :created_at)
       ON CONFLICT (id) DO UPDATE SET name = excluded.name, services = excluded.services, ttl = excluded.ttl,
         max_addresses = excluded.max_addresses, account = excluded.account, pin_hash = excluded.pin_hash,
-        created_at = excluded.created_at`),
+        approval = excluded.approval, number = excluded.number, created_at = excluded.created_at`),
     putSequence: on(`INSERT INTO sequences (id, user_id, steps) VALUES (:sequence_id, :id, :steps)
       ON CONFLICT (user_id) DO UPDATE SET id = excluded.id, steps = excluded.steps`),
     removeUser: on('DELETE FROM users WHERE id = ?'),

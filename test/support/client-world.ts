@@ -1,6 +1,7 @@
 /** A network and a clock for the client, without either: time stands still until everything waits for it. */
-import type { ClientWorld } from '../../src/client/command.ts';
+
 import type { Destination } from '../../src/client/host.ts';
+import type { ClientWorld } from '../../src/client/invocation.ts';
 import type { Answer, KnockNetwork } from '../../src/client/network.ts';
 import type { Knock, Sequence } from '../../src/core/sequence.ts';
 import type { Duration, Monotonic } from '../../src/core/time.ts';
@@ -47,6 +48,8 @@ export interface Sent {
 export interface Far {
   /** Rounds that must arrive before it opens; 0 is open from the start. */
   opensAfter: number;
+  /** When it opens at the earliest, in milliseconds from the start: somebody has to say yes first. */
+  readonly opensAt?: number;
   /** What an open port says. */
   readonly answer?: Answer['kind'];
   /** What a port that is still shut says, at once; silence unless given. */
@@ -95,10 +98,11 @@ class FakeNetwork implements KnockNetwork {
 
   async reach(to: Destination, port: number, limit: Duration): Promise<Answer> {
     this.reached.push({ at: this.#time.monotonic(), address: to.address, port, limit });
-    const { opensAfter, answer = 'open', shutCode, roundTrip = 10 } = this.#of(to);
+    const { opensAfter, opensAt = 0, answer = 'open', shutCode, roundTrip = 10 } = this.#of(to);
     const rounds = Math.floor(this.sent.filter(({ address }) => address === to.address).length / this.#round);
-    if (rounds < opensAfter && shutCode !== undefined) return { kind: 'none', code: shutCode };
-    if (rounds < opensAfter || roundTrip > limit) {
+    const isShut = rounds < opensAfter || this.#time.monotonic() < opensAt;
+    if (isShut && shutCode !== undefined) return { kind: 'none', code: shutCode };
+    if (isShut || roundTrip > limit) {
       await this.#time.sleep(limit);
       return { kind: 'none' };
     }
@@ -126,6 +130,7 @@ export function fakeWorld({ far, sequence, names, files = {}, jitter = 0 }: Fake
   const network = new FakeNetwork(time, far, sequence.length, names);
   const world: ClientWorld = {
     network,
+    random: () => 402_913,
     pace: { monotonic: time.monotonic, sleep: time.sleep, jitter: () => jitter },
     readPortsFile: async (path) => {
       const file = files[path];

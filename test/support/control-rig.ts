@@ -72,7 +72,10 @@ export async function cli(socket: string, argv: readonly string[], options: CliO
     check: refuse,
     restore: refuse,
     panic: refuse,
+    phoneInstall: refuse,
+    phoneTest: refuse,
     knock: refuse,
+    pair: refuse,
     ...options.offline,
   };
   const status = await runCli(argv, io, offline);

@@ -49,6 +49,8 @@ export function userView(changes: Partial<UserView> = {}): UserView {
     ports: 3,
     account: null,
     pin_set: false,
+    approval: 'none',
+    number: null,
     created_at: AT,
     open: 1,
     ...changes,
@@ -65,8 +67,10 @@ export function cardView(changes: Partial<UserCard> = {}): UserCard {
     ],
     services: ['ssh'],
     ttl_s: 3600,
+    approval: 'none',
     host: 'gw.example.org',
     wait: 'tcp/22',
+    call: null,
     ...changes,
   };
 }
@@ -115,6 +119,7 @@ export function statusView(changes: Partial<StatusView> = {}): StatusView {
       store: { state: 'ok' },
       daemon: { state: 'running', rss_mb: 120, loop_max_ms: 3 },
     },
+    claims: [],
     strikes: { limit: 20, per_s: 60, ignore_s: 600, ignored_count: 0, ignored: [] },
     notices: [],
     ...changes,

@@ -1,4 +1,5 @@
 import { type Address, parseAddress, type Target } from '../../src/core/address.ts';
+import { Claims } from '../../src/core/claims.ts';
 import type { Entry } from '../../src/core/entry.ts';
 import type { Completion, SetElement } from '../../src/core/firewall.ts';
 import { HeldTargets } from '../../src/core/grants/held.ts';
@@ -9,6 +10,7 @@ import { parsePortRange } from '../../src/core/ports.ts';
 import { parseSequence } from '../../src/core/sequence.ts';
 import { hours, type Instant, type Monotonic, minutes } from '../../src/core/time.ts';
 import { parseUserName, type User } from '../../src/core/user.ts';
+import { ClaimDesk } from '../../src/gate/claim-desk.ts';
 import { DesiredContents } from '../../src/gate/desired-contents.ts';
 import { Doorkeeper } from '../../src/gate/doorkeeper.ts';
 import { Guard } from '../../src/gate/guard.ts';
@@ -43,6 +45,8 @@ export function person(n: number, name: string, change: Partial<User> = {}): Use
     sequence: sequenceOf(n),
     account: null,
     pinHash: null,
+    approval: 'none',
+    number: null,
     createdAt: 0 as Instant,
     ...change,
   };
@@ -61,11 +65,18 @@ export interface RigOptions {
   readonly users?: readonly User[];
   readonly isConfirmed?: boolean;
   readonly ipv6Prefix?: 64 | 128;
+  readonly hasPhone?: boolean;
   readonly onLoaded?: () => Promise<void>;
 }
 
 /** The gate over a kernel and a store that are not there, with time standing still. */
-export function gateRig({ users = [ANNA, BEN], isConfirmed = true, ipv6Prefix = 128, onLoaded }: RigOptions = {}) {
+export function gateRig({
+  users = [ANNA, BEN],
+  isConfirmed = true,
+  ipv6Prefix = 128,
+  hasPhone = true,
+  onLoaded,
+}: RigOptions = {}) {
   const clock = stopTime();
   const log = new FakeLog();
   const store = new FakeStore();
@@ -82,6 +93,8 @@ export function gateRig({ users = [ANNA, BEN], isConfirmed = true, ipv6Prefix = 
     users,
     lastId: 0,
   });
+  const claims = new Claims({ clock });
+  const claimDesk = new ClaimDesk({ claims, recorder, clock, log, hasPhone });
   const ledger = new GrantLedger({ clock, random: seededRandom(3), maxTtl: hours(12) });
   const held = new HeldTargets();
   const desired = new DesiredContents({ ledger, held, ipv6Prefix, entries: () => entries });
@@ -111,11 +124,28 @@ export function gateRig({ users = [ANNA, BEN], isConfirmed = true, ipv6Prefix = 
     defaultTtl: hours(1),
     ipv6Prefix,
     desired,
+    claims: claimDesk,
     clearStrikes: async (target) => void cleared.push(target),
     ownAddresses: () => new Set([OWN]),
   });
   return {
-    ...{ clock, log, store, firewall, recorder, entries, cleared, people, ledger, held, desired, guard, doorkeeper },
+    ...{
+      clock,
+      log,
+      store,
+      firewall,
+      recorder,
+      entries,
+      cleared,
+      people,
+      claims,
+      claimDesk,
+      ledger,
+      held,
+      desired,
+      guard,
+      doorkeeper,
+    },
     users: () => new Map(people.list().map((user) => [user.id, user])),
     /** How often the guard was put up. */
     loads: () => loads,

@@ -54,6 +54,8 @@ export function user(id: number, change: Partial<User> = {}): User {
     sequence: parseSequence('tcp/21234,udp/28111,tcp/24711'),
     account: null,
     pinHash: null,
+    approval: 'none',
+    number: null,
     createdAt: at(1_000_000),
     ...change,
   };

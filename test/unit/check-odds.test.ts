@@ -46,9 +46,9 @@ describe('check', () => {
     const found = await oddsOf(config);
     const lines = describeOdds(found, config);
     expect(lines).toEqual([
-      'odds of a blind guess, for 2 users with 3 ports, 1 user with 4 ports: 1 packet in 2.9 × 10^12 opens for somebody',
-      '  one address, 19 packets a minute at most: an even chance after 170,000 years',
-      '  10,000 addresses, 3,167 packets a second at most: an even chance after 17 years',
+      'odds of a blind guess, for 2 users with 3 ports, 1 user with 4 ports: 1 packet in 1.5 × 10^12 opens for somebody',
+      '  one address, 19 packets a minute at most: an even chance after 85,000 years',
+      '  10,000 addresses, 3,167 packets a second at most: an even chance after 8.5 years',
     ]);
     expect(mendOdds(found, config)).toBeUndefined();
     const json = JSON.stringify(viewOdds(found));
@@ -71,7 +71,7 @@ describe('check', () => {
     const config = configOf(await stateOf(THREE[0] ?? ''), { strikes: null });
     const found = await oddsOf(config);
     expect(describeOdds(found, config)[1]).toBe(
-      '  knock.strikes is off: 100,000 packets a second, an even chance after 340 days',
+      '  knock.strikes is off: 100,000 packets a second, an even chance after 170 days',
     );
     expect(mendOdds(found, config)).toMatch(/draw 4 ports for whoever has 3: .*; or switch knock.strikes on$/);
   });
@@ -79,14 +79,14 @@ describe('check', () => {
   it('takes a sequence over sockets to be of one protocol', async () => {
     const directory = await stateOf(FOUR);
     const [both, one] = [await oddsOf(configOf(directory)), await oddsOf(configOf(directory, { source: 'socket' }))];
-    expect(one.odds.chancePerPacket / both.odds.chancePerPacket).toBeCloseTo(16, 6);
+    expect(one.odds.chancePerPacket / both.odds.chancePerPacket).toBeCloseTo(8, 6);
   });
 
   it('assumes one user with three ports where there are none, and makes no database for it', async () => {
     const config = configOf(join(newState(), 'absent'));
     const found = await oddsOf(config);
     expect(describeOdds(found, config)[0]).toContain(
-      'for 1 user with 3 ports (there are none yet): 1 packet in 5.8 × 10^12',
+      'for 1 user with 3 ports (there are none yet): 1 packet in 2.9 × 10^12',
     );
     expect(viewOdds(found)).toMatchObject({ assumed: true });
     expect(existsSync(config.state.directory)).toBe(false);

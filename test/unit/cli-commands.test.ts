@@ -35,6 +35,10 @@ describe('what a command asks of the daemon', () => {
     ],
     ['user add bob --length 4', ['addUser', { name: 'bob', length: 4 }]],
     ['user set alice --ttl 30m', ['setUser', 'alice', { ttl: '30m' }]],
+    [
+      'user set alice --approval callback --number +15550100',
+      ['setUser', 'alice', { approval: 'callback', number: '+15550100' }],
+    ],
     ['user list', ['users']],
     ['user show alice', ['user', 'alice']],
     ['user remove alice', ['removeUser', 'alice']],

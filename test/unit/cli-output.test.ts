@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { verdict } from '../../src/cli/render/status.ts';
+import type { ClaimView } from '../../src/control/contract/views.ts';
 import { type CliRun, type ControlRig, startRig } from '../support/control-rig.ts';
 import { entryView, grantView, journalView, statusView, userView } from '../support/fake-gateway.ts';
 
@@ -25,9 +26,9 @@ describe('a pipe', () => {
     rig.gateway.answer('users', async () => [userView(), userView({ name: 'bartholomew', services: ['sip', 'ssh'] })]);
     expect((await rig.run(['user', 'list'])).out).toBe(
       [
-        'USER         SERVICES  TTL      PORTS  OPEN    ACCOUNT  PIN',
-        'alice        ssh       default  3      1 of 5  -        no',
-        'bartholomew  sip, ssh  default  3      1 of 5  -        no',
+        'USER         SERVICES  TTL      PORTS  OPEN    ACCOUNT  PIN  APPROVAL',
+        'alice        ssh       default  3      1 of 5  -        no   none',
+        'bartholomew  sip, ssh  default  3      1 of 5  -        no   none',
         '',
       ].join('\n'),
     );
@@ -265,5 +266,46 @@ describe('a card', () => {
   it('is rendered for a person and whole for a program', async () => {
     expect((await rig.run(['user', 'add', 'bob'])).out).toBe('card of bob: 21234 28111 24711\n');
     expect((await rig.run(['user', 'rotate', 'alice'])).out).toBe('card of alice: 21234 28111 24711\n');
+  });
+});
+
+describe('claims', () => {
+  const claim = (change: Partial<ClaimView> = {}): ClaimView => ({
+    ...{ address: '203.0.113.7', user: 'alice', method: 'knock', waits_for: 'call' },
+    ...{ expires_at: '2026-03-01T08:05:00.000Z', remaining_s: 290 },
+    ...change,
+  });
+
+  it('that wait are in the status, with what they wait for', async () => {
+    rig.gateway.answer('status', async () =>
+      statusView({ claims: [claim(), claim({ user: 'bob', waits_for: 'code' }), claim({ waits_for: 'callback' })] }),
+    );
+    const { out } = await rig.run(['status']);
+    expect(out).toContain('3 addresses wait for a yes:\n  203.0.113.7  alice  waits for a call');
+    expect(out).toContain('bob    waits for its code by phone');
+    expect(out).toContain('waits for an answer to our call');
+    rig.gateway.answer('status', async () => statusView());
+    expect((await rig.run(['status'])).out).not.toContain('for a yes');
+  });
+
+  it('that nobody can confirm are seen from their user', async () => {
+    const show = async (change: Parameters<typeof userView>[0]) => {
+      rig.gateway.answer('user', async () => userView(change));
+      return (await rig.run(['user', 'show', 'alice'])).out;
+    };
+    expect(await show({})).toContain('none: a knock opens');
+    expect(await show({ approval: 'phone' })).toContain('which cannot be given: no account, no PIN');
+    expect(await show({ approval: 'phone', account: '1', pin_set: true })).not.toContain('cannot');
+    const out = await show({ approval: 'callback', number: '15550100', pin_set: true });
+    expect(out).toContain('15550100');
+    expect(out).not.toContain('cannot');
+  });
+});
+
+describe('the telephone', () => {
+  it.each(['refused', 'unreachable', 'failed'])('is told of in the first line where it is %s', async (state) => {
+    const { parts } = statusView();
+    const phone = { state, detail: 'the PBX does not take the login', calls: 0 };
+    expect(verdict(statusView({ parts: { ...parts, phone } })).text).toBe('guarding, but not all is well: phone');
   });
 });

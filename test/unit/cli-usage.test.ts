@@ -82,10 +82,11 @@ describe('help', () => {
       'whois',
       'log',
       'knock',
+      'pair',
     ]) {
       expect(out).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'));
     }
-    expect(out).not.toMatch(/^ {2}(provider|audit|pair|connect|profile|phone)\b/m);
+    expect(out).not.toMatch(/^ {2}(provider|audit|connect|profile)\b/m);
   });
 
   it('has no escape on a terminal either', async () => {
@@ -141,6 +142,7 @@ describe('what needs no daemon', () => {
         restore: note('restore'),
         panic: note('panic'),
         knock: note('knock'),
+        pair: note('pair'),
       },
     });
     expect(status).toBe(7);
@@ -157,6 +159,8 @@ describe('what needs no daemon', () => {
     ['firewall panic', ['panic', { config: '/c', json: false }]],
     ['knock --help', ['knock', ['--help']]],
     ['help knock', ['knock', ['--help']]],
+    ['help pair', ['pair', ['--help']]],
+    ['--json pair office --wait tcp/22 --json', ['pair', ['office', '--wait', 'tcp/22', '--json']]],
     ['knock office --ports tcp/1 -- --json x', ['knock', ['office', '--ports', 'tcp/1', '--', '--json', 'x']]],
     ['--json --config /d knock office --config /e', ['knock', ['office', '--config', '/e']]],
   ])('"%s" is handed over with its options, and its status is ours', async (line, expected) => {

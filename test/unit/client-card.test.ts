@@ -40,6 +40,26 @@ describe('the card', () => {
     expect(text).toContain('shares that address with you');
   });
 
+  it('offers a code by phone to those who have a PIN, and to nobody else', () => {
+    const text = renderCard({ ...CARD, extension: '864' }, PLAIN);
+    expect(text).toContain(
+      '  sallyport pair 203.0.113.7 --ports tcp/21234,udp/28111,tcp/24711 --wait tcp/22 --extension 864\n',
+    );
+    expect(text).toContain('(Then call 864, choose 2, and type the code');
+    expect(renderCard(CARD, PLAIN)).not.toContain('sallyport pair');
+    expect(renderCard({ ...CARD, extension: '*8; id' }, PLAIN)).not.toContain('--extension');
+  });
+
+  it('says that a knock waits for a yes, where it does', () => {
+    const opens = (approval: 'none' | 'phone' | 'callback') =>
+      renderCard({ ...CARD, approval }, { color: false, width: 400 })
+        .split('\n')
+        .find((line) => line.startsWith('  opens'));
+    expect(opens('none')).toContain('after each knock; knock again to go on');
+    expect(opens('phone')).toContain('after a knock and your yes: call');
+    expect(opens('callback')).toContain('your telephone rings');
+  });
+
   it('asks for the server where that is not known', () => {
     const text = renderCard({ ...CARD, host: 'YOUR-SERVER' }, PLAIN);
     expect(text).toContain('sallyport knock YOUR-SERVER --ports');

@@ -70,6 +70,7 @@ describe('what is left out', () => {
         configured: false,
         extension: '864',
         driver: 'ari',
+        language: 'en',
         ari: {
           url: 'http://127.0.0.1:8088',
           app: 'sallyport',
@@ -217,10 +218,18 @@ describe('a value that cannot be', () => {
       'phone: {extension: 864}',
       'phone.extension: 864 is not an extension; write its digits in quotes, like "864", so that leading zeros stay',
     ],
+    [
+      'phone: {ari: {app: "x,Hangup()"}}',
+      'phone.ari.app: "x,Hangup()" is not a name here: up to 64 letters, digits and . _ -; put it in quotes where it is a number',
+    ],
+    [
+      'phone: {language: ../en}',
+      'phone.language: "../en" is not a language as Asterisk names its folder of sounds (try en, de, or pt_BR)',
+    ],
     ['phone: {ami: {host: a b}}', 'phone.ami.host: "a b" is not a host name or an address'],
     [
       'phone: {ami: {username: "a\\r\\nAction: x"}}',
-      'phone.ami.username: it holds a line break or a control character',
+      'phone.ami.username: "a??Action: x" is not a name here: up to 64 letters, digits and . _ -; put it in quotes where it is a number',
     ],
     [
       'trusted: {addresses: [{address: 192.0.2.1, note: 5}]}',

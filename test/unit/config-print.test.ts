@@ -41,6 +41,7 @@ const file = fc
         .map(([a, b, bits]) => (bits < 16 ? `${a}.0.0.0/8` : `${a}.${b}.0.0/${bits}`)),
       fc.ipV6().filter((value) => /^[23]/.test(value) && !value.includes('.')),
     );
+    const name = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}$/).filter((word) => word !== 'general');
     const host = fc.domain().filter((name) => name.length < 64);
     const path = fc.stringMatching(/^\/[ -~]{0,60}$/);
     const ports = fc
@@ -94,10 +95,11 @@ const file = fc
         phone: some({
           extension: fc.stringMatching(/^\d{1,20}$/),
           driver: fc.constantFrom('ari', 'ami'),
+          language: fc.constantFrom('en', 'pt_BR'),
           ari: fc.record(
             {
-              app: text(20),
-              username: text(20),
+              app: name,
+              username: name,
               password_file: path,
               url: fc.constant('https://pbx.example:8089/x?y#z'),
             },
@@ -177,7 +179,6 @@ describe('the remarks', () => {
     expect(notices(read(SAMPLE))).toEqual([
       'trusted.names: home.example.org is not tracked by this version; it lets nobody in',
       'trusted.providers: voip.ms is not tracked by this version; it lets nobody in',
-      'phone: the telephone menu is not part of this version; nothing can be opened by phone',
     ]);
     expect(notices(read(LEAST))).toEqual([]);
   });

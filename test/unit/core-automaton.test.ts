@@ -8,6 +8,8 @@ import {
   finalState,
   knockProtocol,
   type NumberedSequence,
+  PAIRED_BIT,
+  readMark,
   START,
   type State,
   type Steps,
@@ -100,6 +102,19 @@ describe('the automaton', () => {
       }),
     );
     expect(completedSequence(START)).toBeUndefined();
+  });
+
+  it('has a mark for a knock with a pairing code that is no final state of anybody, and fits', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: LARGEST_SEQUENCE_ID }), (id) => {
+        const mark = finalState(id) + PAIRED_BIT;
+        expect(mark).toBeLessThan(2 ** 32);
+        expect(completedSequence(mark)).toBeGreaterThan(LARGEST_SEQUENCE_ID);
+        expect(readMark(mark)).toEqual({ state: finalState(id), isPaired: true });
+        expect(readMark(finalState(id))).toEqual({ state: finalState(id), isPaired: false });
+      }),
+    );
+    expect(readMark(START)).toEqual({ state: START, isPaired: false });
   });
 
   it('depends on the set of sequences alone, not on its order', () => {

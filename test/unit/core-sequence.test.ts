@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isSallyportError } from '../../src/core/errors.ts';
 import type { PortSpan, Protocol } from '../../src/core/ports.ts';
 import {
+  canCarryCode,
   checkSequence,
   DEFAULT_SEQUENCE_LENGTH,
   drawSequence,
@@ -194,6 +195,17 @@ describe('drawing a sequence', () => {
     expect(seen.size).toBe(40);
   });
 
+  it('ends in UDP, which can carry a pairing code, unless only TCP is heard', () => {
+    const protocols = fc.constantFrom<readonly Protocol[]>(['tcp', 'udp'], ['udp', 'tcp'], ['udp'], ['tcp']);
+    fc.assert(
+      fc.property(randomInt, fc.integer({ min: 2, max: 8 }), protocols, (random, length, heard) => {
+        const sequence = drawSequence(random, length, POOL, [], heard);
+        expect(canCarryCode(sequence)).toBe(heard.includes('udp'));
+        expect(sequence.every((one) => heard.includes(one.protocol))).toBe(true);
+      }),
+    );
+  });
+
   it('gives up with an error where the pool has no room for another, and until then keeps the rules', () => {
     const pool = span(21000, 21003);
     const random = seededRandom(1);
@@ -207,8 +219,8 @@ describe('drawing a sequence', () => {
     });
     expect(error.code).toBe('SP_SEQUENCE_INVALID');
     expect(error.message).toContain('widen knock.pool');
-    // 21000 with 21002 and 21001 with 21003, both ways, each TCP or UDP.
-    expect(drawn).toHaveLength(16);
+    // 21000 with 21002 and 21001 with 21003, both ways, the first TCP or UDP.
+    expect(drawn).toHaveLength(8);
   });
 
   it.each([-1, 0, 1, 9, 100])('refuses a length of %i', (length) => {

@@ -65,6 +65,8 @@ describe('a new user', () => {
       sequence: expect.any(Array),
       account: null,
       pinHash: null,
+      approval: 'none',
+      number: null,
       createdAt: EIGHT,
     });
     expect(user.sequence).toHaveLength(3);
@@ -83,6 +85,29 @@ describe('a new user', () => {
       sequence: parseSequence(knock),
     });
     expect((await added(people, 'carl', { length: 5 })).sequence).toHaveLength(5);
+  });
+
+  it('has a number to ring, without what is for the eye', async () => {
+    const people = peopleOf();
+    const user = await added(people, 'anna', { approval: 'callback', number: '+1 (555) 010-0100' });
+    expect(user).toMatchObject({ approval: 'callback', number: '+15550100100' });
+    expect(await changed(people, 'anna', { approval: 'phone' })).toMatchObject({
+      approval: 'phone',
+      number: user.number,
+    });
+    expect(await changed(people, 'anna', { approval: 'callback' })).toMatchObject({ approval: 'callback' });
+  });
+
+  it('is found by the account, as long as it is theirs', async () => {
+    const people = peopleOf();
+    const user = await added(people, 'anna', { account: '1001' });
+    expect([people.ofAccount('1001'), people.ofAccount('1002'), people.ofAccount('')]).toEqual([
+      user,
+      undefined,
+      undefined,
+    ]);
+    const other = await changed(people, 'anna', { account: '1002' });
+    expect([people.ofAccount('1001'), people.ofAccount('1002')]).toEqual([undefined, other]);
   });
 
   it('has a PIN that is kept as a salted hash alone', async () => {
@@ -130,6 +155,12 @@ describe('what is asked for a user is refused where it makes no sense, and nothi
     ['SP_ACCOUNT_INVALID', { account: '10a' }],
     ['SP_ACCOUNT_INVALID', { account: '1'.repeat(21) }],
     ['SP_ACCOUNT_TAKEN', { account: '1001' }],
+    ['SP_NUMBER_INVALID', { number: '5' }],
+    ['SP_NUMBER_INVALID', { number: '555,0100' }],
+    ['SP_NUMBER_INVALID', { number: '5550100@other' }],
+    ['SP_NUMBER_INVALID', { number: '1'.repeat(25) }],
+    ['SP_NUMBER_INVALID', { number: '55+50100' }],
+    ['SP_NUMBER_MISSING', { approval: 'callback' }],
     ['SP_SEQUENCE_INVALID', { knock: 'tcp/21100' }],
     ['SP_SEQUENCE_INVALID', { knock: 'tcp/21100,tcp/21101' }],
     ['SP_SEQUENCE_INVALID', { knock: 'tcp/21100,tcp/22' }],

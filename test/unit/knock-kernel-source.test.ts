@@ -2,8 +2,9 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type Address, parseAddress } from '../../src/core/address.ts';
 import type { Completion } from '../../src/core/firewall.ts';
-import { finalState } from '../../src/core/knock/automaton.ts';
+import { finalState, PAIRED_BIT } from '../../src/core/knock/automaton.ts';
 import type { CompletedKnock } from '../../src/core/knock/source.ts';
+import { encodePairing, type PairingCode } from '../../src/core/pairing.ts';
 import { toPort } from '../../src/core/ports.ts';
 import { KernelKnockSource } from '../../src/knock/kernel-source.ts';
 import type { LoggedPacket } from '../../src/netlink/nflog.ts';
@@ -27,6 +28,7 @@ describe('knocks from the kernel', () => {
     const readings: ((found: Completion[]) => void)[] = [];
     const answers: (() => void)[] = [];
     const heard: Address[] = [];
+    const knocks: CompletedKnock[] = [];
     const problems: unknown[] = [];
     const source = new KernelKnockSource({
       readMailbox: () => new Promise((resolve) => readings.push(resolve)),
@@ -35,8 +37,9 @@ describe('knocks from the kernel', () => {
       onProblem: (error) => problems.push(error),
     });
     const started = source.start({
-      onKnocks: async (knocks: readonly CompletedKnock[]) => {
-        heard.push(...knocks.map((knock) => knock.source));
+      onKnocks: async (found: readonly CompletedKnock[]) => {
+        knocks.push(...found);
+        heard.push(...found.map((knock) => knock.source));
         await new Promise<void>((resolve) => answers.push(resolve));
       },
       onStruck: () => undefined,
@@ -52,8 +55,21 @@ describe('knocks from the kernel', () => {
     };
     await read(first);
     await started;
-    return { source, heard, readings, problems, read, answerAll };
+    return { source, heard, knocks, readings, problems, read, answerAll };
   }
+
+  it('have what the last packet carried, and lie in the mailbox unless that is a pairing code', async () => {
+    const { source, knocks } = await rig();
+    const code = encodePairing('402913' as PairingCode);
+    source.ring([
+      { ...logged(ANA), mark: finalState(7) + PAIRED_BIT, payload: code },
+      { ...logged(BEN), payload: Uint8Array.of(1) },
+    ]);
+    expect(knocks).toEqual([
+      { source: ANA, sequenceId: 7, payload: code, completion: null, early: null },
+      { source: BEN, sequenceId: 7, payload: Uint8Array.of(1), completion: inMailbox(BEN), early: null },
+    ]);
+  });
 
   it('at the start, what nobody has answered is answered', async () => {
     const { heard } = await rig([inMailbox(ANA), inMailbox(BEN)]);

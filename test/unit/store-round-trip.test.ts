@@ -12,7 +12,7 @@ import type { Sequence } from '#dist/core/sequence.js';
 import type { Scope, ServiceName } from '#dist/core/service.js';
 import type { Change, NumberedEvent } from '#dist/core/store.js';
 import { type Duration, type Instant, type Monotonic, minutes } from '#dist/core/time.js';
-import { parseUserName, type User } from '#dist/core/user.js';
+import { parsePhoneNumber, parseUserName, type User } from '#dist/core/user.js';
 import { SqliteStore } from '#dist/store/sqlite-store.js';
 import {
   at,
@@ -76,6 +76,8 @@ const someUser: fc.Arbitrary<User> = fc.record({
   sequence,
   account: fc.option(fc.stringMatching(/^\d{1,12}$/)),
   pinHash: fc.option(words),
+  approval: fc.constantFrom('none', 'phone', 'callback'),
+  number: fc.option(fc.stringMatching(/^\+?[0-9*#]{2,24}$/).map(parsePhoneNumber)),
   createdAt: instant,
 });
 

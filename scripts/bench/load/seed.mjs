@@ -45,7 +45,10 @@ export function meta(lastId, { confirmed = 'yes' } = {}) {
 export async function userChange({ id, sequenceId, name, services, knock, maxAddresses }) {
   const { parseSequence } = await product('core/sequence.js');
   const user = { id, name, services, ttl: null, maxAddresses, sequenceId, sequence: parseSequence(knock) };
-  return { kind: 'user.put', user: { ...user, account: null, pinHash: null, createdAt: Date.now() } };
+  return {
+    kind: 'user.put',
+    user: { ...user, account: null, pinHash: null, approval: 'none', number: null, createdAt: Date.now() },
+  };
 }
 
 /**

@@ -39,8 +39,11 @@ export async function list(call: Call): Promise<number> {
       `${user.open} of ${user.max_addresses}`,
       clean(user.account ?? '-'),
       user.pin_set ? 'yes' : 'no',
+      user.approval,
     ]);
-    call.print(await table(call.terminal, ['user', 'services', 'ttl', 'ports', 'open', 'account', 'pin'], rows));
+    call.print(
+      await table(call.terminal, ['user', 'services', 'ttl', 'ports', 'open', 'account', 'pin', 'approval'], rows),
+    );
   }
   return 0;
 }
@@ -76,6 +79,8 @@ async function options(call: Call): Promise<SetUserRequest> {
     'knock',
     'account',
     'length',
+    'approval',
+    'number',
     'maxAddresses',
   );
   const { maxAddresses, ...same } = given;
@@ -118,6 +123,8 @@ function showUser(call: Call, user: UserView): void {
       ['ports', String(user.ports)],
       ['account', clean(user.account ?? '-')],
       ['pin', user.pin_set ? 'set' : 'not set'],
+      ['approval', approval(user)],
+      ...(user.number === null ? [] : [['number', clean(user.number)] as const]),
       ['added', moment(user.created_at)],
     ]),
   );
@@ -125,4 +132,12 @@ function showUser(call: Call, user: UserView): void {
 
 function ttl({ ttl_s }: UserView): string {
   return ttl_s === null ? 'default' : remaining(ttl_s);
+}
+
+/** Whose yes a knock takes, and what hinders them from giving it. */
+function approval({ approval: how, account, pin_set }: UserView): string {
+  if (how === 'none') return 'none: a knock opens';
+  const text = how === 'phone' ? 'phone: a knock waits for a yes' : 'callback: a knock has the number rung for a yes';
+  const missing = [...(how === 'phone' && account === null ? ['no account'] : []), ...(pin_set ? [] : ['no PIN'])];
+  return missing.length === 0 ? text : `${text}, which cannot be given: ${missing.join(', ')}`;
 }

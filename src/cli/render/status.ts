@@ -1,4 +1,4 @@
-import type { PartView, StatusView, StrikesView } from '../../control/contract/views.js';
+import type { ClaimView, PartView, StatusView, StrikesView } from '../../control/contract/views.js';
 import { clean, count } from '../text.js';
 import { grantTable, moment, remaining } from './access.js';
 import { columns } from './table.js';
@@ -17,6 +17,7 @@ const COLORS: Readonly<Record<Tone, Format>> = { good: 'green', warn: 'yellow', 
 const MARKS: Readonly<Record<Tone, string>> = { good: '✔', warn: '!', bad: '✖' };
 const MOST_ROWS = 40;
 const MOST_IGNORED = 10;
+const MOST_CLAIMS = 10;
 
 /** How it stands, in one line. */
 export function verdict(status: StatusView): Verdict {
@@ -42,7 +43,7 @@ export function verdict(status: StatusView): Verdict {
     case 'failed':
       return { tone: 'bad', text: `the guard failed${reason}` };
     case 'guarding': {
-      const broken = Object.entries(status.parts).filter(([, part]) => toneOf(part) === 'bad');
+      const broken = partsOf(status).filter(([, part]) => toneOf(part) === 'bad');
       if (broken.length > 0) {
         return {
           tone: 'warn',
@@ -62,13 +63,14 @@ export async function renderStatus(terminal: Terminal, status: StatusView): Prom
   const blocks: string[] = [];
   const mark = terminal.fancy ? `${terminal.paint(COLORS[tone], '●')} ` : '';
   blocks.push(mark + terminal.paint(['bold', COLORS[tone]] as Format, text) + (next === undefined ? '' : `\n${next}`));
-  blocks.push(columns(Object.entries(status.parts).map(([name, part]) => partRow(terminal, name, part))));
+  blocks.push(columns(partsOf(status).map(([name, part]) => partRow(terminal, name, part))));
   if (status.grants.length > 0) {
     const shown = [...status.grants].sort((a, b) => a.remaining_s - b.remaining_s).slice(0, MOST_ROWS);
     const more = status.grants.length - shown.length;
     const rest = more > 0 ? `\nand ${count(more, 'grant', 'grants')} more: sallyport list` : '';
     blocks.push((await grantTable(terminal, shown)) + rest);
   }
+  if (status.claims.length > 0) blocks.push(claimsBlock(terminal, status.claims));
   if (status.strikes !== null) blocks.push(...strikesBlock(terminal, status.strikes));
   if (status.notices.length > 0) {
     blocks.push(status.notices.map((notice) => `${terminal.paint('yellow', '!')} ${clean(notice)}`).join('\n'));
@@ -82,6 +84,26 @@ export async function renderStatus(terminal: Terminal, status: StatusView): Prom
   ];
   blocks.push(terminal.paint('dim', facts.join(' · ')));
   return blocks.join('\n\n');
+}
+
+const WAITS_FOR: Readonly<Record<ClaimView['waits_for'], string>> = {
+  code: 'its code by phone',
+  call: 'a call',
+  callback: 'an answer to our call',
+};
+
+/** Who asks to be let in. */
+function claimsBlock(terminal: Terminal, claims: readonly ClaimView[]): string {
+  const shown = claims.slice(0, MOST_CLAIMS);
+  const rest = claims.length > shown.length ? [`and ${(claims.length - shown.length).toLocaleString('en')} more`] : [];
+  const rows = shown.map(({ address, user, waits_for, remaining_s }) => [
+    `  ${clean(address)}`,
+    clean(user),
+    `waits for ${WAITS_FOR[waits_for]}`,
+    `${remaining(remaining_s)} left`,
+  ]);
+  const head = `${count(claims.length, 'address waits', 'addresses wait')} for a yes:`;
+  return [terminal.paint('yellow', head), columns(rows), ...rest].join('\n');
 }
 
 /** Whose knocks are ignored; nothing where nobody's are. */
@@ -101,6 +123,10 @@ function strikesBlock(terminal: Terminal, { ignored_count, ignored }: StrikesVie
   ];
 }
 
+function partsOf({ parts }: StatusView): [name: string, part: PartView][] {
+  return Object.entries(parts).flatMap(([name, part]) => (part === undefined ? [] : [[name, part]]));
+}
+
 function partRow(terminal: Terminal, name: string, part: PartView): string[] {
   const tone = toneOf(part);
   return [
@@ -111,8 +137,19 @@ function partRow(terminal: Terminal, name: string, part: PartView): string[] {
   ];
 }
 
-const BAD = new Set(['failed', 'reverted', 'open', 'down', 'error', 'stopped', 'failing', 'none']);
-const WARN = new Set(['provisional', 'degraded', 'starting', 'off', 'polling']);
+const BAD = new Set([
+  'failed',
+  'reverted',
+  'open',
+  'down',
+  'error',
+  'stopped',
+  'failing',
+  'none',
+  'refused',
+  'unreachable',
+]);
+const WARN = new Set(['provisional', 'degraded', 'starting', 'off', 'polling', 'connecting']);
 
 function toneOf({ state }: PartView): Tone {
   return BAD.has(state) ? 'bad' : WARN.has(state) ? 'warn' : 'good';

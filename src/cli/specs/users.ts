@@ -1,3 +1,4 @@
+import { APPROVALS } from '../../core/user.js';
 import { namesOption, numberOption, option, type Spec, textOption } from '../spec.js';
 
 const NAME = { takes: '<name>', arguments: { name: 'the name of the user' } } as const;
@@ -13,6 +14,10 @@ const options = () => [
   numberOption('--length <n>', 'draw so many ports at random, 2 to 8', 2, 8),
   textOption('--account <digits>', 'the account to give on the phone'),
   option('--pin-stdin', 'read the PIN, 6 digits or more, from standard input'),
+  option('--approval <how>', 'whether a knock opens, or waits for a yes: the user calls, or is called back').choices(
+    APPROVALS,
+  ),
+  textOption('--number <phone>', 'the telephone number to call back, as the PBX dials it'),
   numberOption('--max-addresses <n>', 'how many addresses may be open at once; the oldest gives way', 1, 1000),
 ];
 
@@ -38,7 +43,11 @@ export const USERS: readonly Spec[] = [
     summary: 'change a user',
     about: 'Changes what is given; the rest stays as it is. A new sequence makes the old one useless at once.',
     options: options(),
-    examples: ['sallyport user set alice --ttl 30m --max-addresses 2', 'sallyport user set alice --pin-stdin'],
+    examples: [
+      'sallyport user set alice --ttl 30m --max-addresses 2',
+      'sallyport user set alice --pin-stdin',
+      'sallyport user set alice --approval callback --number 15550100',
+    ],
     run: async (call) => (await import('../commands/users.js')).set(call),
   },
   {

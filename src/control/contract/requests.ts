@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { APPROVALS } from '../../core/user.js';
 
 /**
  * One line of printable text. Only length and characters are bounded here: whether it is a duration, a name or an address
@@ -40,6 +41,11 @@ const userOptions = {
     .string()
     .regex(/^\d{6,32}$/, 'it is not 6 to 32 digits')
     .optional(),
+  approval: z
+    .enum(APPROVALS)
+    .optional()
+    .describe('whose yes a knock takes: none, the user who calls, the user who is rung'),
+  number: line(64).optional().describe('the telephone number to ring for a yes'),
   max_addresses: z.int().min(1).max(1000).optional(),
   length: z.int().min(2).max(8).optional().describe('how many ports to draw'),
 };

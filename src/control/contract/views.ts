@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { APPROVALS } from '../../core/user.js';
 
 /** A moment as ISO 8601 in UTC. */
 const time = z.string().describe('ISO 8601, UTC');
@@ -38,6 +39,8 @@ export const UserView = z.object({
   ports: z.number().describe('how many knocks the sequence has'),
   account: z.string().nullable(),
   pin_set: z.boolean(),
+  approval: z.enum(APPROVALS).describe('whose yes a knock takes'),
+  number: z.string().nullable().describe('the telephone number to ring for a yes'),
   created_at: time,
   open: z.number().describe('how many grants are open'),
 });
@@ -51,8 +54,15 @@ export const UserCard = z.object({
   sequence: z.array(KnockView),
   services: z.array(z.string()),
   ttl_s: z.number().describe('seconds that a knock opens for'),
+  approval: z.enum(APPROVALS).describe('whose yes a knock takes before it opens'),
   host: z.string().nullable().describe('where to knock, as far as it is known'),
   wait: z.string().nullable().describe('a port that answers once it is open, such as tcp/22'),
+  call: z
+    .string()
+    .nullable()
+    .describe(
+      'the extension that takes pairing codes; null: there is no telephone, no PIN, or no UDP knock at the end',
+    ),
 });
 export type UserCard = z.infer<typeof UserCard>;
 
@@ -83,6 +93,21 @@ export const StrikesView = z.object({
 });
 export type StrikesView = z.infer<typeof StrikesView>;
 
+/** An address that asks to be let in, and waits for its user's yes. */
+export const ClaimView = z.object({
+  address: z.string(),
+  user: z.string(),
+  method: z.enum(['knock', 'spa']).describe('how it was made'),
+  waits_for: z
+    .enum(['code', 'call', 'callback'])
+    .describe('the pairing code by phone, a call, or an answer to our call'),
+  expires_at: time,
+  remaining_s: z.number(),
+});
+export type ClaimView = z.infer<typeof ClaimView>;
+
+const PhonePartView = PartView.extend({ calls: z.number().describe('calls that are led now') });
+
 export const StatusView = z.object({
   ready: z.boolean(),
   version: z.string(),
@@ -91,8 +116,15 @@ export const StatusView = z.object({
   entries: z.number(),
   users: z.number(),
   parts: z
-    .object({ firewall: FirewallPartView, knock: PartView, store: PartView, daemon: DaemonPartView })
+    .object({
+      firewall: FirewallPartView,
+      knock: PartView,
+      store: PartView,
+      daemon: DaemonPartView,
+      phone: PhonePartView.optional(),
+    })
     .catchall(z.looseObject(PartView.shape)),
+  claims: z.array(ClaimView),
   strikes: StrikesView.nullable().describe('null: switched off'),
   notices: z.array(z.string()),
 });

@@ -8,7 +8,7 @@ import type { Knock, Sequence } from '../sequence.js';
  *
  *   0                                   start: nothing accepted yet
  *   0 | sequence id (28 bits) | depth   so many knocks of this sequence accepted (depth 1 to 7)
- *   1 | sequence id (31 bits)           the whole sequence: open
+ *   1 | 000 | sequence id (28 bits)     the whole sequence: open
  *
  * A prefix that several sequences share is one state, named after the smallest sequence id. Ids of sequences are never
  * used twice, so a state that is left over from an older automaton either means the same or leads nowhere.
@@ -21,6 +21,12 @@ export const START = 0 as State;
 
 /** The bit that marks a completed sequence. */
 export const FINAL_BIT = 0x8000_0000;
+
+/**
+ * The bit that the rules put beside it where the completing packet has a pairing code: the mark is then nobody's final state, and
+ * whoever only knows those leaves the knock alone.
+ */
+export const PAIRED_BIT = 0x4000_0000;
 
 /** A step's origin and knock as one whole number below 2^48. */
 export type StepKey = Brand<number, 'StepKey'>;
@@ -46,6 +52,12 @@ export function splitStepKey(key: StepKey): { from: State; protocol: Protocol; p
 /** The id of the sequence that a final state completes; undefined for any other state. */
 export function completedSequence(state: number): number | undefined {
   return state >= FINAL_BIT ? state - FINAL_BIT : undefined;
+}
+
+/** What the mark of a completing packet says: the final state, and whether a pairing code came with it. */
+export function readMark(mark: number): { readonly state: State; readonly isPaired: boolean } {
+  const isPaired = mark >= FINAL_BIT + PAIRED_BIT;
+  return { state: (isPaired ? mark - PAIRED_BIT : mark) as State, isPaired };
 }
 
 export function finalState(sequenceId: number): State {

@@ -78,8 +78,9 @@ export function reckonOdds(lock: Lock): Odds {
 }
 
 /**
- * How many sequences of a length keep the rules: ports from a circle of which no two are adjacent, in any order, each with
- * any protocol. 0 where the pool is too small.
+ * How many sequences of a length may be drawn: ports from a circle of which no two are adjacent, in any order, each but the
+ * last with any protocol. 0 where the pool is too small. Those that somebody chose may end otherwise, but an attacker who
+ * takes all for drawn is the stronger one.
  */
 export function countSequences(length: number, { pool, protocols }: Pick<Lock, 'pool' | 'protocols'>): number {
   const ports = pool.last - pool.first + 1;
@@ -87,7 +88,7 @@ export function countSequences(length: number, { pool, protocols }: Pick<Lock, '
   // Sets without neighbours on a circle: n / (n - k) * C(n - k, k); with the k! orders of each, a falling product.
   let count = ports / (ports - length);
   for (let i = 0; i < length; i++) count *= ports - length - i;
-  return Math.round(count) * protocols ** length;
+  return Math.round(count) * protocols ** (length - 1);
 }
 
 /** The chance that so many different guesses at each length hit a sequence of somebody, all being equally likely. */

@@ -222,13 +222,18 @@ const commands = {
     const { sendRandomPackets } = await import('../fuzz/pool-packets.mjs');
     return await sendRandomPackets({ mac, count, ...options });
   },
+  /** Does something on the telephone (../phone/sip-commands.mjs). */
+  async sip({ does, ...options }) {
+    const { sipCommands } = await import('../phone/sip-commands.mjs');
+    return await sipCommands[does](options);
+  },
 };
 
 async function one({ protocol, port, address, source, payload = '' }) {
   if (protocol === 'udp') {
     const socket = dgram.createSocket(net.isIPv6(address) ? 'udp6' : 'udp4');
     if (source) await new Promise((resolve) => socket.bind(0, source, resolve));
-    await new Promise((resolve) => socket.send(payload, port, address, resolve));
+    await new Promise((resolve) => socket.send(Buffer.from(payload), port, address, resolve));
     socket.close();
     return;
   }

@@ -134,7 +134,7 @@ export class LabHost {
   async knock(
     address: string,
     knocks: readonly KnockStep[],
-    options: { pause?: number; source?: string; payload?: string } = {},
+    options: { pause?: number; source?: string; payload?: string | readonly number[] } = {},
   ): Promise<void> {
     await this.tell('knock', { address, knocks, ...options });
   }

@@ -1,0 +1,205 @@
+import { type Address, parseAddress } from '../address.js';
+import { ipv4ToNumber } from '../address-text.js';
+import { CONVERSATION_LIMITS, Conversation, type ConversationLimits, type Talk } from './conversation.js';
+import type { Dialogue, MenuEffect, MenuEvent, Offer, OpenGrant } from './dialogue.js';
+import type { Digit } from './link.js';
+import type { Prompt, PromptName } from './prompts.js';
+
+/** What a caller may use up in one call. */
+export interface MenuLimits extends ConversationLimits {
+  /** Accounts with PINs. */
+  readonly tries: number;
+  /** Addresses and codes that are looked at. */
+  readonly offers: number;
+}
+
+export const MENU_LIMITS: MenuLimits = { ...CONVERSATION_LIMITS, tries: 3, offers: 10 };
+
+/** Digits of an account, a PIN, an IPv4 address with its dots, and a pairing code. */
+const [LONGEST_ACCOUNT, LONGEST_PIN, LONGEST_ADDRESS, CODE] = [20, 32, 15, 6];
+
+/** Where a stretch of the menu leads to. */
+type Next = 'menu' | 'again' | undefined;
+
+/**
+ * The menu of one call:
+ *
+ *     account # PIN #  ──▶  menu ─┬─▶ 1 type an address ─┐
+ *      (three tries)              ├─▶ 2 pairing code ────┼─▶ read back ─┬─▶ 1 grant, then the menu
+ *                                 ├─▶ 4 own address ─────┘              ├─▶ 2 start again
+ *                                 ├─▶ 3 what is open: 1 close, 2 next   └─▶ * the menu
+ *                                 └─▶ * good-bye
+ *
+ * A read-back begins with a sentence that has to be heard to its end. What is pressed before the address itself is being read
+ * confirms nothing: neither digits typed ahead nor those of a caller who is still typing.
+ */
+export class Menu implements Dialogue {
+  readonly #conversation: Conversation;
+  readonly #limits: MenuLimits;
+  /** The address that the call comes from, where the caller is a registered softphone. */
+  readonly #own: Address | null;
+  /** Whether an address waits for a yes without a code, and the caller has not said no to it. */
+  #isWaiting = false;
+  #offers = 0;
+
+  constructor({ address }: { readonly address: Address | null }, limits: MenuLimits = MENU_LIMITS) {
+    this.#own = address;
+    this.#limits = limits;
+    this.#conversation = new Conversation(() => this.#call(), limits);
+  }
+
+  handle(event: MenuEvent): readonly MenuEffect[] {
+    return this.#conversation.handle(event);
+  }
+
+  *#call(): Talk<void> {
+    if (!(yield* this.#login())) return;
+    let next: Next = 'menu';
+    while (next !== undefined) {
+      const chosen: Digit | undefined = yield* this.#chosen();
+      if (chosen === '1') next = yield* this.#repeated(() => this.#typed());
+      else if (chosen === '2') next = yield* this.#repeated(() => this.#claimed());
+      else if (chosen === '3') next = yield* this.#open();
+      else if (chosen === '4' && this.#own !== null) next = yield* this.#proposed(this.#own);
+      else next = undefined;
+    }
+  }
+
+  /** Both are asked for before anything is said, so that nobody learns which accounts there are. */
+  *#login(): Talk<boolean> {
+    const talk = this.#conversation;
+    for (let tries = 1; tries <= this.#limits.tries; tries++) {
+      const account = yield* talk.entry(say('enter-account'), { longest: LONGEST_ACCOUNT });
+      if (account === undefined) return false;
+      const pin = yield* talk.entry(say('enter-pin'), { longest: LONGEST_PIN });
+      if (pin === undefined) return false;
+      const verdict = yield* talk.answer({ kind: 'verify', account, pin }, 'verified', 'denied', 'failed');
+      if (verdict?.kind === 'verified') {
+        this.#isWaiting = verdict.waiting;
+        return true;
+      }
+      if (verdict?.kind !== 'denied') {
+        talk.tell('failed');
+        return false;
+      }
+      if (verdict.isLast || tries === this.#limits.tries) talk.tell('login-incorrect');
+      // Who is still typing must not spend the next try on it.
+      else yield* talk.announce(say('login-incorrect'));
+      if (verdict.isLast) return false;
+    }
+    return false;
+  }
+
+  *#chosen(): Talk<Digit | undefined> {
+    const second = this.#isWaiting ? 'menu-waiting' : 'menu-code';
+    const [own, digits]: [PromptName[], Digit[]] = this.#own === null ? [[], []] : [['menu-own-address'], ['4']];
+    const question = say('menu-address', second, 'menu-open', ...own, 'menu-end');
+    return yield* this.#conversation.choice(question, ['1', '2', '3', ...digits, '*']);
+  }
+
+  *#repeated(stretch: () => Talk<Next>): Talk<Next> {
+    let next: Next = 'again';
+    while (next === 'again') next = yield* stretch();
+    return next;
+  }
+
+  *#typed(): Talk<Next> {
+    const typed = yield* this.#conversation.entry(say('enter-address'), { longest: LONGEST_ADDRESS, hasDots: true });
+    if (typed === undefined) return undefined;
+    if (ipv4ToNumber(typed) === undefined) return this.#wrong('address-unfit', 'again');
+    return yield* this.#proposed(parseAddress(typed), 'again');
+  }
+
+  /** `or`: where it leads to if the address cannot be let in, or the caller wants to start again. */
+  *#proposed(address: Address, or: Next = 'menu'): Talk<Next> {
+    if (!this.#mayLook()) return undefined;
+    const answer = yield* this.#conversation.answer({ kind: 'propose', address }, 'proposed', 'unfit', 'failed');
+    if (answer?.kind === 'proposed') {
+      const next = yield* this.#readBack(answer.offer);
+      return next === 'again' ? or : next;
+    }
+    return answer?.kind === 'unfit' ? this.#wrong('address-unfit', or) : this.#failed(answer);
+  }
+
+  *#claimed(): Talk<Next> {
+    const talk = this.#conversation;
+    const isWaiting = this.#isWaiting;
+    const code = isWaiting ? null : yield* talk.entry(say('enter-code'), { longest: CODE, enough: CODE });
+    if (code === undefined || !this.#mayLook()) return undefined;
+    // Whatever comes of it, the next time a code is asked for.
+    this.#isWaiting = false;
+    if (code !== null && code.length !== CODE) return this.#wrong('no-claim', 'again');
+    const answer = yield* talk.answer({ kind: 'find-claim', code }, 'proposed', 'no-claim', 'unfit', 'failed');
+    if (answer?.kind === 'proposed') return yield* this.#readBack(answer.offer);
+    if (answer?.kind === 'unfit') return this.#wrong('address-unfit', 'menu');
+    if (answer?.kind !== 'no-claim') return this.#failed(answer);
+    return isWaiting ? this.#wrong('none-waiting', 'menu') : this.#wrong('no-claim', 'again');
+  }
+
+  *#readBack({ target, services, ttl }: Offer): Talk<Next> {
+    const talk = this.#conversation;
+    yield* talk.announce(say('offer-address'));
+    const readBack: Prompt[] = [
+      { address: target },
+      { say: 'offer-services' },
+      { services },
+      { say: 'for' },
+      { duration: ttl },
+      { say: 'offer-choices' },
+    ];
+    const chosen = yield* talk.choice(readBack, ['1', '2', '*']);
+    if (chosen === undefined) return undefined;
+    if (chosen === '2') return 'again';
+    if (chosen === '*') {
+      talk.tell('cancelled');
+      return 'menu';
+    }
+    const answer = yield* talk.answer({ kind: 'grant' }, 'granted', 'failed');
+    if (answer?.kind !== 'granted') return this.#failed(answer);
+    talk.tell('granted', { duration: answer.ttl });
+    return 'menu';
+  }
+
+  *#open(): Talk<Next> {
+    const talk = this.#conversation;
+    const answer = yield* talk.answer({ kind: 'list-open' }, 'open', 'failed');
+    if (answer?.kind !== 'open') return this.#failed(answer);
+    for (const [index, grant] of answer.grants.entries()) {
+      const chosen = yield* this.#heard(grant, index + 1);
+      if (chosen === undefined) return undefined;
+      if (chosen === '*') return 'menu';
+      if (chosen === '2') continue;
+      const closed = yield* talk.answer({ kind: 'close', id: grant.id }, 'closed', 'failed');
+      if (closed?.kind !== 'closed') return this.#failed(closed);
+      talk.tell('closed');
+    }
+    talk.tell(answer.grants.length === 0 ? 'nothing-open' : 'that-was-all');
+    return 'menu';
+  }
+
+  *#heard({ target, remaining }: OpenGrant, number: number): Talk<'1' | '2' | '*' | undefined> {
+    yield* this.#conversation.announce([{ say: 'open-address' }, { number }]);
+    const reading: Prompt[] = [{ address: target }, { say: 'open-remaining' }, { duration: remaining }];
+    return yield* this.#conversation.choice([...reading, ...say('open-choices')], ['1', '2', '*']);
+  }
+
+  #mayLook(): boolean {
+    return ++this.#offers <= this.#limits.offers;
+  }
+
+  #wrong(words: PromptName, next: Next): Next {
+    this.#conversation.tell(words);
+    return this.#conversation.mistake() ? next : undefined;
+  }
+
+  /** Where there was no answer at all the call is over: nobody knows what a late one would belong to. */
+  #failed(answer: MenuEvent | undefined): Next {
+    if (answer !== undefined) return this.#wrong('failed', 'menu');
+    this.#conversation.tell('failed');
+    return undefined;
+  }
+}
+
+function say(...names: readonly PromptName[]): Prompt[] {
+  return names.map((name) => ({ say: name }));
+}

@@ -1,0 +1,167 @@
+import type { CallId, Digit, Sound } from '../core/phone/link.js';
+import { isDigit } from './ari-event.js';
+
+export interface AmiCallTold {
+  onDigit(digit: Digit): void;
+  onPlayed(turn: number): void;
+}
+
+/** Asterisk reads digits only while a command runs; it waits for one so long (milliseconds), and again. */
+const WAIT = 150;
+/** So long between two sounds. */
+const PAUSE = 30;
+/** Milliseconds after which another command is queued behind the one that runs: time enough for a play to come first. */
+const REFILL = 30;
+/** The caller is hung up after so many seconds without us, whatever became of us; said again every few seconds. */
+const ALONE_SECONDS = 25;
+const RENEW = 10_000;
+const MOST_LOOKUPS = 30;
+
+interface Command {
+  readonly id: string;
+  readonly kind: 'wait' | 'sound' | 'other';
+  readonly resolve?: (result: string) => void;
+}
+
+/**
+ * One call in AGI(agi:async): a queue of commands that Asterisk works off.
+ *
+ *   runs now      behind it
+ *   sound ─────── short wait ── next sound ── …
+ *   wait  ─────── wait ──────── …
+ *
+ * Between two commands that lie in the queue no digit is lost; where the queue runs empty, digits fall into the void. So there is
+ * always one behind the one that runs. A digit ends the command that runs, and the sounds that were to follow are not sent.
+ */
+export class AmiCall {
+  readonly id: CallId;
+  readonly #send: (command: string, commandId: string) => void;
+  readonly #told: AmiCallTold;
+  #queue: Command[] = [];
+  #turn: number | null = null;
+  #sounds: readonly Sound[] = [];
+  #count = 0;
+  #refill: NodeJS.Timeout | undefined;
+  #renew: NodeJS.Timeout | undefined;
+  #isTaken = false;
+  #isOver = false;
+
+  /** @param send queues an AGI command; what comes of it is told by `done` */
+  constructor(id: CallId, send: (command: string, commandId: string) => void, told: AmiCallTold) {
+    this.id = id;
+    this.#send = send;
+    this.#told = told;
+  }
+
+  /** Reads a function of the channel. Before `begin` only. */
+  async read(expression: string): Promise<string | null> {
+    if (this.#isOver || this.#count > MOST_LOOKUPS) return null;
+    const result = await new Promise<string>((resolve) =>
+      this.#put('other', `GET FULL VARIABLE \${${expression}}`, resolve),
+    );
+    return /^200 result=1 \((.*)\)$/.exec(result)?.[1] ?? null;
+  }
+
+  /** Takes the call: from now on digits are heard. */
+  begin(isUp: boolean): void {
+    if (this.#isOver) return;
+    this.#isTaken = true;
+    if (!isUp) this.#put('other', 'ANSWER');
+    this.#limit();
+    this.#renew = setInterval(() => this.#limit(), RENEW);
+    this.#wait(WAIT);
+    this.#wait(WAIT);
+  }
+
+  play(turn: number, sounds: readonly Sound[]): void {
+    if (this.#isOver) return;
+    this.#turn = turn;
+    this.#sounds = sounds;
+    // One that is on its way cannot be called back: it is followed by the first of these.
+    if (sounds.length === 0 || !this.#queue.some(({ kind }) => kind === 'sound')) this.#next();
+  }
+
+  stopPlay(turn: number): void {
+    if (this.#turn !== turn) return;
+    this.#turn = null;
+    this.#sounds = [];
+  }
+
+  /** Takes its turn in the queue: at most after the sound that is being played. */
+  hangUp(): void {
+    if (!this.#isOver) this.#put('other', 'HANGUP');
+  }
+
+  /** Nothing more is asked for. */
+  over(): void {
+    this.#isOver = true;
+    clearTimeout(this.#refill);
+    clearInterval(this.#renew);
+    for (const { resolve } of this.#queue.splice(0)) resolve?.('');
+  }
+
+  /** A command was worked off. */
+  done(commandId: string, result: string): void {
+    const at = this.#queue.findIndex(({ id }) => id === commandId);
+    const [command] = at < 0 ? [] : this.#queue.splice(0, at + 1).slice(at);
+    if (command === undefined || this.#isOver) return;
+    command.resolve?.(result);
+    if (command.kind !== 'other') this.#heard(command.kind, result);
+    if (this.#isTaken) this.#keepFilled(command.kind);
+  }
+
+  #heard(kind: 'wait' | 'sound', result: string): void {
+    const digit = String.fromCharCode(Number(/^200 result=(\d+)/.exec(result)?.[1] ?? 0));
+    if (isDigit(digit)) {
+      this.#turn = null;
+      this.#sounds = [];
+      this.#told.onDigit(digit);
+    } else if (kind === 'sound') {
+      this.#next();
+    }
+  }
+
+  /** The next sound of the play, or its end. */
+  #next(): void {
+    const [sound, ...others] = this.#sounds;
+    this.#sounds = others;
+    if (sound !== undefined) {
+      // A context without extensions, since a digit that is one would be dialled.
+      this.#put('sound', `EXEC BackGround "${sound},,,sallyport-no-extensions"`);
+    } else if (this.#turn !== null) {
+      const turn = this.#turn;
+      this.#turn = null;
+      this.#told.onPlayed(turn);
+    }
+  }
+
+  /** Something runs, and something lies behind it. */
+  #keepFilled(done: Command['kind']): void {
+    const [running, next] = this.#queue;
+    if (running === undefined) this.#wait(WAIT);
+    if (next !== undefined) return;
+    if (running?.kind === 'sound') this.#wait(PAUSE);
+    else if (running?.kind !== 'wait' || done === 'sound') this.#wait(WAIT);
+    else {
+      this.#refill ??= setTimeout(() => {
+        this.#refill = undefined;
+        if (this.#queue.length < 2) this.#wait(WAIT);
+      }, REFILL);
+    }
+  }
+
+  #wait(ms: number): void {
+    this.#put('wait', `WAIT FOR DIGIT ${ms}`);
+  }
+
+  #limit(): void {
+    this.#put('other', `SET VARIABLE TIMEOUT(absolute) ${ALONE_SECONDS}`);
+  }
+
+  #put(kind: Command['kind'], command: string, resolve?: (result: string) => void): void {
+    if (this.#isOver) return;
+    const id = `${this.id}-${++this.#count}`;
+    this.#queue.push({ id, kind, ...(resolve ? { resolve } : {}) });
+    this.#send(command, id);
+  }
+}

@@ -1,0 +1,55 @@
+/** The tests' own Asterisk and telephone: what the tests of the phone stand on. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { AsteriskServer } from '../../scripts/lib/asterisk-server.mjs';
+import { asteriskFolder } from '../support/phone/asterisk.js';
+import { SipPhone } from '../support/phone/sip-phone.mjs';
+
+const PORTS = { sipPort: 25160, httpPort: 28188, amiPort: 25138, rtp: [25200, 25398] } as const;
+const DIALPLAN = `[phone]
+exten => 1,1,Answer()
+ same => n,Read(TYPED,hello-world,20,,1,5)
+ same => n,Verbose(0,typed \${TYPED})
+ same => n,Hangup()
+`;
+
+const { folder, reason } = asteriskFolder();
+let directory: string;
+let asterisk: AsteriskServer;
+let phone: SipPhone;
+
+beforeAll(async () => {
+  if (folder === undefined) return;
+  directory = await mkdtemp(join(tmpdir(), 'sallyport-pbx-'));
+  asterisk = new AsteriskServer({ folder, directory, dialplan: DIALPLAN, ...PORTS });
+  await asterisk.start();
+  phone = new SipPhone({ server: '127.0.0.1', serverPort: PORTS.sipPort, user: '1001', password: 'phone-secret' });
+  await phone.open();
+});
+
+afterAll(async () => {
+  phone?.close();
+  await asterisk?.stop();
+  if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+});
+
+test('a phone registers, calls, types and hears what is played', async (context) => {
+  if (folder === undefined) return context.skip(reason);
+  expect(await phone.register()).toBe(200);
+  const call = phone.call('1');
+  await call.answered;
+  await call.press('19283746#');
+  expect(await call.ended).toBe('them');
+  expect(asterisk.output).toContain('typed 19283746');
+});
+
+test('a phone is called, answers and hears what is played', async (context) => {
+  if (folder === undefined) return context.skip(reason);
+  await phone.register();
+  void asterisk.cli('channel originate PJSIP/1001 application Playback hello-world');
+  const call = await phone.nextCall();
+  expect(await call.ended).toBe('them');
+  expect(call.heard).toBeGreaterThan(10);
+});
