@@ -13,8 +13,8 @@ const PAUSE = 30;
 /** Milliseconds after which another command is queued behind the one that runs: time enough for a play to come first. */
 const REFILL = 30;
 /** The caller is hung up after so many seconds without us, whatever became of us; said again every few seconds. */
-const ALONE_SECONDS = 25;
-const RENEW = 10_000;
+const ALONE_SECONDS = 20;
+const RENEW = 5000;
 const MOST_LOOKUPS = 30;
 
 interface Command {

@@ -24,6 +24,7 @@ export class AmiSession implements PbxSession {
   readonly #calls = new Map<CallId, { readonly call: AmiCall; readonly channel: string }>();
   /** By channel: the ring it was made for. */
   readonly #rings = new Map<string, string>();
+  readonly #left: string[] = [];
   #connection: AmiConnection | undefined;
   #pings: NodeJS.Timeout | undefined;
   #isOver = false;
@@ -89,10 +90,18 @@ export class AmiSession implements PbxSession {
     this.#ask(action).catch(() => this.#ringOver(channelid, 'unreachable'));
   }
 
+  /** The channels of the calls that it left as it was closed. */
+  get left(): readonly string[] {
+    return this.#left;
+  }
+
   close(): void {
     this.#isOver = true;
     clearInterval(this.#pings);
-    for (const { call } of this.#calls.values()) call.over();
+    for (const { call, channel } of this.#calls.values()) {
+      call.over();
+      this.#left.push(channel);
+    }
     this.#calls.clear();
     this.#connection?.close();
   }

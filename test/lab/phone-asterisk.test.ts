@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { AsteriskServer } from '../../scripts/lib/asterisk-server.mjs';
 import { asteriskFolder } from '../support/phone/asterisk.js';
+import { freePorts } from '../support/phone/ports.js';
 import { SipPhone } from '../support/phone/sip-phone.mjs';
 
-const PORTS = { sipPort: 25160, httpPort: 28188, amiPort: 25138, rtp: [25200, 25398] } as const;
 const DIALPLAN = `[phone]
 exten => 1,1,Answer()
  same => n,Read(TYPED,hello-world,20,,1,5)
@@ -23,9 +23,10 @@ let phone: SipPhone;
 beforeAll(async () => {
   if (folder === undefined) return;
   directory = await mkdtemp(join(tmpdir(), 'sallyport-pbx-'));
-  asterisk = new AsteriskServer({ folder, directory, dialplan: DIALPLAN, ...PORTS });
+  const ports = await freePorts();
+  asterisk = new AsteriskServer({ folder, directory, dialplan: DIALPLAN, ...ports });
   await asterisk.start();
-  phone = new SipPhone({ server: '127.0.0.1', serverPort: PORTS.sipPort, user: '1001', password: 'phone-secret' });
+  phone = new SipPhone({ server: '127.0.0.1', serverPort: ports.sipPort, user: '1001', password: 'phone-secret' });
   await phone.open();
 });
 

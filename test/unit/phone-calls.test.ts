@@ -83,10 +83,10 @@ describe('by AMI', () => {
     const { call, agi } = callOn();
     const limits = () => agi.log.filter((command) => command.startsWith('SET VARIABLE TIMEOUT(absolute)')).length;
     call.begin(true);
-    await pass(35_000);
+    await pass(18_000);
     expect(limits()).toBe(4);
     call.over();
-    await pass(35_000);
+    await pass(18_000);
     expect(limits()).toBe(4);
     expect(vi.getTimerCount()).toBe(0);
   });

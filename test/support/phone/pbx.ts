@@ -7,19 +7,21 @@ import { PhoneThread } from '#dist/phone/phone-thread.js';
 import { type AsteriskOptions, AsteriskServer } from '../../../scripts/lib/asterisk-server.mjs';
 import { eventually } from '../lab/lab.js';
 import { asteriskFolder } from './asterisk.js';
+import { freePorts } from './ports.js';
 import { type SipCall, SipPhone } from './sip-phone.mjs';
 
 export type Driver = 'ari' | 'ami';
 
-/** The ports of one test file: files run one after the other, but the next may start before the last has let go. */
-const PORTS = { sipPort: 25160, httpPort: 28188, amiPort: 25138, rtp: [25200, 25398] } as const;
 /** What is dialled to be led by a driver. */
 const EXTENSION = { ari: '864', ami: '865' } as const;
+type Ports = Awaited<ReturnType<typeof freePorts>>;
+
 const PASSWORD = 'phone-secret';
 
 export class Pbx {
   readonly directory: string;
   readonly asterisk: AsteriskServer;
+  readonly #ports: Ports;
   readonly #phones: SipPhone[] = [];
   readonly #links: PhoneThread[] = [];
 
@@ -30,10 +32,9 @@ export class Pbx {
     const directory = await mkdtemp(join(tmpdir(), 'sallyport-pbx-'));
     // Asterisk does not run as root, and its own folder lies below.
     await chmod(directory, 0o711);
-    const pbx = new Pbx(
-      directory,
-      new AsteriskServer({ folder, directory: join(directory, 'a'), ...PORTS, ...options }),
-    );
+    const ports = await freePorts();
+    const asterisk = new AsteriskServer({ folder, directory: join(directory, 'a'), ...ports, ...options });
+    const pbx = new Pbx(directory, asterisk, ports);
     try {
       await pbx.writePassword('ari', 'ari-secret');
       await pbx.writePassword('ami', 'ami-secret');
@@ -45,8 +46,9 @@ export class Pbx {
     }
   }
 
-  private constructor(directory: string, asterisk: AsteriskServer) {
+  private constructor(directory: string, asterisk: AsteriskServer, ports: Ports) {
     this.directory = directory;
+    this.#ports = ports;
     this.asterisk = asterisk;
   }
 
@@ -59,8 +61,13 @@ export class Pbx {
     const [ari, ami] = ['ari', 'ami'].map((name) => join(this.directory, `${name}.secret`)) as [string, string];
     return {
       driver,
-      ari: { url: `http://127.0.0.1:${PORTS.httpPort}`, app: 'sallyport', username: 'sallyport', passwordFile: ari },
-      ami: { host: '127.0.0.1', port: PORTS.amiPort, username: 'sallyport', secretFile: ami },
+      ari: {
+        url: `http://127.0.0.1:${this.#ports.httpPort}`,
+        app: 'sallyport',
+        username: 'sallyport',
+        passwordFile: ari,
+      },
+      ami: { host: '127.0.0.1', port: this.#ports.amiPort, username: 'sallyport', secretFile: ami },
     };
   }
 
@@ -85,7 +92,13 @@ export class Pbx {
     options: { readonly local?: string; readonly register?: boolean } = {},
   ): Promise<SipPhone> {
     const { local = '127.0.0.1' } = options;
-    const phone = new SipPhone({ local, server: '127.0.0.1', serverPort: PORTS.sipPort, user, password: PASSWORD });
+    const phone = new SipPhone({
+      local,
+      server: '127.0.0.1',
+      serverPort: this.#ports.sipPort,
+      user,
+      password: PASSWORD,
+    });
     this.#phones.push(phone);
     await phone.open();
     if (options.register !== false) await phone.register();
