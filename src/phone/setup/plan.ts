@@ -9,16 +9,7 @@ import { contextsOf, outsideWaysTo, placesOf, reachableFrom } from './dialplan-f
 import type { AsteriskHome } from './home.js';
 import { withInclude } from './include-line.js';
 import { type SecretFile, secretIn } from './secret.js';
-import {
-  amiText,
-  ariText,
-  dialplanText,
-  enableText,
-  HEAD,
-  MENU_CONTEXT,
-  OWN_FOLDER,
-  RING_CONTEXT,
-} from './snippets.js';
+import { amiText, ariText, dialplanText, enableText, HEAD, OWN_FOLDER } from './snippets.js';
 
 /** One file as it is to be. Files are listed in the order in which they have to be written. */
 export interface FileChange {
