@@ -1,14 +1,12 @@
 import Manager from 'asterisk-manager';
 import type { PhoneConfig } from '../config/config.js';
+import { type AmiMessage, readMessage } from './ami-message.js';
 import { within } from './deadline.js';
 import { PbxError } from './session.js';
 
 /** Milliseconds in which an action must be answered. */
 const ACTION_LIMIT = 3000;
 const CONNECT_LIMIT = 3000;
-
-/** An event or an answer as the library reads it: names in lower case, each with one value. */
-export type AmiMessage = Readonly<Record<string, string>>;
 
 interface AmiTold {
   onEvent(event: AmiMessage): void;
@@ -88,12 +86,6 @@ export class AmiConnection {
     this.#isOver = true;
     this.#manager.disconnect();
   }
-}
-
-/** Undefined for what is no message. A header that was sent more than once is nobody's that we trust: it is left out. */
-export function readMessage(value: unknown): AmiMessage | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  return Object.fromEntries(Object.entries(value).filter(([, one]) => typeof one === 'string'));
 }
 
 function unreachable(what: string): PbxError {

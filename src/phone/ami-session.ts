@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { CallId, PhoneNumber, RingFailure, Sound } from '../core/phone/link.js';
 import { AmiCall } from './ami-call.js';
-import type { AmiConnection, AmiMessage } from './ami-connection.js';
+import type { AmiConnection } from './ami-connection.js';
+import type { AmiMessage } from './ami-message.js';
 import { readCallerId } from './ari-event.js';
 import { within } from './deadline.js';
 import { MENU_CONTEXT, MENU_EXTENSION, RING_CONTEXT } from './dialplan-names.js';

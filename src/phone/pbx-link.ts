@@ -18,6 +18,9 @@ const SLOW_RETRY = 30_000;
 /** A ring of which nothing was heard for so long is over. */
 const RING_BOUND = (RING_SECONDS + 10) * 1000;
 const MOST_RINGS = 50;
+/** Milliseconds that hanging up may take as we leave, and how often we look. */
+const HANG_UP_BOUND = 1000;
+const HANG_UP_STEP = 20;
 
 export interface LinkHandlers extends PhoneHandlers {
   onHealth(health: PhoneHealth): void;
@@ -90,13 +93,21 @@ export class PbxLink implements PhoneLink {
   }
 
   async stop(): Promise<void> {
-    for (const call of this.#calls) this.#session?.hangUp(call);
-    const session = this.#session;
-    this.#drop();
     this.#handlers = undefined;
+    const session = this.#session;
+    for (const call of this.#calls) session?.hangUp(call);
+    await this.#emptied(session === undefined ? 0 : HANG_UP_BOUND);
+    this.#drop();
     clearTimeout(this.#retry);
     this.#tell('off', null);
     session?.close();
+  }
+
+  /** Resolves when no call is left, or after a while. */
+  async #emptied(bound: number): Promise<void> {
+    for (let waited = 0; this.#calls.size > 0 && waited < bound; waited += HANG_UP_STEP) {
+      await new Promise((resolve) => setTimeout(resolve, HANG_UP_STEP));
+    }
   }
 
   async #connect(): Promise<void> {

@@ -56,6 +56,17 @@ describe.each<Driver>(['ari', 'ami'])('by %s', (driver) => {
     expect(await digitsOf(call.id, 26)).toBe('1234567890112233445500*#99');
   });
 
+  test('what is typed is in no log of Asterisk’s, at its default verbosity', async () => {
+    const { call, voice } = await told.ring(await pbx.phone());
+    await voice.press('835729461#', FAST);
+    expect(await digitsOf(call.id, 10)).toBe('835729461#');
+    await voice.hangUp();
+    await ended();
+    const logs = pbx.asterisk.logs + pbx.asterisk.output;
+    expect(logs).toContain('Asterisk Ready');
+    expect(logs.replace(/[^0-9]/g, '')).not.toContain('835729461');
+  });
+
   test('what is played to its end is told once, and heard', async () => {
     const { call, voice } = await told.ring(await pbx.phone());
     const turn = told.play(call.id, 'digits/1', 'digits/2');

@@ -1,0 +1,56 @@
+import { vi } from 'vitest';
+
+/**
+ * AGI(agi:async) as Asterisk performs it: commands in their order, each as long as it takes. A key that is released while none
+ * runs is lost; one during a wait or a sound ends that. Runs on fake timers.
+ */
+export class FakeAgi {
+  readonly #done: (commandId: string, result: string) => void;
+  readonly #waiting: { readonly command: string; readonly id: string }[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #running: { readonly command: string; readonly id: string } | undefined;
+  /** Keys that nobody read. */
+  lost = 0;
+  /** All that was begun. */
+  readonly log: string[] = [];
+  /** Milliseconds that a message is on its way. */
+  delay = 1;
+
+  constructor(done: (commandId: string, result: string) => void) {
+    this.#done = done;
+  }
+
+  readonly send = (command: string, id: string): void => {
+    setTimeout(() => {
+      this.#waiting.push({ command, id });
+      if (this.#running === undefined) this.#next();
+    }, this.delay);
+  };
+
+  /** A key is released. */
+  press(digit: string): void {
+    if (this.#running === undefined || !/WAIT|EXEC/.test(this.#running.command)) this.lost++;
+    else this.#end(`200 result=${digit.charCodeAt(0)}`);
+  }
+
+  #next(): void {
+    this.#running = this.#waiting.shift();
+    if (this.#running === undefined) return;
+    const { command } = this.#running;
+    this.log.push(command);
+    const [, ms] = /^WAIT FOR DIGIT (\d+)/.exec(command) ?? [];
+    this.#timer = setTimeout(() => this.#end('200 result=0'), ms ? Number(ms) : command.startsWith('EXEC') ? 700 : 0);
+  }
+
+  #end(result: string): void {
+    clearTimeout(this.#timer);
+    const { id } = this.#running ?? { id: '' };
+    this.#next();
+    setTimeout(() => this.#done(id, result), this.delay);
+  }
+}
+
+/** Lets so many milliseconds of fake time pass. */
+export function pass(ms: number): Promise<unknown> {
+  return vi.advanceTimersByTimeAsync(ms);
+}
