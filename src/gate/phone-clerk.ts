@@ -10,7 +10,7 @@ import type { Doorkeeper } from './doorkeeper.js';
 import type { Log } from './log.js';
 import type { People } from './people.js';
 import type { Question } from './phone-call.js';
-import type { PinDesk } from './pin-desk.js';
+import { countedAs, type PinDesk } from './pin-desk.js';
 import type { Recorder } from './recorder.js';
 
 /** So many wrong PINs end a call. */
@@ -95,7 +95,7 @@ export class PhoneClerk {
   async #verify(account: string, pin: string): Promise<MenuEvent> {
     const { people, claims, pins } = this.#o;
     const user = this.#rung === null ? people.ofAccount(account) : this.#ofClaim(this.#rung);
-    const counted = this.#rung === null ? account : (user?.account ?? `user ${this.#rung.user.id}`);
+    const counted = this.#rung === null || user === undefined ? account : countedAs(user);
     this.#caller = undefined;
     this.#tries++;
     const isRight = await pins.isRight({ user, account: counted, pin, callerId: this.#callerId });

@@ -60,8 +60,8 @@ export class PinDesk {
   }
 
   /** The PIN is new: what was tried before it counts no more. */
-  forgive({ account }: User): void {
-    if (account !== null) this.#o.guard.forgive(account);
+  forgive(user: User): void {
+    this.#o.guard.forgive(countedAs(user));
   }
 
   #tell(event: EventName, user: User | undefined, callerId: string | null, why: string): void {
@@ -76,6 +76,11 @@ export class PinDesk {
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
+}
+
+/** What the tries of a user are counted by who has been rung, and need not have an account. */
+export function countedAs({ id, account }: User): string {
+  return account ?? `user ${id}`;
 }
 
 async function pause(ms: number): Promise<void> {
