@@ -10,7 +10,9 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { defaultConfig } from '#dist/config/defaults.js';
 import { encodePairing, type PairingCode } from '#dist/core/pairing.js';
+import { amiText, ariText, dialplanText } from '#dist/phone/setup/snippets.js';
 import { AsteriskServer } from '../../scripts/lib/asterisk-server.mjs';
 import type { LabDaemon } from '../support/lab/daemon.js';
 import { eventually, Lab, steps } from '../support/lab/lab.js';
@@ -24,8 +26,8 @@ const CODE = '402913' as PairingCode;
 /** Milliseconds in which whoever is asked has heard all there is to hear. */
 const A_WHILE = 15_000;
 
-/** What is dialled to be led by a driver. */
-const EXTENSION = { ari: '864', ami: '865' } as const;
+/** The telephones' own dialplan: a number is a telephone that rings for three seconds. */
+const PHONES = `[phone]\nexten => _X.,1,Dial(PJSIP/\${EXTEN},3)\n`;
 
 const { folder, ...missing } = asteriskFolder();
 describe.each(['ari', 'ami'] as const)('the telephone by %s', (driver) => {
@@ -43,7 +45,20 @@ describe.each(['ari', 'ami'] as const)('the telephone by %s', (driver) => {
     const login = driver === 'ari' ? `ari: {password_file: ${secret}}` : `ami: {secret_file: ${secret}}`;
     const { namespace, ipv4: address } = lab.gateway;
     const sounds = existsSync(SOUNDS) ? { sallyport: SOUNDS } : {};
-    asterisk = new AsteriskServer({ folder, directory, namespace, address, sounds });
+    // What `sallyport phone install` writes is what it runs with: dialplan, users, rights.
+    const settings = { ...defaultConfig({ sshPorts: [] }).phone, driver };
+    asterisk = new AsteriskServer({
+      folder,
+      directory,
+      namespace,
+      address,
+      sounds,
+      dialplan: PHONES + dialplanText({ phone: settings, context: 'phone' }),
+      files: {
+        'ari.conf': `[general]\nenabled=yes\n${ariText(settings.ari, 'ari-secret')}`,
+        'manager.conf': `[general]\nenabled=yes\nbindaddr=127.0.0.1\n${amiText(settings.ami, 'ami-secret')}`,
+      },
+    });
     await asterisk.start();
     daemon = lab.daemon({
       config: `services: {ssh: [tcp/22]}\nfirewall: {guard: [ssh]}\nphone: {driver: ${driver}, ${login}}\n`,
@@ -95,7 +110,7 @@ describe.each(['ari', 'ami'] as const)('the telephone by %s', (driver) => {
   }
 
   async function login(): Promise<void> {
-    await sip('call', { number: EXTENSION[driver] });
+    await sip('call', { number: '864' });
     await sip('press', { digits: `1001#${ALICES_PIN}#` });
   }
 
