@@ -135,19 +135,24 @@ export class AmiCall {
     }
   }
 
-  /** Something runs, and something lies behind it. */
+  /** Something that reads digits runs, and another lies behind it. */
   #keepFilled(done: Command['kind']): void {
-    const [running, next] = this.#queue;
+    const [running, next] = this.#reading;
     if (running === undefined) this.#wait(WAIT);
     if (next !== undefined) return;
     if (running?.kind === 'sound') this.#wait(PAUSE);
-    else if (running?.kind !== 'wait' || done === 'sound') this.#wait(WAIT);
+    else if (running === undefined || done === 'sound') this.#wait(WAIT);
     else {
       this.#refill ??= setTimeout(() => {
         this.#refill = undefined;
-        if (this.#queue.length < 2) this.#wait(WAIT);
+        if (this.#reading.length < 2) this.#wait(WAIT);
       }, REFILL);
     }
+  }
+
+  /** What reads digits: the others are worked off in no time, and leave the queue as empty as they found it. */
+  get #reading(): readonly Command[] {
+    return this.#queue.filter(({ kind }) => kind !== 'other');
   }
 
   #wait(ms: number): void {

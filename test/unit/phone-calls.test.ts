@@ -23,7 +23,9 @@ describe('by AMI', () => {
   }
 
   test('something always runs that reads digits: none is lost, whenever they come', async () => {
-    const gaps = fc.array(fc.integer({ min: 40, max: 900 }), { minLength: 5, maxLength: 40 });
+    // The shortest often: what is queued between two digits then has hardly the time.
+    const gap = fc.oneof(fc.constant(40), fc.integer({ min: 40, max: 900 }));
+    const gaps = fc.array(gap, { minLength: 5, maxLength: 40 });
     const plays = fc.array(fc.boolean(), { minLength: 40, maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(gaps, plays, async (times, isPlayed) => {
@@ -40,7 +42,7 @@ describe('by AMI', () => {
         expect(agi.lost).toBe(0);
         expect(digits.join('')).toBe(times.map((_, n) => n % 10).join(''));
       }),
-      { numRuns: 50 },
+      { numRuns: 150 },
     );
   });
 
