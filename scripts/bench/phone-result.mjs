@@ -2,12 +2,12 @@
 import { number } from './format.mjs';
 import { summary } from './statistics.mjs';
 
-const NAMES = { ari: 'ARI', ami: 'AMI' };
+const DRIVERS = { ari: 'ARI', ami: 'AMI' };
 const GOAL = { most: 20 };
 
 /**
  * From the release of the last key to the port open, by the machine's monotonic clock.
- * @param {{opened: number | null, at: number}} found what the prober found; it began before the key was released
+ * @param {{opened: number | null, at: number}} found what the prober found, which began before the key was released
  * @param {number} released
  * @returns {number | null} milliseconds; null: it did not open
  * @throws where the port was open before, so that nothing was measured
@@ -20,56 +20,59 @@ export function sinceRelease({ opened, at }, released) {
 }
 
 /**
- * @param {Record<'ari' | 'ami', (number | null)[]>} samples milliseconds by driver, null for a call that opened nothing; empty
- *   where there is no Asterisk
- * @param {number[]} unsure to how many milliseconds the moment of opening is known, of each call
+ * @param {Record<'ari' | 'ami', PhoneCall[]>} calls by driver; none where there is no Asterisk
  * @returns {import('./scenarios.mjs').Measured}
+ *
+ * @typedef {object} PhoneCall
+ * @property {number | null} opened milliseconds from the release of the key to the port open; null: it opened nothing
+ * @property {number} unsure to how many milliseconds that is known
+ * @property {number} presses how often the key was pressed
  */
-export function phoneResult(samples, unsure) {
-  const drivers = Object.keys(NAMES);
-  const of = Object.fromEntries(drivers.map((driver) => [driver, summary(samples[driver])]));
-  const wasMeasured = drivers.some((driver) => of[driver].n > 0);
-  const series = drivers.map((driver) => ({
-    name: NAMES[driver],
-    values: samples[driver].filter((value) => value !== null),
-  }));
-  const shown = series.filter(({ values }) => values.length > 0);
+export function phoneResult(calls) {
+  const all = Object.values(calls).flat();
+  const samples = Object.fromEntries(Object.entries(calls).map(([driver, own]) => [driver, own.map(delayOf)]));
+  const series = Object.entries(DRIVERS)
+    .map(([driver, name]) => ({ name, values: samples[driver].filter((value) => value !== null) }))
+    .filter(({ values }) => values.length > 0);
   return {
-    figures: drivers.flatMap((driver) => figures(driver, of[driver])),
+    figures: Object.entries(DRIVERS).flatMap(([driver, name]) => figures(driver, name, calls[driver])),
     samples,
-    notes: wasMeasured ? notes(summary(unsure).median) : ['Not measured: Asterisk could not be fetched.'],
-    ...(shown.length === 0
-      ? {}
-      : {
-          plots: [
-            {
-              id: 'phone',
-              title: 'From the release of the confirming key to the port open',
-              kind: 'distribution',
-              unit: 'ms',
-              log: true,
-              series: shown,
-            },
-          ],
-        }),
+    notes: all.length === 0 ? ['Not measured: Asterisk could not be fetched.'] : notes(all),
+    plots: series.length === 0 ? [] : [plot(series)],
   };
 }
 
-function figures(driver, { n, lost, median, max }) {
-  const figure = (id, title, value, unit = 'ms') => ({ id: `${driver}-${id}`, title, value: value ?? null, unit });
+function figures(driver, name, calls) {
+  const { n, lost, median, max } = summary(calls.map(delayOf));
+  const again = calls.filter(({ presses }) => presses > 1).length;
+  const figure = (id, title, value, unit) => ({ id: `${driver}-${id}`, title: `${name}, ${title}`, value, unit });
   return [
-    { ...figure('median', `By ${NAMES[driver]}, median`, median), goal: GOAL },
-    figure('max', `By ${NAMES[driver]}, slowest`, max),
-    figure('lost', `By ${NAMES[driver]}, calls that opened nothing`, n === 0 ? null : lost, `of ${n}`),
+    { ...figure('median', 'median', median ?? null, 'ms'), goal: GOAL },
+    figure('slowest', 'slowest', max ?? null, 'ms'),
+    figure('lost', 'calls that opened nothing', n === 0 ? null : lost, `of ${n}`),
+    figure('again', 'calls in which the key was pressed again', n === 0 ? null : again, `of ${n}`),
   ];
 }
 
-function notes(unsure) {
+function notes(calls) {
+  const unsure = summary(calls.map((call) => call.unsure)).median;
   return [
     'Each call is a real one, by SIP and RTP through an Asterisk 22 of its own: account, PIN, item 4 of the menu, and `1` while ' +
       'the address is being read back. Three callers are on the line at a time and confirm one after the other; the drivers take turns.',
     'The time runs from the first packet that carries the end of the `1` (RFC 4733). The tone itself, of 80 ms, comes before and does not ' +
-      'count: no PBX tells of a digit before it ends. The two packets that repeat the end follow at once, and change nothing.',
-    `The port is found open as above, by a prober that begins before the key is pressed. The moment is known to ${number(unsure)} ms (median).`,
+      'count: a PBX tells of a digit when it has ended. The two packets that repeat the end follow at once, and are not waited for.',
+    `The guarded UDP port is asked over and over, from before the key is pressed. The moment of opening is known to ${number(unsure)} ms (median).`,
+    'A key that is pressed while the sentence before the address is still being said begins that anew. It is pressed again then, and the time ' +
+      'is that of the key that opened.',
+    'Where the PIN’s `#` opens, as in a call-back, the check of the PIN comes on top, which is slow on purpose (scrypt); it is not in here.',
   ];
+}
+
+function plot(series) {
+  const title = 'From the release of the confirming key to the port open';
+  return { id: 'phone', title, kind: 'distribution', unit: 'ms', log: true, series };
+}
+
+function delayOf({ opened }) {
+  return opened;
 }
