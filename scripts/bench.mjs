@@ -17,7 +17,8 @@ const RESULT = at('.cache', 'bench', 'latest.json');
 const PEERS = ['knockd', 'fwknop-server', 'fwknop-client', 'iptables'];
 const HELP = `Usage: npm run bench [-- options]
 
-Measures the gateway beside knockd and fwknop. Needs root: it works in network namespaces of its own.
+Measures the gateway beside knockd and fwknop, and calls to it through an Asterisk of its own. Needs root: it works in
+network namespaces of its own.
 
   --quick            fewer samples: to see that it runs, not for figures to quote
   --only <ids>       these scenarios alone, separated by commas

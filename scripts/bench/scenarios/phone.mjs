@@ -34,7 +34,7 @@ const BLOCKS = { whole: 3, quick: 1 };
 const BATCHES = 4;
 /** The sentence before the address has to be heard to its end: it lasts two seconds, after the log-in. */
 const SENTENCE_MS = 3300;
-/** The prober asks for so long before the key is pressed: whatever it finds open, it has found shut. */
+/** The prober asks for so long before the key is pressed: what it finds open, it has found shut. */
 const LEAD_MS = 50;
 const CONNECTED_BOUND_MS = 15_000;
 const GREETING_BOUND_MS = 10_000;
@@ -42,7 +42,7 @@ const GREETING_BOUND_MS = 10_000;
 export const scenario = {
   id: 'phone',
   title: 'From the last digit of a call to the port open',
-  minutes: 4,
+  minutes: 3,
   needsAsterisk: true,
   async run({ quick, progress, asterisk, directory }) {
     if (asterisk?.folder === undefined) return phoneResult({ ari: [], ami: [] });
