@@ -45,7 +45,12 @@ export function phoneResult(calls) {
 function figures(driver, name, calls) {
   const { n, lost, median, max } = summary(calls.map(delayOf));
   const again = calls.filter(({ presses }) => presses > 1).length;
-  const figure = (id, title, value, unit) => ({ id: `${driver}-${id}`, title: `${name}, ${title}`, value, unit });
+  const figure = (id, title, value, unit) => ({
+    id: `${driver}-${id}`,
+    title: `By phone (${name}), ${title}`,
+    value,
+    unit,
+  });
   return [
     { ...figure('median', 'median', median ?? null, 'ms'), goal: GOAL },
     figure('slowest', 'slowest', max ?? null, 'ms'),
