@@ -7,6 +7,7 @@ import { Bench, host } from './bench/bench.mjs';
 import { keep, mustFit } from './bench/keep.mjs';
 import { benchReport } from './bench/report.mjs';
 import { loadScenarios } from './bench/scenarios.mjs';
+import { fetchAsterisk } from './lib/asterisk.mjs';
 import { AS_ROOT, at, shown, writeOwned } from './lib/checkout.mjs';
 import { fetchPeers } from './lib/peers.mjs';
 import { SetupError, say } from './lib/run.mjs';
@@ -16,7 +17,8 @@ const RESULT = at('.cache', 'bench', 'latest.json');
 const PEERS = ['knockd', 'fwknop-server', 'fwknop-client', 'iptables'];
 const HELP = `Usage: npm run bench [-- options]
 
-Measures the gateway beside knockd and fwknop. Needs root: it works in network namespaces of its own.
+Measures the gateway beside knockd and fwknop, and calls to it through an Asterisk of its own. Needs root: it works in
+network namespaces of its own.
 
   --quick            fewer samples: to see that it runs, not for figures to quote
   --only <ids>       these scenarios alone, separated by commas
@@ -47,7 +49,9 @@ await runScript(async () => {
   if (options.keep) mustFit(host(), ids(scenarios));
   const peers = await fetchPeers(PEERS);
   if (peers.missing) say(`left out: ${peers.missing}`);
-  const result = await new Bench({ scenarios, peers, quick: options.quick }).run();
+  const asterisk = scenarios.some(({ needsAsterisk }) => needsAsterisk) ? await fetchAsterisk() : {};
+  if (asterisk.missing) say(`left out: ${asterisk.missing}`);
+  const result = await new Bench({ scenarios, peers, asterisk, quick: options.quick }).run();
   writeOwned(RESULT, `${JSON.stringify(result, null, 2)}\n`);
   const isColored = process.stdout.isTTY === true && !process.env.NO_COLOR;
   print(`\n${benchReport(result, isColored)}\n\nThe whole result: ${shown(RESULT)}\n`);

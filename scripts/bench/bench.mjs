@@ -17,14 +17,16 @@ const KILL_AFTER_MS = 10_000;
 export class Bench {
   #scenarios;
   #peers;
+  #asterisk;
   #quick;
   #child;
   #signal;
 
-  /** @param {{scenarios: import('./scenarios.mjs').Scenario[], peers: object, quick: boolean}} options */
-  constructor({ scenarios, peers, quick }) {
+  /** @param {{scenarios: import('./scenarios.mjs').Scenario[], peers: object, asterisk?: object, quick: boolean}} options */
+  constructor({ scenarios, peers, asterisk, quick }) {
     this.#scenarios = scenarios;
     this.#peers = peers;
+    this.#asterisk = asterisk;
     this.#quick = quick;
   }
 
@@ -81,7 +83,7 @@ export class Bench {
         this.#child = undefined;
         resolve(judged(outcome) ?? { failed: `its process ended with ${signal ?? `status ${code}`}; see above` });
       });
-      child.send({ id: scenario.id, quick: this.#quick, peers: this.#peers });
+      child.send({ id: scenario.id, quick: this.#quick, peers: this.#peers, asterisk: this.#asterisk });
     });
   }
 }

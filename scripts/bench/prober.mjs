@@ -1,5 +1,5 @@
 /*
- * Runs in the laptop's machine. Sends a knock and then asks a guarded UDP port, in a tight loop of system calls, whether
+ * Runs in the machine of who is to be let in. Sends a knock, if there is one to send, and then asks a guarded UDP port, in a tight loop of system calls, whether
  * it is open yet. One JSON object a line on standard input is one round; one line on standard output is what came of it.
  *
  *   time  ->   A    B    C p p p p p p p p      C: the last knock; p: a probe, numbered
@@ -59,11 +59,11 @@ function udpSocket(source) {
 
 /**
  * @param {{source: string, target: string, knocks: number[], payload?: string, port: number, gap: number, pause: number,
- *   bound: number}} round `payload`: what the last knock carries; `gap`: milliseconds between knocks; `pause`:
+ *   bound: number}} round `knocks`: none where the door is opened in another way; `payload`: what the last knock carries; `gap`: milliseconds between knocks; `pause`:
  *   microseconds between probes; `bound`: when to give up
- * @returns {Promise<{opened: number | null, unsure: number, echo: number, at: number}>} milliseconds from the last knock
- *   to the port open (null: never); how long before it was still shut; the way there and back of the first probe let
- *   through; when the last knock was sent, by the machine's monotonic clock
+ * @returns {Promise<{opened: number | null, unsure: number, echo: number, at: number}>} milliseconds from the last knock,
+ *   or else the first probe, to the port open (null: never); how long before it was still shut; the way there and back of the first probe let
+ *   through; when the last knock or the first probe was sent, by the machine's monotonic clock
  */
 async function play({ source, target, knocks, payload = '', port, gap, pause, bound }) {
   const knocking = udpSocket(source);
@@ -91,7 +91,7 @@ function bytesOf(text) {
 function ask(knocking, last, { bytes, length }, probing, pause, bound) {
   const at = Number(process.hrtime.bigint()) / 1e6;
   const start = performance.now();
-  sendto(knocking, bytes, length, 0, last, SOCKADDR_IN_SIZE);
+  if (last !== undefined) sendto(knocking, bytes, length, 0, last, SOCKADDR_IN_SIZE);
   for (let n = 0; n < MOST_PROBES; n++) {
     const now = performance.now();
     if (now - start > bound) break;

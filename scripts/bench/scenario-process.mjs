@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Progress } from './progress.mjs';
 import { loadScenarios } from './scenarios.mjs';
 
-process.once('message', async ({ id, quick, peers }) => {
+process.once('message', async ({ id, quick, peers, asterisk }) => {
   const directory = mkdtempSync(join(tmpdir(), `sallyport-bench-${id}-`));
   process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
   // Where the one who asked is gone, nobody wants the answer: the exit takes down what was made.
@@ -14,7 +14,7 @@ process.once('message', async ({ id, quick, peers }) => {
   const progress = new Progress();
   try {
     const scenario = (await loadScenarios()).find((one) => one.id === id);
-    const measured = await scenario.run({ quick, progress, peers, directory });
+    const measured = await scenario.run({ quick, progress, peers, asterisk, directory });
     progress.end();
     answer({ measured });
   } catch (error) {

@@ -5,12 +5,14 @@
  * @property {string} id
  * @property {string} title
  * @property {number} minutes what it takes, about
+ * @property {boolean} [needsAsterisk] it is fetched before
  * @property {(tools: Tools) => Promise<Measured>} run
  *
  * @typedef {object} Tools
  * @property {boolean} quick fewer samples
  * @property {import('./progress.mjs').Progress} progress
  * @property {{folder?: string, missing?: string}} peers programs of other projects, and why some are not there
+ * @property {{folder?: string, missing?: string}} [asterisk] for a scenario that needs it: where it is, or why it is not there
  * @property {string} directory for files; removed afterwards
  *
  * @typedef {object} Measured
@@ -42,7 +44,7 @@ import { readdirSync } from 'node:fs';
 
 const FOLDER = new URL('./scenarios/', import.meta.url);
 /** The order in which they run and are told; others come after. */
-const ORDER = ['opening', 'noise', 'throughput', 'grants', 'users', 'start'];
+const ORDER = ['opening', 'noise', 'throughput', 'grants', 'users', 'phone', 'start'];
 
 /** @returns {Promise<Scenario[]>} in the order in which they run */
 export async function loadScenarios() {

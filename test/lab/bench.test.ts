@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { eventually } from '../support/lab/lab.ts';
+import { asteriskFolder } from '../support/phone/asterisk.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const BENCH = `${ROOT}scripts/bench.mjs`;
@@ -27,9 +28,9 @@ class Run {
   readonly child: ChildProcess;
   readonly ended: Promise<number | NodeJS.Signals | null>;
 
-  constructor(temporaryFolder: string) {
+  constructor(temporaryFolder: string, scenario = 'opening') {
     const env = { ...process.env, NO_COLOR: '1', TMPDIR: temporaryFolder };
-    const argv = [BENCH, '--quick', '--only', 'opening'];
+    const argv = [BENCH, '--quick', '--only', scenario];
     this.child = spawn(process.execPath, argv, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.on('data', (piece: Buffer) => {
@@ -56,9 +57,9 @@ beforeEach(() => {
 afterEach(() => rmSync(temporary, { recursive: true, force: true }));
 
 /** The run's own namespaces: their names begin as the folder of their files does. */
-function namespacesOf(folder: string): string[] {
+function namespacesOf(folder: string, beginning = 'spbench'): string[] {
   const prefixes = readdirSync(folder)
-    .filter((name) => name.startsWith('spbench'))
+    .filter((name) => name.startsWith(beginning))
     .map((name) => name.split('-')[0] ?? name);
   expect(prefixes).not.toEqual([]);
   return namespaces().filter((name) => prefixes.some((prefix) => name.startsWith(prefix)));
@@ -101,10 +102,7 @@ test('a quick run measures the opening beside the peers that could be fetched, a
   expect(names).toEqual(['Sallyport', 'knockd', 'fwknopd', 'fwknopd, eager']);
 });
 
-test('a run that is interrupted leaves no namespace, no process and no file behind', async () => {
-  const run = new Run(temporary);
-  await run.says('block 1 of 2, Sallyport');
-  const own = namespacesOf(temporary);
+async function expectNothingLeft(run: Run, own: readonly string[]): Promise<void> {
   const processes = own.flatMap(processesIn);
   expect(processes.filter(isAlive).length).toBeGreaterThan(1);
   run.child.kill('SIGINT');
@@ -118,4 +116,18 @@ test('a run that is interrupted leaves no namespace, no process and no file behi
     ),
   ).toEqual([]);
   expect(readdirSync(temporary)).toEqual([]);
+}
+
+test('a run that is interrupted leaves no namespace, no process and no file behind', async () => {
+  const run = new Run(temporary);
+  await run.says('block 1 of 2, Sallyport');
+  await expectNothingLeft(run, namespacesOf(temporary));
+});
+
+test('a run that is interrupted in the middle of calls leaves no Asterisk behind', async (context) => {
+  const { folder, reason } = asteriskFolder();
+  if (folder === undefined) return context.skip(reason);
+  const run = new Run(temporary, 'phone');
+  await run.says('block 1 of 1, ARI');
+  await expectNothingLeft(run, namespacesOf(temporary, 'spphone'));
 });

@@ -24,6 +24,7 @@ export class RtpStream {
   /** Packets of events that go out before silence does: one each 20 ms, or none for a gap. */
   #queue = [];
   #idle = [];
+  #released;
   /** Packets that came, and those of them in which something is to be heard. */
   received = 0;
   heard = 0;
@@ -73,6 +74,8 @@ export class RtpStream {
   /**
    * Presses keys one after the other; resolves when the last gap is over.
    * @param {{tone?: number, gap?: number}} [times] milliseconds, each a multiple of 20
+   * @returns {Promise<number | undefined>} when the last key was released, in milliseconds of the machine's monotonic clock: the
+   *   sending of the first packet that carries the end of its event
    */
   press(digits, { tone = 80, gap = 60 } = {}) {
     for (const digit of digits) {
@@ -82,7 +85,7 @@ export class RtpStream {
       for (let n = 1; n <= packets; n++) this.#queue.push({ event, n, isFirst: n === 1, isLast: n === packets });
       for (let n = 0; n < gap / PACKET_MS; n++) this.#queue.push(null);
     }
-    if (this.#timer === undefined || this.#queue.length === 0) return Promise.resolve();
+    if (this.#timer === undefined || this.#queue.length === 0) return Promise.resolve(this.#released);
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
@@ -110,6 +113,7 @@ export class RtpStream {
   #sendEvent({ event, n, isFirst, isLast }) {
     const start = (this.#timestamp - (n - 1) * SAMPLES) >>> 0;
     const payload = Buffer.from([event, isLast ? 0x8a : 0x0a, (n * SAMPLES) >> 8, (n * SAMPLES) & 255]);
+    if (isLast) this.#released = Number(process.hrtime.bigint()) / 1e6;
     // The end is said three times, since packets get lost.
     for (let times = isLast ? 3 : 1; times > 0; times--) this.#send(EVENTS, isFirst, payload, start);
   }
@@ -132,6 +136,6 @@ export class RtpStream {
   }
 
   #release() {
-    for (const resolve of this.#idle.splice(0)) resolve();
+    for (const resolve of this.#idle.splice(0)) resolve(this.#released);
   }
 }

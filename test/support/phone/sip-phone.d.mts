@@ -35,7 +35,8 @@ export declare class SipCall {
   readonly from: string;
   readonly received: number;
   readonly heard: number;
-  press(digits: string, times?: KeyTimes): Promise<void>;
+  /** Resolves with when the last key was released, in milliseconds of the machine's monotonic clock. */
+  press(digits: string, times?: KeyTimes): Promise<number | undefined>;
   pickUp(): Promise<void>;
   hangUp(): Promise<void>;
 }

@@ -330,7 +330,7 @@ export class SipCall {
     return this.request === undefined ? '' : header(this.request, 'from');
   }
 
-  /** Presses keys; resolves when the last is released and its gap is over. */
+  /** Presses keys; resolves when the last is released and its gap is over, with when it was released (RtpStream). */
   press(digits, times) {
     return this.rtp.press(digits, times);
   }
