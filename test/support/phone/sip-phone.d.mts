@@ -35,6 +35,7 @@ export declare class SipCall {
   readonly from: string;
   readonly received: number;
   readonly heard: number;
+  readonly said: readonly string[];
   press(digits: string, times?: KeyTimes): Promise<void>;
   pickUp(): Promise<void>;
   hangUp(): Promise<void>;

@@ -344,6 +344,11 @@ export class SipCall {
     return this.rtp.heard;
   }
 
+  /** The names of the recordings that were heard, where they spell them. */
+  get said() {
+    return this.rtp?.said ?? [];
+  }
+
   async pickUp() {
     if (this.state === 'ringing') await this.#phone.pickUp(this);
   }
