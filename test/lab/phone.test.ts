@@ -7,7 +7,7 @@ import { needsAsterisk, PhoneLab, type Telephone } from '../support/phone/phone-
 
 const ALICE = 'udp/21234,tcp/28111,udp/24711';
 const BOB = 'udp/22345,udp/27111,udp/23711';
-const [ALICES_PIN, BOBS_PIN] = ['483921', '716253'];
+const [ALICES_PIN, BOBS_PIN] = ['483921550764', '716253904418'];
 const CODE = '402913' as PairingCode;
 
 describe.each<Driver>(['ari', 'ami'])('the telephone by %s', (driver) => {
@@ -99,7 +99,6 @@ describe.each<Driver>(['ari', 'ami'])('the telephone by %s', (driver) => {
   });
 
   it('writes what was pressed nowhere', async () => {
-    const written = await phones.everythingWritten();
-    for (const digits of [ALICES_PIN, BOBS_PIN, CODE]) expect(written).not.toContain(digits);
+    await phones.wroteNone(ALICES_PIN, BOBS_PIN, CODE);
   });
 });
