@@ -7,7 +7,7 @@ import { needsAsterisk, PhoneLab, type Telephone } from '../support/phone/phone-
 
 const CALLERS = Array.from({ length: 20 }, (_, index) => {
   const account = String(2001 + index);
-  return { account, pin: `90813371${account}`, address: `10.77.0.${101 + index}` };
+  return { account, pin: `9081${account}`, address: `10.77.0.${101 + index}` };
 });
 type Caller = (typeof CALLERS)[number] & { readonly telephone: Telephone };
 
@@ -18,7 +18,7 @@ const STEPS: readonly [step: string, digits: (caller: Caller) => string, until?:
   ['when asked for the account', () => ''],
   ['within the account', () => '20'],
   ['when asked for the PIN', ({ account }) => `${account}#`, 'enter-pin'],
-  ['within the PIN', ({ account }) => `${account}#9081`],
+  ['within the PIN', ({ account }) => `${account}#90`],
   ['while the PIN is looked at', (caller) => login(caller)],
   ['in the menu', (caller) => login(caller), 'menu-end'],
   ['within an address', (caller) => `${login(caller)}110*77`],

@@ -4,7 +4,7 @@ import { eventually } from '../support/lab/lab.js';
 import type { Driver } from '../support/phone/pbx.js';
 import { needsAsterisk, PhoneLab, type Telephone } from '../support/phone/phone-lab.js';
 
-const [PIN, WRONG, LOCKED_PIN] = ['483921550764', '483921550765', '901177346285'];
+const [PIN, WRONG, LOCKED_PIN] = ['48392155', '48392156', '90117734'];
 const CALLERS = Array.from({ length: 13 }, (_, index) => String(2001 + index));
 /** The limit of failures within an hour. */
 const FAILURES = 10;

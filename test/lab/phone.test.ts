@@ -7,7 +7,7 @@ import { needsAsterisk, PhoneLab, type Telephone } from '../support/phone/phone-
 
 const ALICE = 'udp/21234,tcp/28111,udp/24711';
 const BOB = 'udp/22345,udp/27111,udp/23711';
-const [ALICES_PIN, BOBS_PIN] = ['483921550764', '716253904418'];
+const [ALICES_PIN, BOBS_PIN] = ['48392155', '71625390'];
 const CODE = '402913' as PairingCode;
 
 describe.each<Driver>(['ari', 'ami'])('the telephone by %s', (driver) => {

@@ -1,7 +1,10 @@
-/** Floods AMI with user events, as a manager who is logged in can: `node ami-flood.mjs PORT USER SECRET COUNT`. */
+/**
+ * Floods AMI with user events until its input ends, as a manager who is logged in can, and tells how many there were:
+ * `node ami-flood.mjs PORT USER SECRET`.
+ */
 import { connect } from 'node:net';
 
-const [port, username, secret, count] = process.argv.slice(2);
+const [port, username, secret] = process.argv.slice(2);
 const BATCH = 200;
 const EVENT = 'Action: UserEvent\r\nUserEvent: SallyportAuthorize\r\nAccount: 1001\r\nAddress: 10.77.0.2\r\n\r\n';
 
@@ -24,9 +27,14 @@ async function answered(number) {
 
 socket.write(`Action: Login\r\nUsername: ${username}\r\nSecret: ${secret}\r\nEvents: off\r\n\r\n`);
 await answered(1);
-for (let sent = 0; sent < Number(count); sent += BATCH) {
+let isOver = false;
+process.stdin.resume().on('end', () => {
+  isOver = true;
+});
+while (!isOver) {
+  const before = answers;
   socket.write(EVENT.repeat(BATCH));
-  await answered(1 + sent + BATCH);
+  await answered(before + BATCH);
+  process.stdout.write(`${answers - 1}\n`);
 }
 socket.end();
-process.stdout.write(`${answers - 1}\n`);

@@ -169,7 +169,7 @@ export class PhoneLab {
     expect(theirs).not.toMatch(/dtmf (begin|end)/i);
     // Few digits may be a part of a time of day or an id.
     for (const digits of secrets)
-      expect(written).not.toMatch(digits.length < 10 ? new RegExp(`(?<!\\d)${digits}(?!\\d)`) : new RegExp(digits));
+      expect(written).not.toMatch(digits.length < 8 ? new RegExp(`(?<!\\d)${digits}(?!\\d)`) : new RegExp(digits));
   }
 
   async remove(): Promise<void> {
