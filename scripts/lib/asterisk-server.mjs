@@ -27,7 +27,7 @@ const OUTPUT_KEPT = 100_000;
  * @property {{name: string, password: string, read: string, write: string}[]} [amiUsers]
  * @property {string} [dialplan] all of extensions.conf
  * @property {Record<string, string>} [files] more files of /etc/asterisk, or other texts of those that there are
- * @property {Record<string, string>} [sounds] folders below the English sounds: name to path
+ * @property {Record<string, string>} [sounds] of the English sounds, in place of Asterisk's own: name of a folder or file, to path
  */
 
 const DEFAULTS = {
@@ -184,7 +184,8 @@ export class AsteriskServer {
       join(theirs, 'sounds', 'en_US_f_Allison', name),
     ]);
     for (const name of ['documentation', 'rest-api', 'static-http']) links.push([name, join(theirs, name)]);
-    for (const [name, path] of Object.entries(sounds)) links.push([join('sounds', 'en', name), path]);
+    // Of two by the same name the first is taken.
+    for (const [name, path] of Object.entries(sounds)) links.unshift([join('sounds', 'en', name), path]);
     for (const [name, path] of links) {
       if (!existsSync(join(data, name))) symlinkSync(path, join(data, name));
     }

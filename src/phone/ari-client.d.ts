@@ -13,6 +13,7 @@ declare module 'ari-client' {
         appArgs: string;
         channelId: string;
         otherChannelId: string;
+        formats: string;
         timeout: number;
       }): Promise<unknown>;
     };

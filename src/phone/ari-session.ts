@@ -94,6 +94,8 @@ export class AriSession implements PbxSession {
       appArgs: `ring,${ring}`,
       channelId,
       otherChannelId: `${channelId}-far`,
+      // What is said is recorded at 8 kHz; of all formats Asterisk takes the one of most samples, and computes them.
+      formats: 'slin',
       timeout: RING_SECONDS,
     });
     this.#do(asked).catch(() => this.#ringOver(channelId, 'unreachable'));

@@ -28,6 +28,8 @@ export class RtpStream {
   /** Packets that came, and those of them in which something is to be heard. */
   received = 0;
   heard = 0;
+  /** The names of the recordings that were heard, where they spell them (spoken-sounds.ts). */
+  said = [];
 
   constructor(local) {
     this.#local = local;
@@ -133,6 +135,8 @@ export class RtpStream {
     if (packet.length <= 12 || (packet[1] & 0x7f) !== PCMU) return;
     this.received++;
     if (packet.subarray(12).some((sample) => ((~sample >> 4) & 7) >= LOUD)) this.heard++;
+    const [, name] = /^SAYS 0 (\S+)\n/.exec(packet.toString('latin1', 12)) ?? [];
+    if (name !== undefined) this.said.push(name);
   }
 
   #release() {

@@ -44,8 +44,8 @@ export const sipCommands = {
     return calls.get(name).ended;
   },
   async heard({ name }) {
-    const { state, received, heard } = calls.get(name);
-    return { state, received, heard };
+    const { state, received, heard, said } = calls.get(name);
+    return { state, received, heard, said };
   },
   async close({ name }) {
     phones.get(name)?.close();

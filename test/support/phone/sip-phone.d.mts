@@ -35,6 +35,7 @@ export declare class SipCall {
   readonly from: string;
   readonly received: number;
   readonly heard: number;
+  readonly said: readonly string[];
   /** Resolves with when the last key was released, in milliseconds of the machine's monotonic clock. */
   press(digits: string, times?: KeyTimes): Promise<number | undefined>;
   pickUp(): Promise<void>;

@@ -337,11 +337,16 @@ export class SipCall {
 
   /** Packets of voice that came, and those of them in which something is to be heard. */
   get received() {
-    return this.rtp.received;
+    return this.rtp?.received ?? 0;
   }
 
   get heard() {
-    return this.rtp.heard;
+    return this.rtp?.heard ?? 0;
+  }
+
+  /** The names of the recordings that were heard, where they spell them. */
+  get said() {
+    return this.rtp?.said ?? [];
   }
 
   async pickUp() {
