@@ -15,12 +15,25 @@ export default defineConfig({
         },
       },
       {
+        // Calls on a real Asterisk: they mostly wait for what is being said, each in namespaces and on ports of its own.
+        extends: true,
+        test: {
+          name: 'phone',
+          include: ['test/lab/phone*.test.ts'],
+          sequence: { groupOrder: 1 },
+          maxWorkers: 2,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
         // Real packets and real time: one file after the other, with the machine to itself.
         extends: true,
         test: {
           name: 'lab',
           include: ['test/lab/**/*.test.ts'],
-          sequence: { groupOrder: 1 },
+          exclude: ['test/lab/phone*.test.ts'],
+          sequence: { groupOrder: 2 },
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
