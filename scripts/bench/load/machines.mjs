@@ -33,10 +33,12 @@ export async function startServices(machines, { tcp, udp }) {
 
 /** A program in a machine that takes JSON lines and gives JSON lines. */
 export class Worker {
+  #name;
   #child;
   #answers;
 
   constructor(machine, name, args = []) {
+    this.#name = name;
     this.#child = machine.spawn(process.execPath, [script(name), ...args.map((arg) => JSON.stringify(arg))], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
@@ -46,20 +48,33 @@ export class Worker {
 
   /** Asks for something, hands over what is said meanwhile, and gives the answer that is `done`. */
   async ask(job, onNews = () => {}) {
-    this.#child.stdin.write(`${JSON.stringify(job)}\n`);
-    for (;;) {
-      const { done, value } = await this.#answers.next();
-      if (done) throw new Error('a load generator ended');
-      const answer = JSON.parse(value);
+    for (let answer = await this.askOnce(job); ; answer = await this.#next()) {
       if (answer.done) return answer;
       onNews(answer);
     }
+  }
+
+  /** Asks for something that has one answer. */
+  askOnce(job) {
+    this.#child.stdin.write(`${JSON.stringify(job)}\n`);
+    return this.#next();
+  }
+
+  async #next() {
+    const { done, value } = await this.#answers.next();
+    if (done) throw new Error(`${this.#name} ended`);
+    return JSON.parse(value);
   }
 
   async end() {
     this.#child.stdin.end();
     if (this.#child.exitCode === null) await once(this.#child, 'close');
   }
+}
+
+/** What asks a guarded port whether it is open yet (prober.mjs), in a machine; one round at a time by `askOnce`. */
+export function startProber(machine) {
+  return new Worker(machine, '../prober.mjs');
 }
 
 /** A sender of datagrams (flood.mjs) in one machine to another. */

@@ -2,17 +2,15 @@
  * From the last packet of a knock to the port open, beside knockd and fwknopd: the same machines, the same prober, in
  * blocks by turns, so that whatever else the host does meets all of them.
  */
-import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { GatewayProcess } from '../../lib/gateway.mjs';
 import { Wire } from '../../lib/namespaces.mjs';
 import { Fwknopd, SPA_PORT } from '../fwknopd.mjs';
 import { Iptables } from '../iptables.mjs';
 import { Knockd } from '../knockd.mjs';
+import { giveSources, startEcho, startProber } from '../load/machines.mjs';
 import { openingResult } from '../opening-result.mjs';
 
 const KNOCKS = [21234, 28111, 24711];
@@ -58,7 +56,7 @@ class Opening {
   #peers;
   #blocks;
   #perBlock;
-  #round;
+  #prober;
   #lastSource = 0;
   #knockdByWay = {};
   #samples = { sallyport: [], first: [], floor: [], fwknopd: [], eagerFwknopd: [] };
@@ -106,20 +104,9 @@ class Opening {
   }
 
   async #prepare() {
-    await this.#laptop.mustRun('ip', ['route', 'add', 'local', SOURCES, 'dev', 'lo']);
-    await this.#gateway.mustRun('ip', ['route', 'add', SOURCES, 'via', this.#laptop.address]);
-    const script = (name) => fileURLToPath(new URL(name, import.meta.url));
-    const echo = this.#gateway.spawn(process.execPath, [script('../echo.mjs'), String(PORT)]);
-    await once(echo.stdout, 'data');
-    const stdio = ['pipe', 'pipe', 'inherit'];
-    const prober = this.#laptop.spawn(process.execPath, [script('../prober.mjs')], { stdio });
-    const answers = createInterface({ input: prober.stdout })[Symbol.asyncIterator]();
-    this.#round = async (round) => {
-      prober.stdin.write(`${JSON.stringify(round)}\n`);
-      const { done, value } = await answers.next();
-      if (done) throw new Error('the prober ended');
-      return JSON.parse(value);
-    };
+    await giveSources(this.#laptop, [this.#gateway], SOURCES);
+    await startEcho(this.#gateway, PORT);
+    this.#prober = startProber(this.#laptop);
     // Its code is compiled before anything counts.
     this.#progress.part('warming the prober up');
     await this.#series(20, [DEAF_KNOCK]);
@@ -168,7 +155,7 @@ class Opening {
 
   async #one(round) {
     const rest = { target: this.#gateway.address, port: PORT, gap: GAP_MS, pause: PROBE_PAUSE_US, bound: BOUND_MS };
-    const found = await this.#round({ ...round, ...rest });
+    const found = await this.#prober.askOnce({ ...round, ...rest });
     await sleep(PAUSE_MS);
     return found;
   }

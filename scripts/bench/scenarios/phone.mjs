@@ -4,16 +4,14 @@
  *   phone ── SIP, RTP ──▶ Asterisk ── ARI or AMI ──▶ gateway ──▶ packet filter
  *     └───── probes ────────────────────────────────────────────▶ guarded port
  */
-import { once } from 'node:events';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { AsteriskServer } from '../../lib/asterisk-server.mjs';
 import { at } from '../../lib/checkout.mjs';
 import { GatewayProcess } from '../../lib/gateway.mjs';
 import { Wire } from '../../lib/namespaces.mjs';
+import { startEcho, startProber } from '../load/machines.mjs';
 import { phoneResult, sinceRelease } from '../phone-result.mjs';
 
 const PORT = 1194;
@@ -75,7 +73,7 @@ class Calls {
   #directory;
   #progress;
   #blocks;
-  #round;
+  #prober;
   #daemons = {};
   #found = { ari: [], ami: [] };
 
@@ -100,18 +98,8 @@ class Calls {
   }
 
   async #prepare() {
-    const script = (name) => fileURLToPath(new URL(name, import.meta.url));
-    const echo = this.#gateway.spawn(process.execPath, [script('../echo.mjs'), String(PORT)]);
-    await once(echo.stdout, 'data');
-    const stdio = ['pipe', 'pipe', 'inherit'];
-    const prober = this.#phone.spawn(process.execPath, [script('../prober.mjs')], { stdio });
-    const answers = createInterface({ input: prober.stdout })[Symbol.asyncIterator]();
-    this.#round = async (round) => {
-      prober.stdin.write(`${JSON.stringify(round)}\n`);
-      const { done, value } = await answers.next();
-      if (done) throw new Error('the prober ended');
-      return JSON.parse(value);
-    };
+    await startEcho(this.#gateway, PORT);
+    this.#prober = startProber(this.#phone);
     // Nothing is guarded yet. Its code is compiled before anything counts.
     for (let n = 0; n < 20; n++) await this.#asked();
     for (const [driver, { login, secret }] of Object.entries(DRIVERS)) {
@@ -192,7 +180,15 @@ class Calls {
 
   #asked() {
     const [source, target] = [this.#phone.address, this.#gateway.address];
-    return this.#round({ source, target, knocks: [], port: PORT, gap: 0, pause: PROBE_PAUSE_US, bound: BOUND_MS });
+    return this.#prober.askOnce({
+      source,
+      target,
+      knocks: [],
+      port: PORT,
+      gap: 0,
+      pause: PROBE_PAUSE_US,
+      bound: BOUND_MS,
+    });
   }
 
   #sip(name, does, options = {}) {
