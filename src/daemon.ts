@@ -32,7 +32,6 @@ import { sshPeers } from './host/ssh-peers.js';
 import { checkPool, configuredEntries, guardLayout, heardProtocols } from './layout.js';
 import { openSources } from './sources.js';
 import { SqliteStore } from './store/sqlite-store.js';
-import { Telephone } from './telephone.js';
 import { phonelessNotice, unheardNotice } from './unheard.js';
 import { VERSION } from './version.js';
 
@@ -220,12 +219,14 @@ export class Daemon {
     // Only now: what is opened early is told to the source, which drops it before its start.
     people.watch(sources.order);
 
-    const telephone = new Telephone({
-      ...{ config, claimDesk, people, ledger, doorkeeper, claims, recorder, clock },
-      log: this.#log,
-    });
-    telephone.start();
-    this.#onStop(() => telephone.stop());
+    const telephone = config.phone.configured
+      ? new (await import('./telephone.js')).Telephone({
+          ...{ config, claimDesk, people, ledger, doorkeeper, claims, recorder, clock },
+          log: this.#log,
+        })
+      : null;
+    telephone?.start();
+    this.#onStop(() => telephone?.stop());
 
     const heartbeat = new Heartbeat({
       recorder,
@@ -262,10 +263,10 @@ export class Daemon {
       people,
       userDesk: new UserDesk({
         ...{ config, clock, people, ledger, doorkeeper, guard, recorder },
-        onNewPin: (user) => telephone.forgive(user),
+        onNewPin: (user) => telephone?.forgive(user),
       }),
       claims,
-      phoneHealth: () => telephone.health(),
+      phoneHealth: () => telephone?.health() ?? null,
       entries,
       doorkeeper,
       guard,

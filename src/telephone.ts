@@ -18,43 +18,40 @@ export interface TelephoneOptions extends Omit<ClerkOptions, 'pins' | 'defaultTt
   readonly claimDesk: ClaimDesk;
 }
 
-/** The telephone as a whole, where the configuration has one: the link to the PBX, the menus, and the desk that answers. */
+/** The telephone as a whole: the link to the PBX, the menus, and the desk that answers. */
 export class Telephone {
   readonly #pins: PinDesk;
-  readonly #desk: PhoneDesk | null;
+  readonly #desk: PhoneDesk;
   readonly #log: Log;
 
   constructor({ config, claimDesk, ...options }: TelephoneOptions) {
     const { recorder, clock, log } = options;
     this.#log = log;
     this.#pins = new PinDesk({ guard: new PinGuard({ clock }), isPin, recorder, clock, log });
-    this.#desk = !config.phone.configured
-      ? null
-      : new PhoneDesk({
-          ...options,
-          pins: this.#pins,
-          defaultTtl: config.grants.ttl,
-          maxTtl: config.grants.maxTtl,
-          link: new PhoneThread(config.phone),
-          newMenu: (about) => new Menu(about),
-          newCallbackMenu: (about) => new CallbackMenu(about),
-          soundsOf: (prompts) => soundsOf(prompts),
-        });
-    claimDesk.watch((user, claim) => this.#desk?.callBack(user, claim));
+    this.#desk = new PhoneDesk({
+      ...options,
+      pins: this.#pins,
+      defaultTtl: config.grants.ttl,
+      maxTtl: config.grants.maxTtl,
+      link: new PhoneThread(config.phone),
+      newMenu: (about) => new Menu(about),
+      newCallbackMenu: (about) => new CallbackMenu(about),
+      soundsOf: (prompts) => soundsOf(prompts),
+    });
+    claimDesk.watch((user, claim) => this.#desk.callBack(user, claim));
   }
 
   /** Never fails for want of a PBX: that is tried again and again, and `status` says how it stands. */
   start(): void {
-    this.#desk?.start().catch((error) => this.#log.error({ err: error }, 'the telephone does not work'));
+    this.#desk.start().catch((error) => this.#log.error({ err: error }, 'the telephone does not work'));
   }
 
   async stop(): Promise<void> {
-    await this.#desk?.stop();
+    await this.#desk.stop();
   }
 
-  /** Null where there is no telephone. */
-  health(): PhoneHealth | null {
-    return this.#desk?.health() ?? null;
+  health(): PhoneHealth {
+    return this.#desk.health();
   }
 
   /** A user's PIN is new. */
