@@ -42,7 +42,7 @@ describe('by AMI', () => {
         expect(agi.lost).toBe(0);
         expect(digits.join('')).toBe(times.map((_, n) => n % 10).join(''));
       }),
-      { numRuns: 150 },
+      { numRuns: 1500 },
     );
   });
 

@@ -2,7 +2,8 @@ import { vi } from 'vitest';
 
 /**
  * AGI(agi:async) as Asterisk performs it: commands in their order, each as long as it takes. A key that is released while none
- * runs is lost; one during a wait or a sound ends that. Runs on fake timers.
+ * runs is lost; one during a wait or a sound ends that. Commands that neither wait nor play are worked off between two keys: they
+ * read nothing from the channel, so what comes meanwhile stays there for the next one. Runs on fake timers.
  */
 export class FakeAgi {
   readonly #done: (commandId: string, result: string) => void;
@@ -29,23 +30,32 @@ export class FakeAgi {
 
   /** A key is released. */
   press(digit: string): void {
-    if (this.#running === undefined || !/WAIT|EXEC/.test(this.#running.command)) this.lost++;
+    if (this.#running === undefined) this.lost++;
     else this.#end(`200 result=${digit.charCodeAt(0)}`);
   }
 
   #next(): void {
-    this.#running = this.#waiting.shift();
-    if (this.#running === undefined) return;
-    const { command } = this.#running;
-    this.log.push(command);
-    const [, ms] = /^WAIT FOR DIGIT (\d+)/.exec(command) ?? [];
-    this.#timer = setTimeout(() => this.#end('200 result=0'), ms ? Number(ms) : command.startsWith('EXEC') ? 700 : 0);
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      this.log.push(next.command);
+      const [, ms] = /^WAIT FOR DIGIT (\d+)/.exec(next.command) ?? [];
+      if (ms !== undefined || next.command.startsWith('EXEC')) {
+        this.#running = next;
+        this.#timer = setTimeout(() => this.#end('200 result=0'), ms === undefined ? 700 : Number(ms));
+        return;
+      }
+      this.#tell(next.id, '200 result=0');
+    }
+    this.#running = undefined;
   }
 
   #end(result: string): void {
     clearTimeout(this.#timer);
     const { id } = this.#running ?? { id: '' };
+    this.#tell(id, result);
     this.#next();
+  }
+
+  #tell(id: string, result: string): void {
     setTimeout(() => this.#done(id, result), this.delay);
   }
 }
