@@ -1,4 +1,4 @@
-/** Writes docs/errors.md from the table in src/core/errors.ts; with --check it only compares. */
+/** Writes docs/errors.md from the tables in src/core/errors; with --check it only compares. */
 import { at, readIfThere, writeOwned } from './lib/checkout.mjs';
 import { SetupError } from './lib/run.mjs';
 import { runScript } from './lib/setup.mjs';
@@ -11,7 +11,7 @@ await runScript(async () => {
   if (readIfThere(PAGE) === page) return;
   if (process.argv.includes('--check')) {
     throw new SetupError(
-      'docs/errors.md differs from src/core/errors.ts',
+      'docs/errors.md differs from src/core/errors',
       'Run: npm run build && node scripts/generate-error-docs.mjs',
     );
   }
@@ -21,7 +21,7 @@ await runScript(async () => {
 function pageOf(errors) {
   const codes = Object.keys(errors).sort();
   const head = [
-    '<!-- Written by scripts/generate-error-docs.mjs from src/core/errors.ts. -->',
+    '<!-- Written by scripts/generate-error-docs.mjs from src/core/errors. -->',
     '# Errors',
     'Every error is one line on stderr: its code, what is wrong, what to do. A command that was written wrongly ends with exit',
     'status 2, one that was refused or failed with 1. `{words}` in braces stand for what is filled in.',

@@ -1,0 +1,45 @@
+import type { ErrorTable } from './entry.js';
+
+/** The packet filter, and the guard that is put up in it. */
+export const FIREWALL_ERRORS = {
+  SP_NFT_MISSING: {
+    text: 'the program nft is not there, or may not be run',
+    fix: 'Install nftables (on Debian: apt-get install nftables).',
+    usage: false,
+  },
+  SP_NETLINK_UNAVAILABLE: {
+    text: 'the kernel cannot be reached over netlink: {problem}',
+    fix: 'Run it as root (or with CAP_NET_ADMIN) on a kernel with nf_tables, with the npm packages installed.',
+    usage: false,
+  },
+  SP_FIREWALL_DENIED: {
+    text: 'the kernel does not let us change the packet filter',
+    fix: 'Run it as root, or with CAP_NET_ADMIN.',
+    usage: false,
+  },
+  SP_FIREWALL_FAILED: {
+    text: 'the kernel refused the rules: {problem}',
+    fix: 'See the log; if the kernel is older than 5.6 it cannot hold them.',
+    usage: false,
+  },
+  SP_FIREWALL_OPEN: {
+    text: 'the guard is down, there is nothing to {what}',
+    fix: 'Put it up with: sallyport firewall apply.',
+    usage: false,
+  },
+  SP_FIREWALL_NONE: {
+    text: 'nothing is closed here, so there is nothing to {what}: firewall.driver is none',
+    fix: 'To close the guarded services set firewall.driver to nftables, then restart the daemon.',
+    usage: false,
+  },
+  SP_NOTHING_PROVISIONAL: {
+    text: 'no provisional guard is up',
+    fix: 'To open everything at once run: sallyport firewall panic.',
+    usage: false,
+  },
+  SP_NOTHING_TO_RESTORE: {
+    text: 'there is neither a readable configuration nor a guard that was saved',
+    fix: 'Mend the configuration (sallyport check names its lines), or make one: sallyport init.',
+    usage: false,
+  },
+} as const satisfies ErrorTable;
