@@ -7,8 +7,9 @@
  *   that live are left out, thousands perhaps, and nothing tells. Reading again and putting the passes together does.
  */
 import { setImmediate as breathe } from 'node:timers/promises';
-import { decodeGenerationMark, elementId, encodeDumpRequest } from './elements.js';
+import { elementId, encodeDumpRequest } from './elements.js';
 import { EAGAIN, EBADMSG, EINTR, NetlinkError } from './errors.js';
+import { decodeGenerationMark } from './generation.js';
 import type { Libc } from './libc.js';
 import { decodeErrno, decodeMessages, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from './message.js';
 import { decodePiece, monotonicNow, type Pass, type Piece, type Reading } from './passes.js';

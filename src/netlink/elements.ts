@@ -10,6 +10,7 @@ import {
   decodeNetfilterBody,
   findAttribute,
   MessageWriter,
+  NFNL_SUBSYS_NFTABLES,
   NFPROTO_INET,
   NFPROTO_UNSPEC,
   NLM_F_ACK,
@@ -18,7 +19,6 @@ import {
   NLM_F_EXCL,
   NLM_F_REQUEST,
   readText,
-  readU16,
   readU32,
   readU64,
 } from './message.js';
@@ -59,12 +59,9 @@ export interface Batch {
   readonly last: number;
 }
 
-const NFNL_SUBSYS_NFTABLES = 10 << 8;
-const NFT_MSG_NEWSETELEM = NFNL_SUBSYS_NFTABLES | 12;
-const NFT_MSG_GETSETELEM = NFNL_SUBSYS_NFTABLES | 13;
-const NFT_MSG_DELSETELEM = NFNL_SUBSYS_NFTABLES | 14;
-export const NFT_MSG_NEWGEN = NFNL_SUBSYS_NFTABLES | 15;
-const NFT_MSG_GETGEN = NFNL_SUBSYS_NFTABLES | 16;
+const NFT_MSG_NEWSETELEM = (NFNL_SUBSYS_NFTABLES << 8) | 12;
+const NFT_MSG_GETSETELEM = (NFNL_SUBSYS_NFTABLES << 8) | 13;
+const NFT_MSG_DELSETELEM = (NFNL_SUBSYS_NFTABLES << 8) | 14;
 const NFNL_MSG_BATCH_BEGIN = 16;
 const NFNL_MSG_BATCH_END = 17;
 
@@ -80,7 +77,6 @@ const NFTA_SET_ELEM_EXPIRATION = 5;
 const NFTA_SET_ELEM_USERDATA = 6;
 const NFT_SET_ELEM_INTERVAL_END = 1;
 const NFTA_DATA_VALUE = 1;
-const NFTA_GEN_ID = 1;
 
 /** libnftnl/udata.h: a type, a length, the value. */
 const NFTNL_UDATA_SET_ELEM_COMMENT = 0;
@@ -150,28 +146,6 @@ export function encodeGetRequest(table: string, set: string, keys: readonly Uint
   return writer.finish();
 }
 
-/** Asks for the generation: a number that each transaction on the host's tables makes larger by one. */
-export function encodeGenerationRequest(): Uint8Array<ArrayBuffer> {
-  const writer = new MessageWriter();
-  writer.beginMessage(NFT_MSG_GETGEN, NLM_F_REQUEST, 1, NFPROTO_UNSPEC);
-  writer.endMessage();
-  return writer.finish();
-}
-
-/** The generation that the body of an NFT_MSG_NEWGEN tells. */
-export function decodeGeneration(body: Uint8Array): number | undefined {
-  const decoded = decodeNetfilterBody(body);
-  return decoded && readU32(findAttribute(decoded.attributes, NFTA_GEN_ID));
-}
-
-/**
- * The low 16 bits of the generation in which a message of a dump was made: the resource id of its nfgenmsg. The kernel
- * does not flag dumps of sets as interrupted (NLM_F_DUMP_INTR); this tells it.
- */
-export function decodeGenerationMark(body: Uint8Array): number | undefined {
-  return readU16(body.subarray(2, 4));
-}
-
 /** All elements in a datagram of a dump's answer; undefined where it is malformed. */
 export function decodeElements(datagram: Uint8Array): SetElement[] | undefined {
   const elements: SetElement[] = [];
@@ -191,7 +165,7 @@ export function decodeElements(datagram: Uint8Array): SetElement[] | undefined {
 }
 
 function encodeMark(writer: MessageWriter, type: number, sequence: number): void {
-  writer.beginMessage(type, NLM_F_REQUEST, sequence, NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES >> 8);
+  writer.beginMessage(type, NLM_F_REQUEST, sequence, NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES);
   writer.endMessage();
 }
 

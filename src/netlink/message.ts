@@ -29,6 +29,9 @@ export const NLM_F_DUMP = 0x300;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
 
+/** The subsystem of nf_tables: the upper byte of nlmsghdr.nlmsg_type (linux/netfilter/nfnetlink.h). */
+export const NFNL_SUBSYS_NFTABLES = 10;
+
 /** nfgenmsg.nfgen_family. */
 export const NFPROTO_UNSPEC = 0;
 export const NFPROTO_INET = 1;

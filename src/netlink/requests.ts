@@ -1,6 +1,6 @@
 /** Requests that the kernel answers at once, over a socket that nobody else uses meanwhile. */
-import { decodeGeneration, encodeGenerationRequest, NFT_MSG_NEWGEN } from './elements.js';
 import { EBADMSG, NetlinkError } from './errors.js';
+import { decodeGeneration, encodeGenerationRequest, NFT_MSG_NEWGEN } from './generation.js';
 import { decodeErrno, NLMSG_ERROR } from './message.js';
 import type { NetlinkSocket } from './socket.js';
 

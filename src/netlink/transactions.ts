@@ -2,12 +2,13 @@
  * What the kernel tells the multicast group NFNLGRP_NFTABLES of each transaction: its messages, then one NFT_MSG_NEWGEN
  * that says who committed it. Transactions never mix (they are told under the kernel's commit mutex).
  */
-import { NFT_MSG_NEWGEN } from './elements.js';
+import { NFT_MSG_NEWGEN, NFTA_GEN_ID } from './generation.js';
 import {
   type Attribute,
   decodeMessages,
   decodeNetfilterBody,
   findAttribute,
+  NFNL_SUBSYS_NFTABLES,
   NFPROTO_INET,
   readText,
   readU32,
@@ -23,10 +24,8 @@ export interface TableChange {
   readonly generation: number | null;
 }
 
-const NFNL_SUBSYS_NFTABLES = 10;
 /** The name of the table is attribute 1 in messages about tables, chains, rules, sets, elements, objects, flowtables. */
 const NFTA_TABLE = 1;
-const NFTA_GEN_ID = 1;
 const NFTA_GEN_PROC_PID = 2;
 const NFTA_GEN_PROC_NAME = 3;
 

@@ -4,12 +4,12 @@ import { millis, seconds } from '../../src/core/time.ts';
 import {
   type Batch,
   decodeElements,
-  decodeGeneration,
   encodeBatch,
   encodeDumpRequest,
   type Operation,
   type SetElement,
 } from '../../src/netlink/elements.ts';
+import { decodeGeneration } from '../../src/netlink/generation.ts';
 import { decodeMessages, NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST } from '../../src/netlink/message.ts';
 import { CAPTURED, damaged } from '../support/netlink-capture.ts';
 
