@@ -1,4 +1,3 @@
-import type { Config } from '../config/config.js';
 import type {
   AddUserRequest,
   AllowRequest,
@@ -18,28 +17,19 @@ import type {
   UserView,
   WhoisView,
 } from '../control/contract/gateway.js';
-import { type Address, coveringTargets, covers, parseAddress, parseTarget, type Target } from '../core/address.js';
+import { type Address, coveringTargets, covers } from '../core/address.js';
 import type { Claims } from '../core/claims.js';
-import { isSallyportError, SallyportError } from '../core/errors.js';
 import type { Grant } from '../core/grants/grant.js';
-import { parseGrantId } from '../core/grants/id.js';
-import type { GrantLedger } from '../core/grants/ledger.js';
 import { MinHeap } from '../core/heap.js';
 import type { SourceHealth } from '../core/knock/source.js';
 import type { PhoneHealth } from '../core/phone/link.js';
-import { formatPortRange, formatPortSpan } from '../core/ports.js';
-import { ALL, type Scope, toScope } from '../core/service.js';
+import { ALL } from '../core/service.js';
 import type { Store } from '../core/store.js';
-import { between, type Clock, type Duration, type Instant, parseDuration, toIso, wallTime } from '../core/time.js';
-import type { User } from '../core/user.js';
-import type { Doorkeeper } from './doorkeeper.js';
-import type { Entries } from './entries.js';
-import type { Guard } from './guard.js';
+import { between, type Clock, type Duration, type Instant, toIso } from '../core/time.js';
+import { AccessDesk, type AccessDeskOptions } from './access-desk.js';
+import { FirewallDesk, type FirewallDeskOptions } from './firewall-desk.js';
 import { parseMoment } from './moment.js';
 import { newPace } from './pace.js';
-import { type People, ttlTooLong } from './people.js';
-import type { Recorder } from './recorder.js';
-import type { Strikes } from './strikes.js';
 import type { UserDesk } from './user-desk.js';
 import {
   inSeconds,
@@ -52,21 +42,12 @@ import {
   viewStrikes,
 } from './views.js';
 
-export interface GatewayOptions {
-  readonly config: Config;
+export interface GatewayOptions extends AccessDeskOptions, FirewallDeskOptions {
   readonly notices: readonly string[];
   readonly version: string;
   readonly startedAt: Instant;
-  readonly clock: Clock;
-  readonly ledger: GrantLedger;
-  readonly people: People;
   readonly userDesk: UserDesk;
-  readonly entries: Entries;
-  readonly doorkeeper: Doorkeeper;
-  readonly guard: Guard;
-  readonly recorder: Recorder;
   readonly store: Store;
-  readonly strikes: Strikes;
   readonly claims: Claims;
   /** Null where there is no telephone. */
   readonly phoneHealth: () => PhoneHealth | null;
@@ -81,10 +62,14 @@ const LONG = 250;
 /** What the operator may ask of the running daemon. */
 export class Gateway implements GatewayApi {
   readonly #o: GatewayOptions;
+  readonly #access: AccessDesk;
+  readonly #firewall: FirewallDesk;
   #isReady = false;
 
   constructor(options: GatewayOptions) {
     this.#o = options;
+    this.#access = new AccessDesk(options);
+    this.#firewall = new FirewallDesk(options);
   }
 
   ready(): void {
@@ -148,45 +133,12 @@ export class Gateway implements GatewayApi {
     };
   }
 
-  async allow(request: AllowRequest): Promise<AllowResult> {
-    const { config, doorkeeper, people, strikes } = this.#o;
-    const target = this.#parseTarget(request.target);
-    const user = request.user === undefined ? null : people.get(request.user);
-    const services = this.#scope(request.services, user);
-    const refusal = doorkeeper.refusal(target);
-    if (refusal !== undefined) throw new SallyportError('SP_ADDRESS_REFUSED', { address: target, reason: refusal });
-    const note = request.note ?? null;
-    const struck = (await strikes.ignoredIn(target)).map((one) => one.target);
-    if (request.for === undefined) {
-      if (user !== null)
-        throw new SallyportError('SP_USAGE', {
-          problem: 'an entry belongs to no user; give --for to open for a while',
-        });
-      const entry = await this.#o.entries.add({ target, services, note, source: 'operator' });
-      await strikes.clear(target);
-      return { entry: viewEntry(entry), grant: null, listened_to: struck, recorded: true };
-    }
-    const ttl = parseDuration(request.for);
-    if (ttl > config.grants.maxTtl) throw ttlTooLong(request.for, config.grants.maxTtl);
-    const grant = await doorkeeper.open({ user, target: doorkeeper.widen(target), services, ttl, method: 'cli', note });
-    return {
-      grant: viewGrant(grant, this.#o.clock),
-      entry: null,
-      listened_to: struck,
-      recorded: this.#isRecorded(),
-    };
+  allow(request: AllowRequest): Promise<AllowResult> {
+    return this.#access.allow(request);
   }
 
-  async revoke({ what }: RevokeRequest): Promise<RevokeResult> {
-    const found = this.#find(what);
-    if (found.grants.length === 0 && found.entries.length === 0) {
-      if (found.isKnown) return { revoked: [], removed: [], recorded: true };
-      throw new SallyportError('SP_NOT_FOUND', { what });
-    }
-    const revoked = found.grants.map((grant) => viewGrant(grant, this.#o.clock));
-    for (const entry of found.entries) await this.#o.entries.remove(entry);
-    await this.#o.doorkeeper.end(found.grants, 'revoked', 'by an operator');
-    return { revoked, removed: found.entries.map(viewEntry), recorded: this.#isRecorded() };
+  revoke(request: RevokeRequest): Promise<RevokeResult> {
+    return this.#access.revoke(request);
   }
 
   users(): Promise<UserView[]> {
@@ -230,43 +182,20 @@ export class Gateway implements GatewayApi {
     return this.#o.recorder.follow((event) => listener(viewEvent(event)));
   }
 
-  async firewall(): Promise<FirewallView> {
-    const { guard, config, clock } = this.#o;
-    const { revertsAt } = guard;
-    return {
-      state: guard.mode,
-      policy: config.firewall.policy,
-      driver: config.firewall.driver,
-      on_expiry: config.firewall.onExpiry,
-      reverts_at: revertsAt === undefined ? null : toIso(wallTime(clock, revertsAt)),
-      reverts_in_s: revertsAt === undefined ? null : Math.max(0, inSeconds(between(clock.monotonic(), revertsAt))),
-      detail: guard.detail,
-      guarded: config.firewall.guard.map((service) => ({
-        service,
-        ports: (config.services.get(service) ?? []).map(formatPortRange),
-      })),
-      pool: formatPortSpan(config.knock.pool),
-    };
+  firewall(): Promise<FirewallView> {
+    return this.#firewall.show();
   }
 
-  async confirmFirewall(): Promise<FirewallView> {
-    await this.#o.guard.confirm();
-    return await this.firewall();
+  confirmFirewall(): Promise<FirewallView> {
+    return this.#firewall.confirm();
   }
 
-  async rollbackFirewall(): Promise<FirewallView> {
-    await this.#o.guard.rollback();
-    return await this.firewall();
+  rollbackFirewall(): Promise<FirewallView> {
+    return this.#firewall.rollback();
   }
 
-  async applyFirewall(): Promise<FirewallView> {
-    await this.#o.guard.apply();
-    return await this.firewall();
-  }
-
-  /** Whether what was just done is on the disk: where the last write failed, it waits. */
-  #isRecorded(): boolean {
-    return this.#o.recorder.problem === undefined;
+  applyFirewall(): Promise<FirewallView> {
+    return this.#firewall.apply();
   }
 
   /** All that is open, by expiry. */
@@ -283,44 +212,6 @@ export class Gateway implements GatewayApi {
       if (pace.isDue) await pace.rest();
     }
     return viewAll(byExpiry, clock);
-  }
-
-  #scope(names: readonly string[] | undefined, user: User | null): Scope {
-    if (names === undefined && user !== null) return user.services;
-    return toScope(names ?? [], this.#o.config.services);
-  }
-
-  /** Host names are not tracked by this version, so they are refused rather than resolved once and forgotten. */
-  #parseTarget(text: string): Target {
-    try {
-      return parseTarget(text);
-    } catch (error) {
-      const looksLikeName = /[a-z]/i.test(text) && !text.includes(':') && !text.includes('/');
-      if (looksLikeName && isSallyportError(error, 'SP_ADDRESS_INVALID')) {
-        throw new SallyportError('SP_TARGET_NAME', { value: text }, error);
-      }
-      throw error;
-    }
-  }
-
-  #find(what: string): { grants: Grant[]; entries: ReturnType<Entries['list']>; isKnown: boolean } {
-    const { ledger, people, entries, doorkeeper } = this.#o;
-    const user = people.find(what);
-    if (user !== undefined) return { grants: ledger.ofUser(user.id), entries: [], isKnown: true };
-    const id = parseGrantId(what);
-    const byId = id === undefined ? undefined : ledger.get(id);
-    if (byId !== undefined) return { grants: [byId], entries: [], isKnown: true };
-    const entry = entries.find(what);
-    if (entry !== undefined) return { grants: [], entries: [entry], isKnown: true };
-    let target: Target;
-    try {
-      target = parseTarget(what);
-    } catch {
-      throw new SallyportError('SP_NOT_FOUND', { what });
-    }
-    const targets = new Set([target, target.includes('/') ? target : doorkeeper.widen(parseAddress(target))]);
-    const grants = [...targets].flatMap((one) => ledger.atTarget(one));
-    return { grants, entries: entries.list().filter((one) => targets.has(one.target)), isKnown: false };
   }
 }
 
