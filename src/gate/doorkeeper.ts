@@ -1,15 +1,13 @@
 import { type Address, familyOf, networkTarget, neverAllowed, type Target } from '../core/address.js';
 import { SallyportError } from '../core/errors.js';
-import type { ElementChange, RangeContents, SetElement, SetScope } from '../core/firewall.js';
-import { elementsOf, isHashTarget } from '../core/grants/elements.js';
+import type { ElementChange } from '../core/firewall.js';
 import type { EndReason, Grant } from '../core/grants/grant.js';
-import type { HeldTargets } from '../core/grants/held.js';
-import type { GrantLedger, Opened, OpenRequest } from '../core/grants/ledger.js';
+import type { Opened, OpenRequest } from '../core/grants/ledger.js';
 import type { CompletedKnock } from '../core/knock/source.js';
 import type { Change } from '../core/store.js';
-import { type Clock, type Duration, type Monotonic, minutes } from '../core/time.js';
+import { type Duration, type Monotonic, minutes } from '../core/time.js';
 import type { ClaimDesk } from './claim-desk.js';
-import type { DesiredContents } from './desired-contents.js';
+import { GrantElements, type GrantElementsOptions, type Touched } from './grant-elements.js';
 import { GrantRecords } from './grant-records.js';
 import type { Log } from './log.js';
 import type { People } from './people.js';
@@ -20,25 +18,11 @@ const LARGEST_EXPIRY = 100;
 /** How often what is no longer held is forgotten. */
 const PRUNE_EVERY = minutes(1);
 
-/** The part of the packet filter that grants go to. Does nothing while no rules of ours are in the kernel. */
-export interface Door {
-  change(change: ElementChange): Promise<void>;
-  setRanges(ranges: RangeContents): Promise<void>;
-  /** A knock has opened: whoever set this up can get in. */
-  proven(): void;
-}
-
-export interface DoorkeeperOptions {
-  readonly ledger: GrantLedger;
-  readonly held: HeldTargets;
+export interface DoorkeeperOptions extends GrantElementsOptions {
   readonly people: People;
   readonly recorder: Recorder;
-  readonly door: Door;
-  readonly clock: Clock;
   readonly log: Log;
   readonly defaultTtl: Duration;
-  readonly ipv6Prefix: 64 | 128;
-  readonly desired: DesiredContents;
   /** Takes the knocks that open nothing before their user has said yes. */
   readonly claims: ClaimDesk;
   /** Listens again to knocks that overlap with a target; never rejects. */
@@ -53,12 +37,14 @@ export interface DoorkeeperOptions {
 export class Doorkeeper {
   readonly #o: DoorkeeperOptions;
   readonly #records: GrantRecords;
+  readonly #elements: GrantElements;
   #prunedAt: Monotonic | undefined;
   #expiryTimer: NodeJS.Timeout | undefined;
 
   constructor(options: DoorkeeperOptions) {
     this.#o = options;
     this.#records = new GrantRecords(options);
+    this.#elements = new GrantElements(options);
   }
 
   start(): void {
@@ -173,18 +159,9 @@ export class Doorkeeper {
     else this.#o.ledger.restore(grant);
   }
 
-  /**
-   * Keeps targets that were in, without a grant, from coming back as replies (core/grants/held.ts). Networks are in the
-   * kernel only when the ranges are set the next time.
-   */
+  /** Keeps targets that were in, without a grant, from coming back as replies (core/grants/held.ts). */
   async hold(targets: Iterable<Target>): Promise<void> {
-    const present: SetElement[] = [];
-    for (const target of targets) {
-      const until = this.#o.held.hold(target, this.#o.clock.monotonic());
-      const isNew = until !== undefined && isHashTarget(target, this.#o.ipv6Prefix);
-      if (isNew) present.push({ scope: 'held', target, until, comment: null });
-    }
-    if (present.length > 0) await this.#o.door.change({ present, absent: [], answered: [] });
+    await this.#elements.hold(targets);
   }
 
   /** The record of a grant as it stands. */
@@ -240,48 +217,14 @@ export class Doorkeeper {
     this.#schedule();
   }
 
-  /**
-   * Brings the kernel to what the ledger says of the targets of these grants.
-   * @param grants as they are, and as they were: the kernel may have elements for their services
-   */
+  /** Brings the kernel to what the ledger says of the targets of these grants. */
   async #write(grants: readonly Touched[], answered: ElementChange['answered']): Promise<void> {
-    const services = new Map<Target, Set<SetScope>>();
-    for (const grant of grants) {
-      const known = services.get(grant.target) ?? new Set();
-      services.set(grant.target, known);
-      for (const service of grant.services) known.add(service);
-    }
-    const present: SetElement[] = [];
-    const absent: { scope: SetScope; target: Target }[] = [];
-    let rangesChanged = false;
-    for (const [target, scopes] of services) {
-      const open = this.#o.ledger.atTarget(target);
-      const heldUntil = this.#hold(target, open);
-      if (!isHashTarget(target, this.#o.ipv6Prefix)) {
-        rangesChanged = true;
-        continue;
-      }
-      const elements = elementsOf(target, open);
-      present.push(...elements);
-      if (heldUntil !== undefined) present.push({ scope: 'held', target, until: heldUntil, comment: null });
-      for (const { scope } of elements) scopes.delete(scope);
-      for (const scope of scopes) absent.push({ scope, target });
-    }
-    const writes: Promise<void>[] = [];
-    if (present.length + absent.length + answered.length > 0)
-      writes.push(this.#o.door.change({ present, absent, answered }));
-    if (rangesChanged) writes.push(this.#o.door.setRanges(this.#o.desired.ranges()));
     try {
-      await Promise.all(writes);
+      await this.#elements.write(grants, answered);
     } finally {
       // The kernel keeps the time by itself; a timer of ours can wait until it has the grant.
       this.#schedule();
     }
-  }
-
-  #hold(target: Target, grants: readonly Grant[]): Monotonic | undefined {
-    if (grants.length === 0) return undefined;
-    return this.#o.held.hold(target, Math.max(...grants.map(({ expires }) => expires)) as Monotonic);
   }
 
   #schedule(): void {
@@ -316,9 +259,6 @@ export class Doorkeeper {
     this.#o.held.prune(now);
   }
 }
-
-/** Whose elements are to be looked at, and for which services the kernel may have some. */
-type Touched = Pick<Grant, 'target' | 'services'>;
 
 /** The grants that an opening has changed, as they were and as they are. */
 function touchedBy({ grant, before, evicted }: Opened): Grant[] {

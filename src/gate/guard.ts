@@ -4,7 +4,7 @@ import type { Steps, StepsChange } from '../core/knock/automaton.js';
 import { type Clock, type Duration, type Monotonic, seconds } from '../core/time.js';
 import { type Adoption, ContentsRepair } from './contents-repair.js';
 import type { DesiredContents } from './desired-contents.js';
-import type { Door } from './doorkeeper.js';
+import type { Door } from './grant-elements.js';
 import { GuardTable } from './guard-table.js';
 import { GuardWords } from './guard-words.js';
 import type { Log } from './log.js';
