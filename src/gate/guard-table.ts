@@ -1,11 +1,18 @@
 import type { Arming, ElementChange, Firewall, RangeContents } from '../core/firewall.js';
 import type { Steps, StepsChange } from '../core/knock/automaton.js';
 import type { DesiredContents } from './desired-contents.js';
+import type { Log } from './log.js';
 
 export interface GuardTableOptions {
   readonly firewall: Firewall;
   readonly desired: DesiredContents;
   readonly steps: () => Steps;
+  readonly log: Log;
+  /**
+   * Told when the guard was put up over connections that may be older. Conntrack may take whoever spoke first since then for
+   * the one who began, and so what a stranger says for a reply.
+   */
+  readonly onLoaded: () => Promise<void>;
 }
 
 /** Our table in the kernel, as far as it is there: where it is not, changes come to nothing; they are in what is loaded next. */
@@ -19,7 +26,14 @@ export class GuardTable {
     this.#o = options;
   }
 
-  /** Puts the whole guard up, with what it should hold at this moment. */
+  /** Puts the whole guard up, over whatever connections there are. */
+  async putUp(arming: Arming): Promise<void> {
+    await this.load(arming);
+    const { onLoaded, log } = this.#o;
+    await onLoaded().catch((error) => log.warn({ err: error }, 'older connections could not be looked at'));
+  }
+
+  /** Loads the table, with what it should hold at this moment. */
   async load(arming: Arming): Promise<void> {
     const { firewall, desired, steps } = this.#o;
     const contents = { elements: desired.elements(), ranges: desired.ranges(), steps: new Map(steps()) };
