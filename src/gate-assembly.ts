@@ -1,0 +1,122 @@
+import { randomInt } from 'node:crypto';
+import type { Config } from './config/config.js';
+import { Claims } from './core/claims.js';
+import type { Firewall, GuardLayout } from './core/firewall.js';
+import { HeldTargets } from './core/grants/held.js';
+import { GrantLedger } from './core/grants/ledger.js';
+import type { KnockSource } from './core/knock/source.js';
+import { takesTcpReplies } from './core/port-classes.js';
+import type { Store, StoredState } from './core/store.js';
+import type { Clock } from './core/time.js';
+import { ClaimDesk } from './gate/claim-desk.js';
+import { DesiredContents } from './gate/desired-contents.js';
+import { Doorkeeper } from './gate/doorkeeper.js';
+import { Entries } from './gate/entries.js';
+import { Guard } from './gate/guard.js';
+import type { Log } from './gate/log.js';
+import { People } from './gate/people.js';
+import type { Recorder } from './gate/recorder.js';
+import { Strikes } from './gate/strikes.js';
+import { ownAddresses } from './host/addresses.js';
+import { inboundPeers } from './host/listeners.js';
+import { configuredEntries, heardProtocols } from './layout.js';
+
+export interface GateSurroundings {
+  readonly config: Config;
+  readonly layout: GuardLayout;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly store: Store;
+  readonly recorder: Recorder;
+  /** What the store holds. */
+  readonly state: StoredState;
+  readonly firewall: Firewall;
+  readonly source: KnockSource;
+}
+
+/** The parts of the gate, which know each other. */
+export interface Gate {
+  readonly strikes: Strikes;
+  readonly people: People;
+  readonly entries: Entries;
+  readonly claims: Claims;
+  readonly claimDesk: ClaimDesk;
+  readonly ledger: GrantLedger;
+  readonly held: HeldTargets;
+  readonly guard: Guard;
+  readonly doorkeeper: Doorkeeper;
+}
+
+/** Puts the parts of the gate together, with the users of the store. Nothing is started. */
+export async function assembleGate(surroundings: GateSurroundings): Promise<Gate> {
+  const { config, layout, clock, log, store, recorder, state, firewall, source } = surroundings;
+  const { ttl, maxTtl, ipv6Prefix } = config.grants;
+  const strikes = new Strikes({ limit: config.knock.strikes, source, recorder, store, clock, log });
+  const people = new People({
+    services: config.services,
+    pool: config.knock.pool,
+    protocols: heardProtocols(config),
+    maxTtl,
+    random: randomInt,
+    clock,
+    lastId: Number(state.meta.last_id ?? 0),
+  });
+  await people.restore(state.users);
+  const entries = new Entries({
+    recorder,
+    clock,
+    state,
+    configured: configuredEntries(config),
+    hold: (targets) => doorkeeper.hold(targets),
+    setRanges: () => guard.setRanges(desired.ranges()),
+  });
+  const claims = new Claims({ clock });
+  const claimDesk = new ClaimDesk({ claims, recorder, clock, log, hasPhone: config.phone.configured });
+  const ledger = new GrantLedger({ clock, random: randomInt, maxTtl });
+  const held = new HeldTargets();
+  const desired = new DesiredContents({ ledger, held, ipv6Prefix, entries: () => entries.list() });
+  const guard: Guard = new Guard({
+    firewall,
+    recorder,
+    clock,
+    log,
+    desired,
+    steps: () => people.steps(),
+    onLoaded: async () => {
+      const peers = await inboundPeers((port) => takesTcpReplies(layout, port));
+      await doorkeeper.hold([...peers].map((peer) => doorkeeper.widen(peer)));
+    },
+    isConfirmed: state.meta.confirmed === 'yes',
+    firstProvision: config.firewall.provisional,
+  });
+  const doorkeeper: Doorkeeper = new Doorkeeper({
+    ledger,
+    held,
+    people,
+    recorder,
+    door: guard,
+    clock,
+    log,
+    defaultTtl: ttl,
+    ipv6Prefix,
+    desired,
+    claims: claimDesk,
+    clearStrikes: (target) => strikes.clear(target),
+    ownAddresses: cached(ownAddresses, 5000, clock),
+  });
+  return { strikes, people, entries, claims, claimDesk, ledger, held, guard, doorkeeper };
+}
+
+/** Asks again only after some milliseconds. */
+function cached<T>(read: () => T, ms: number, clock: Clock): () => T {
+  let value: T | undefined;
+  let at = Number.NEGATIVE_INFINITY;
+  return () => {
+    const now = clock.monotonic();
+    if (value === undefined || now - at > ms) {
+      value = read();
+      at = now;
+    }
+    return value;
+  };
+}
