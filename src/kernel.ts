@@ -1,7 +1,7 @@
 import { isSallyportError } from './core/errors.js';
 import type { EarlyGrant } from './core/knock/source.js';
+import type { Culprit } from './gate/guard/repair-rounds.js';
 import type { Log } from './gate/log.js';
-import type { Culprit } from './gate/repair-rounds.js';
 import { type LoggedPacket, NetlinkListener } from './netlink/listener.js';
 import { NftablesLink } from './netlink/nftables-link.js';
 import type { EarlyLayout, StandingOrder } from './netlink/opening-template.js';

@@ -11,7 +11,7 @@ import type { Instant } from './core/time.js';
 import { TABLE } from './firewall/names.js';
 import { NftablesFirewall } from './firewall/nftables-firewall.js';
 import { loadSavedGuard } from './firewall/saved-guard.js';
-import { DesiredContents } from './gate/desired-contents.js';
+import { DesiredContents } from './gate/guard/desired-contents.js';
 import { bootId } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
 import { checkPool, configuredEntries, guardLayout } from './layout.js';

@@ -8,7 +8,7 @@ import type { JournalEvent } from '../core/journal.js';
 import type { Change } from '../core/store.js';
 import { type Clock, type Instant, wallTime } from '../core/time.js';
 import type { User } from '../core/user.js';
-import type { Adoption } from './contents-repair.js';
+import type { Adoption } from './guard/contents-repair.js';
 import type { Log } from './log.js';
 import type { Recorder } from './recorder.js';
 

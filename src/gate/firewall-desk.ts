@@ -2,7 +2,7 @@ import type { Config } from '../config/config.js';
 import type { FirewallView } from '../control/contract/gateway.js';
 import { formatPortRange, formatPortSpan } from '../core/ports.js';
 import { between, type Clock, toIso, wallTime } from '../core/time.js';
-import type { Guard } from './guard.js';
+import type { Guard } from './guard/guard.js';
 import { inSeconds } from './views.js';
 
 export interface FirewallDeskOptions {

@@ -5,7 +5,7 @@ import type { Grant } from '../core/grants/grant.js';
 import type { HeldTargets } from '../core/grants/held.js';
 import type { GrantLedger } from '../core/grants/ledger.js';
 import type { Clock, Monotonic } from '../core/time.js';
-import type { DesiredContents } from './desired-contents.js';
+import type { DesiredContents } from './guard/desired-contents.js';
 
 /** The part of the packet filter that grants go to. Does nothing while no rules of ours are in the kernel. */
 export interface Door {

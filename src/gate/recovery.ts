@@ -12,7 +12,7 @@ import type { StoredState } from '../core/store.js';
 import { between, type Clock, type Duration, type Instant, millis, wallTime } from '../core/time.js';
 import type { User } from '../core/user.js';
 import { Adopter, put, tell } from './adoption.js';
-import type { Adoption } from './contents-repair.js';
+import type { Adoption } from './guard/contents-repair.js';
 import type { Log } from './log.js';
 import { newPace } from './pace.js';
 import type { Recorder } from './recorder.js';

@@ -14,7 +14,7 @@ import type { Change } from '../core/store.js';
 import type { Clock } from '../core/time.js';
 import type { User } from '../core/user.js';
 import type { Doorkeeper } from './doorkeeper.js';
-import type { Guard } from './guard.js';
+import type { Guard } from './guard/guard.js';
 import type { People, PlannedUser } from './people.js';
 import type { Recorder } from './recorder.js';
 import { viewCard, viewGrant, viewUser } from './views.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SallyportError } from '../../src/core/errors.ts';
 import { hours, minutes, seconds } from '../../src/core/time.ts';
-import type { Culprit } from '../../src/gate/repair-rounds.ts';
+import type { Culprit } from '../../src/gate/guard/repair-rounds.ts';
 import {
   ANNA,
   BEN,

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { SallyportError } from '../../src/core/errors.ts';
 import { minutes, seconds } from '../../src/core/time.ts';
-import { isUntouched, sameArming } from '../../src/gate/provision.ts';
+import { isUntouched, sameArming } from '../../src/gate/guard/provision.ts';
 import { service } from '../support/core-arbitraries.ts';
 import { ANNA, type GateRig, gateRig, knockOf, LAPTOP } from '../support/gate-rig.ts';
 

@@ -4,7 +4,7 @@ import { SallyportError } from '../../src/core/errors.ts';
 import type { RangeContents } from '../../src/core/firewall.ts';
 import type { State, StepKey } from '../../src/core/knock/automaton.ts';
 import { type Monotonic, minutes, seconds } from '../../src/core/time.ts';
-import type { Culprit } from '../../src/gate/repair-rounds.ts';
+import type { Culprit } from '../../src/gate/guard/repair-rounds.ts';
 import { service } from '../support/core-arbitraries.ts';
 import { EIGHT } from '../support/fake-clock.ts';
 import {

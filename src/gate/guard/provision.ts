@@ -1,5 +1,5 @@
-import type { Arming } from '../core/firewall.js';
-import { after, type Clock, type Monotonic, millis } from '../core/time.js';
+import type { Arming } from '../../core/firewall.js';
+import { after, type Clock, type Monotonic, millis } from '../../core/time.js';
 
 /** How long after the kernel has let a provisional guard lapse we look, in milliseconds. */
 const LATE_MS = 50;

@@ -1,10 +1,10 @@
-import type { Firewall, GuardState } from '../core/firewall.js';
+import type { Firewall, GuardState } from '../../core/firewall.js';
 import type { ContentsRepair } from './contents-repair.js';
-import type { GuardStanding } from './guard-standing.js';
-import type { GuardTable } from './guard-table.js';
-import type { GuardWords } from './guard-words.js';
 import { isUntouched } from './provision.js';
 import { type Culprit, nameCulprits, RepairRounds } from './repair-rounds.js';
+import type { GuardStanding } from './standing.js';
+import type { GuardTable } from './table.js';
+import type { GuardWords } from './words.js';
 
 export interface DriftRepairOptions {
   readonly firewall: Firewall;

@@ -1,7 +1,7 @@
-import type { Arming, ElementChange, Firewall, RangeContents } from '../core/firewall.js';
-import type { Steps, StepsChange } from '../core/knock/automaton.js';
+import type { Arming, ElementChange, Firewall, RangeContents } from '../../core/firewall.js';
+import type { Steps, StepsChange } from '../../core/knock/automaton.js';
+import type { Log } from '../log.js';
 import type { DesiredContents } from './desired-contents.js';
-import type { Log } from './log.js';
 
 export interface GuardTableOptions {
   readonly firewall: Firewall;

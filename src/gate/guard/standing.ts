@@ -1,10 +1,10 @@
-import { SallyportError } from '../core/errors.js';
-import type { Arming } from '../core/firewall.js';
-import type { Clock, Monotonic } from '../core/time.js';
-import type { GuardTable } from './guard-table.js';
-import type { GuardWords } from './guard-words.js';
-import type { Log } from './log.js';
+import { SallyportError } from '../../core/errors.js';
+import type { Arming } from '../../core/firewall.js';
+import type { Clock, Monotonic } from '../../core/time.js';
+import type { Log } from '../log.js';
 import { Provision } from './provision.js';
+import type { GuardTable } from './table.js';
+import type { GuardWords } from './words.js';
 
 /** Guarding for good; guarding until a time; lapsed; opened by panic; the packet filter fails; there is none. */
 export type GuardMode = 'guarding' | 'provisional' | 'reverted' | 'open' | 'failed' | 'none';

@@ -1,16 +1,16 @@
-import { SallyportError } from '../core/errors.js';
-import type { Arming, ElementChange, GuardState, RangeContents } from '../core/firewall.js';
-import type { StepsChange } from '../core/knock/automaton.js';
-import { type Duration, type Monotonic, seconds } from '../core/time.js';
+import { SallyportError } from '../../core/errors.js';
+import type { Arming, ElementChange, GuardState, RangeContents } from '../../core/firewall.js';
+import type { StepsChange } from '../../core/knock/automaton.js';
+import { type Duration, type Monotonic, seconds } from '../../core/time.js';
+import type { Door } from '../grant-elements.js';
+import type { Recovered } from '../recovery.js';
 import { type Adoption, ContentsRepair } from './contents-repair.js';
 import { DriftRepair } from './drift-repair.js';
-import type { Door } from './grant-elements.js';
-import { type GuardMode, GuardStanding } from './guard-standing.js';
-import { GuardTable, type GuardTableOptions } from './guard-table.js';
-import { GuardWords, type GuardWordsOptions } from './guard-words.js';
 import { sameArming } from './provision.js';
-import type { Recovered } from './recovery.js';
 import type { Culprit } from './repair-rounds.js';
+import { type GuardMode, GuardStanding } from './standing.js';
+import { GuardTable, type GuardTableOptions } from './table.js';
+import { GuardWords, type GuardWordsOptions } from './words.js';
 
 /** How long a guard that is put up again holds unless confirmed. */
 const PROVISION: Duration = seconds(60);

@@ -1,7 +1,7 @@
-import type { JournalEvent } from '../core/journal.js';
-import { type Clock, type Duration, formatDuration } from '../core/time.js';
-import type { Log } from './log.js';
-import type { Recorder } from './recorder.js';
+import type { JournalEvent } from '../../core/journal.js';
+import { type Clock, type Duration, formatDuration } from '../../core/time.js';
+import type { Log } from '../log.js';
+import type { Recorder } from '../recorder.js';
 
 export interface GuardWordsOptions {
   readonly recorder: Recorder;

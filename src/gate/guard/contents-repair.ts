@@ -1,6 +1,6 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import type { Target } from '../core/address.js';
-import type { ElementKind, ElementPlace, Firewall, KernelElement, SetScope } from '../core/firewall.js';
+import type { Target } from '../../core/address.js';
+import type { ElementKind, ElementPlace, Firewall, KernelElement, SetScope } from '../../core/firewall.js';
 import {
   compareElements,
   type Drift,
@@ -8,12 +8,12 @@ import {
   rangesDiffer,
   TOLERANCE,
   type Wanted,
-} from '../core/grants/drift.js';
-import { ElementIndex } from '../core/grants/element-index.js';
-import type { State, StepKey, Steps, StepsChange } from '../core/knock/automaton.js';
-import { between, type Clock, type Duration } from '../core/time.js';
+} from '../../core/grants/drift.js';
+import { ElementIndex } from '../../core/grants/element-index.js';
+import type { State, StepKey, Steps, StepsChange } from '../../core/knock/automaton.js';
+import { between, type Clock, type Duration } from '../../core/time.js';
+import { newPace } from '../pace.js';
 import type { DesiredContents } from './desired-contents.js';
-import { newPace } from './pace.js';
 
 /** How many addresses are named in a sentence. */
 const NAMED = 5;

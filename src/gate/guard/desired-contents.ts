@@ -1,12 +1,12 @@
-import type { Target } from '../core/address.js';
-import type { Entry } from '../core/entry.js';
-import type { ElementKind, ElementPlace, RangeContents, SetElement } from '../core/firewall.js';
-import type { Wanted } from '../core/grants/drift.js';
-import { elementsOf, isHashTarget, rangesOf } from '../core/grants/elements.js';
-import type { Grant } from '../core/grants/grant.js';
-import type { HeldTargets } from '../core/grants/held.js';
-import type { GrantLedger } from '../core/grants/ledger.js';
-import type { Monotonic } from '../core/time.js';
+import type { Target } from '../../core/address.js';
+import type { Entry } from '../../core/entry.js';
+import type { ElementKind, ElementPlace, RangeContents, SetElement } from '../../core/firewall.js';
+import type { Wanted } from '../../core/grants/drift.js';
+import { elementsOf, isHashTarget, rangesOf } from '../../core/grants/elements.js';
+import type { Grant } from '../../core/grants/grant.js';
+import type { HeldTargets } from '../../core/grants/held.js';
+import type { GrantLedger } from '../../core/grants/ledger.js';
+import type { Monotonic } from '../../core/time.js';
 
 export interface DesiredContentsOptions {
   readonly ledger: GrantLedger;
