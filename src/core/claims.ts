@@ -77,14 +77,19 @@ export class Claims {
     return { outcome: isSame ? 'renewed' : 'made', claim };
   }
 
+  /** The claims of this user, those that end first first. */
+  ofUser({ id, sequenceId }: Claim['user']): Claim[] {
+    return this.list().filter(({ user }) => user.id === id && user.sequenceId === sequenceId);
+  }
+
   /** The claim of this user with this code; somebody else's code is none. */
   withCode(user: Claim['user'], code: string): Claim | undefined {
-    return this.#ofUser(user).find((claim) => claim.code === code);
+    return this.ofUser(user).find((claim) => claim.code === code);
   }
 
   /** The claims of this user that wait for a yes without a code, the latest first. */
   waiting(user: Claim['user']): Claim[] {
-    return this.#ofUser(user)
+    return this.ofUser(user)
       .filter(({ code }) => code === null)
       .reverse();
   }
@@ -115,10 +120,6 @@ export class Claims {
     this.#prune();
     const current = this.#claims.get(keyOf(claim.user.id, claim.address));
     return current?.code === claim.code && current.user.sequenceId === claim.user.sequenceId ? current : undefined;
-  }
-
-  #ofUser({ id, sequenceId }: Claim['user']): Claim[] {
-    return this.list().filter(({ user }) => user.id === id && user.sequenceId === sequenceId);
   }
 
   #isFull(address: Address): boolean {

@@ -3,7 +3,7 @@ import type { Claim, Claims } from '../core/claims.js';
 import { SallyportError } from '../core/errors.js';
 import type { GrantId } from '../core/grants/grant.js';
 import type { GrantLedger } from '../core/grants/ledger.js';
-import type { MenuEvent, Offer } from '../core/phone/dialogue.js';
+import type { MenuEvent, Offer, Waiting } from '../core/phone/dialogue.js';
 import { between, type Clock, type Duration, millis } from '../core/time.js';
 import type { User } from '../core/user.js';
 import type { Doorkeeper } from './doorkeeper.js';
@@ -38,8 +38,8 @@ interface Pending {
 
 /**
  * Answers one call's questions. Nothing is opened, told or closed before the PIN was right, and then only what is the caller's
- * own; whatever was found out earlier in the call is looked at again before something is opened, since users may be changed or
- * removed meanwhile.
+ * own; for a user with an approval no address is opened without a claim, whatever a menu asks for. Whatever was found out
+ * earlier in the call is looked at again before something is opened, since users may be changed or removed meanwhile.
  */
 export class PhoneClerk {
   readonly #o: ClerkOptions;
@@ -101,18 +101,20 @@ export class PhoneClerk {
     const isRight = await pins.isRight({ user, account: counted, pin, callerId: this.#callerId });
     if (!isRight || user === undefined) return { kind: 'denied', isLast: this.#tries >= TRIES };
     this.#caller = user;
-    return { kind: 'verified', waiting: claims.waiting(user).length > 0 };
+    return { kind: 'verified', waiting: waitingOf(claims.ofUser(user)), needsClaim: needsClaim(user) };
   }
 
   #propose(user: User, address: Address, claim: Claim | null): Offer | undefined {
-    const offer = this.#offerOf(user, address);
+    const offer = this.#offerOf(user, address, claim);
     this.#pending = offer && { address, offer, claim };
     return offer;
   }
 
   /** Undefined where the address may not be let in. */
-  #offerOf({ services, ttl }: User, address: Address): Offer | undefined {
+  #offerOf(user: User, address: Address, claim: Claim | null): Offer | undefined {
     const { doorkeeper, defaultTtl, maxTtl } = this.#o;
+    const { services, ttl } = user;
+    if (claim === null && needsClaim(user)) return undefined;
     if (doorkeeper.refusal(address) !== undefined) return undefined;
     return { target: doorkeeper.widen(address), services, ttl: millis(Math.min(ttl ?? defaultTtl, maxTtl)) };
   }
@@ -124,7 +126,7 @@ export class PhoneClerk {
     this.#pending = undefined;
     if (user === undefined || pending === undefined) return { kind: 'failed' };
     const { address, offer, claim } = pending;
-    if (!isSame(this.#offerOf(user, address), offer)) return { kind: 'failed' };
+    if (!isSame(this.#offerOf(user, address, claim), offer)) return { kind: 'failed' };
     if (claim !== null && (claim.user.sequenceId !== user.sequenceId || !claims.isLive(claim)))
       return { kind: 'failed' };
     const note = this.#callerId === null ? null : `caller ${this.#callerId}`;
@@ -186,6 +188,16 @@ export class PhoneClerk {
     const now = this.#o.people.ofSequence(user.sequenceId);
     return now?.id === user.id ? now : undefined;
   }
+}
+
+/** A PIN alone lets in nothing for a user with an approval. */
+function needsClaim({ approval }: User): boolean {
+  return approval !== 'none';
+}
+
+function waitingOf(claims: readonly Claim[]): Waiting {
+  if (claims.some(({ code }) => code === null)) return 'request';
+  return claims.length > 0 ? 'code' : 'nothing';
 }
 
 function isSame(a: Offer | undefined, b: Offer): boolean {

@@ -11,7 +11,8 @@ const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const ALICE = 'udp/21234,tcp/28111,udp/24711';
 const BOB = 'udp/22345,udp/27111,udp/23711';
 const CAROL = 'udp/23456,udp/26111,udp/22711';
-const [ALICES_PIN, BOBS_PIN, CAROLS_PIN] = ['48392155', '71625390', '33091462'];
+const DAVE = 'udp/24567,tcp/25111,udp/21711';
+const [ALICES_PIN, BOBS_PIN, CAROLS_PIN, DAVES_PIN] = ['48392155', '71625390', '33091462', '60718253'];
 
 describe.each<Driver>(['ari', 'ami'])('by %s', (driver) => {
   let phones: PhoneLab;
@@ -25,6 +26,7 @@ describe.each<Driver>(['ari', 'ami'])('by %s', (driver) => {
     await phones.daemon.addUser('alice', { knock: ALICE, account: '1001', pin: ALICES_PIN });
     await phones.daemon.addUser('bob', { knock: BOB, approval: 'callback', number: '1001', pin: BOBS_PIN });
     await phones.daemon.addUser('carol', { knock: CAROL, approval: 'phone', account: '1003', pin: CAROLS_PIN });
+    await phones.daemon.addUser('dave', { knock: DAVE, approval: 'phone', account: '1004', pin: DAVES_PIN });
     desk = await phones.telephone('1001', { register: true });
   });
   afterAll(async () => {
@@ -94,6 +96,27 @@ describe.each<Driver>(['ari', 'ami'])('by %s', (driver) => {
     expect(await phones.daemon.grants()).toEqual([]);
   });
 
+  it('a stolen PIN alone opens nothing: neither an address that is typed nor that of the softphone', async () => {
+    const { laptop, phone } = phones.lab;
+    for (const [keys, more] of [
+      ['1', `${laptop.ipv4.replaceAll('.', '*')}#11`],
+      ['4', '11*'],
+    ] as const) {
+      await desk.login('1004', DAVES_PIN);
+      await desk.hears('none-waiting');
+      await desk.hears('menu-end');
+      expect(await desk.said()).not.toContain('sallyport/menu-address');
+      expect(await desk.said()).not.toContain('sallyport/menu-own-address');
+      await desk.press(keys);
+      await desk.hears('not-a-choice');
+      await desk.press(more);
+      await desk.ended();
+      expect(await desk.said()).not.toContain('sallyport/granted');
+    }
+    expect(await phones.daemon.grants()).toEqual([]);
+    expect([await phones.isOpen(laptop), await phones.isOpen(phone)]).toEqual([false, false]);
+  });
+
   it('a knock that waits for a yes is let in by a call', async () => {
     const { laptop, gateway } = phones.lab;
     await laptop.knock(gateway.ipv4, steps(CAROL));
@@ -145,6 +168,6 @@ describe.each<Driver>(['ari', 'ami'])('by %s', (driver) => {
 
   it('what was pressed, and the codes, are written nowhere', async () => {
     expect(codes).toHaveLength(3);
-    await phones.wroteNone(ALICES_PIN, BOBS_PIN, CAROLS_PIN, ...codes);
+    await phones.wroteNone(ALICES_PIN, BOBS_PIN, CAROLS_PIN, DAVES_PIN, ...codes);
   });
 });

@@ -68,6 +68,8 @@ async function run(isRight: boolean, numRuns: number): Promise<number> {
         for (const one of told) await tell(rig, one);
         expect(rig.log.messages('error')).toEqual([]);
         granted += rig.ledger.size;
+        const knocked = told.flatMap((one) => (one.kind === 'knock' ? [one.user.name] : []));
+        for (const { user } of rig.ledger.all()) expect(['carl', ...knocked]).toContain(user?.name);
         expect(isRight || rig.firewall.open.length === 0).toBe(true);
         await rig.clock.advance(millis(200_000));
         expect(rig.desk.health().calls).toBe(0);
@@ -91,7 +93,7 @@ describe('whatever the PBX tells', () => {
     expect(await run(false, 150)).toBe(0);
   });
 
-  it('somebody is let in where any PIN is right: what is told goes all the way', async () => {
+  it('somebody is let in where any PIN is right, and nobody with an approval who has not knocked', async () => {
     expect(await run(true, 400)).toBeGreaterThan(0);
   });
 });

@@ -8,7 +8,7 @@ import type { User } from '../../src/core/user.ts';
 import type { FakeCall } from '../support/fake-pbx.ts';
 import { ANNA, knockOf, LAPTOP, OWN, type RigOptions } from '../support/gate-rig.ts';
 import { SSH, SSH_AND_WEB, target } from '../support/grants.ts';
-import { CARL, DORA, kept, type PhoneRig, PIN, phoneRig } from '../support/phone-rig.ts';
+import { CARL, DORA, ERIK, kept, type PhoneRig, PIN, phoneRig } from '../support/phone-rig.ts';
 
 const CODE = '402913' as PairingCode;
 const OTHER = parseAddress('203.0.113.9');
@@ -259,6 +259,34 @@ describe('a user with approval by phone', () => {
     expect(grants()).toEqual([`dora ${LAPTOP} phone`]);
   });
 
+  it('hears that no request waits, and may knock in the same call', async () => {
+    const call = await login(DORA, '271828');
+    expect(call.last).toContain('No request is waiting.');
+    await knock(DORA);
+    await call.reply('2');
+    await call.listen();
+    expect(call.last).toContain('203.0.113.7');
+    await call.press('1');
+    expect(grants()).toEqual([`dora ${LAPTOP} phone`]);
+  });
+
+  it('is let in by a pairing code, with another request waiting or not', async () => {
+    await knock(DORA, LAPTOP, CODE);
+    const paired = await login(DORA, '271828');
+    expect(paired.last).not.toContain('No request is waiting.');
+    await paired.reply('2');
+    await paired.reply(CODE);
+    await paired.reply('1');
+    await knock(DORA, LAPTOP);
+    await knock(DORA, OTHER, CODE);
+    const both = await login(DORA, '271828');
+    await both.reply('2');
+    await both.reply('2');
+    await both.reply(CODE);
+    await both.reply('1');
+    expect(grants()).toEqual([`dora ${LAPTOP} phone`, `dora ${OTHER} phone`]);
+  });
+
   it('allows what was read back, whoever knocks meanwhile', async () => {
     await knock(DORA);
     const call = await login(DORA, '271828');
@@ -297,7 +325,7 @@ describe('a user with approval by phone', () => {
     await knock(DORA);
     rig.change({ ...DORA, sequenceId: 99 });
     const call = await login(DORA, '271828');
-    expect(call.last).not.toContain('waiting');
+    expect(call.last).toContain('No request is waiting.');
   });
 
   it('opens nothing where nobody can say yes, and the journal says why', async () => {
@@ -305,6 +333,48 @@ describe('a user with approval by phone', () => {
     await knock(DORA);
     expect(rig.firewall.open).toEqual([]);
     expect(rig.details('claim.made')).toEqual(['waits 5m for a call, but the configuration has no phone section']);
+  });
+});
+
+describe('a stolen PIN alone', () => {
+  const CALLED: User = { ...ERIK, pinHash: kept(PIN) };
+  const APPROVED: User = { ...DORA, pinHash: kept(PIN) };
+
+  it.each([APPROVED, CALLED])('opens nothing where approval is by $approval', async (user) => {
+    await started({ users: [user] });
+    for (const keys of ['1203*0*113*7#1', '41', '2000000']) {
+      const call = await login(user, PIN, { address: OTHER });
+      expect(call.last).not.toMatch(/press [14]/);
+      await call.press(keys);
+      for (let n = 0; n < 3; n++) await call.reply('1');
+      await call.hangUp();
+    }
+    expect([rig.firewall.open, rig.ledger.size]).toEqual([[], 0]);
+  });
+
+  it.each<User['approval']>(['phone', 'callback'])(
+    'lets in no address once approval is by %s, although the menu of this call asks for it',
+    async (approval) => {
+      const call = await login(CARL, PIN, { address: OTHER });
+      rig.change({ ...CARL, approval });
+      await call.reply('1');
+      await call.reply('203*0*113*7#');
+      await call.listen();
+      expect(call.said.join(' ')).toContain('That is not an address that can be let in.');
+      const other = await login(CARL);
+      expect(other.last).not.toContain('press 1');
+      expect(rig.ledger.size).toBe(0);
+    },
+  );
+
+  it('lets in no own address once there is an approval', async () => {
+    const call = await login(CARL, PIN, { address: OTHER });
+    rig.change({ ...CARL, approval: 'phone' });
+    await call.reply('4');
+    await call.listen();
+    expect(call.last).toContain('That is not an address that can be let in.');
+    await call.reply('1');
+    expect(rig.ledger.size).toBe(0);
   });
 });
 
@@ -429,6 +499,8 @@ describe('a user who is changed or removed in the middle of a call', () => {
     ['has another account', () => rig.change({ ...CARL, account: '1009' })],
     ['has other services', () => rig.change({ ...CARL, services: SSH_AND_WEB })],
     ['has another time', () => rig.change({ ...CARL, ttl: minutes(5) })],
+    ['has an approval by phone', () => rig.change({ ...CARL, approval: 'phone' })],
+    ['has an approval by a call-back', () => rig.change({ ...CARL, approval: 'callback' })],
   ])('opens nothing that was read back before: who %s', async (_, change) => {
     const call = await readBack();
     change();

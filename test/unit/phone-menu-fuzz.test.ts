@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseAddress, type Target } from '../../src/core/address.ts';
 import type { GrantId } from '../../src/core/grants/grant.ts';
-import type { MenuEffect, MenuEvent } from '../../src/core/phone/dialogue.ts';
+import type { MenuEffect, MenuEvent, Waiting } from '../../src/core/phone/dialogue.ts';
 import type { Digit } from '../../src/core/phone/link.ts';
 import { MENU_LIMITS, Menu, type MenuLimits } from '../../src/core/phone/menu.ts';
 import { millis, minutes } from '../../src/core/time.ts';
@@ -40,7 +40,9 @@ const event: fc.Arbitrary<MenuEvent> = fc.oneof(
     { kind: 'failed' },
     { kind: 'closed' },
   ),
-  fc.boolean().map((waiting): MenuEvent => ({ kind: 'verified', waiting })),
+  fc
+    .record({ waiting: fc.constantFrom<Waiting[]>('request', 'code', 'nothing'), needsClaim: fc.boolean() })
+    .map((about): MenuEvent => ({ kind: 'verified', ...about })),
   fc.boolean().map((isLast): MenuEvent => ({ kind: 'denied', isLast })),
   fc
     .record({
@@ -93,7 +95,7 @@ const stream = (longest: number): fc.Arbitrary<Step[]> =>
     .chain((steps) => fc.boolean().map((isIn) => [...(isIn ? (TOURS[0] ?? []) : []), ...steps.flat()]));
 
 const ANSWER: Readonly<Record<string, MenuEvent>> = {
-  verified: { kind: 'verified', waiting: true },
+  verified: { kind: 'verified', waiting: 'request', needsClaim: false },
   denied: { kind: 'denied', isLast: false },
   proposed: {
     kind: 'proposed',
@@ -115,6 +117,7 @@ class Watch {
   grants = 0;
   readonly #own = parseAddress('198.51.100.20');
   #isVerified = false;
+  #needsClaim = false;
   /** What would be opened, and whether the reading of its address has begun. */
   #offer: { target: Target; isRead: boolean } | undefined;
 
@@ -125,7 +128,10 @@ class Watch {
   take(event: MenuEvent): void {
     const isAnswer = this.awaited !== undefined && (ANSWERS[this.awaited] as readonly string[]).includes(event.kind);
     if (isAnswer) this.awaited = undefined;
-    if (isAnswer && event.kind === 'verified') this.#isVerified = true;
+    if (isAnswer && event.kind === 'verified') {
+      this.#isVerified = true;
+      this.#needsClaim = event.needsClaim;
+    }
     if (isAnswer && event.kind === 'proposed') this.#offer = { target: event.offer.target, isRead: false };
     const effects = this.menu.handle(event);
     if (this.isOver || event.kind === 'hung-up') expect(effects).toEqual([]);
@@ -140,6 +146,7 @@ class Watch {
       expect(this.awaited).toBeUndefined();
       this.awaited = effect.kind;
       expect(effect.kind === 'verify' || this.#isVerified).toBe(true);
+      expect(effect.kind === 'propose' && this.#needsClaim).toBe(false);
     }
     if (effect.kind === 'grant') {
       expect(event).toEqual({ kind: 'digit', digit: '1' });

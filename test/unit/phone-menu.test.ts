@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { parseAddress, parseTarget } from '../../src/core/address.ts';
 import type { GrantId } from '../../src/core/grants/grant.ts';
-import type { MenuEvent, Offer, OpenGrant } from '../../src/core/phone/dialogue.ts';
+import type { MenuEvent, Offer, OpenGrant, Waiting } from '../../src/core/phone/dialogue.ts';
 import { MENU_LIMITS, Menu } from '../../src/core/phone/menu.ts';
 import { type Duration, hours, minutes, seconds } from '../../src/core/time.ts';
 import { service } from '../support/core-arbitraries.ts';
@@ -19,6 +19,9 @@ const ENTER_ADDRESS = 'Please enter the address, with the star key for each dot,
 const ENTER_CODE = 'Please enter the six digits of the pairing code.';
 const MENU =
   'To let in an address, press 1. To use a pairing code, press 2. To hear what is open for you, press 3. To end this call, press star.';
+/** What is left of it for a user with an approval. */
+const CLAIMS_ALONE =
+  'To use a pairing code, press 2. To hear what is open for you, press 3. To end this call, press star.';
 const ABOUT_TO = 'You are about to let in this address.';
 const CHOICES = 'Press 1 to confirm, 2 to start again, or star to cancel.';
 const UNFIT = 'That is not an address that can be let in.';
@@ -34,6 +37,7 @@ const readBack = (address: string) => `${address} It may use sip+web for 1h ${CH
 interface Gateway {
   waiting?: Offer;
   code?: string;
+  needsClaim?: boolean;
   open?: OpenGrant[];
   /** Kinds of requests that are kept waiting. */
   slow?: readonly string[];
@@ -41,15 +45,16 @@ interface Gateway {
 }
 
 /** A gateway with one account, 1001 with the PIN 123456, which lets in all but what begins with 0 or 127. */
-function gateway({ waiting, code, open = [], slow = [], fails = [] }: Gateway = {}): Answers {
+function gateway({ waiting, code, needsClaim = false, open = [], slow = [], fails = [] }: Gateway = {}): Answers {
   let tries = 0;
+  const waits: Waiting = waiting !== undefined ? 'request' : code !== undefined ? 'code' : 'nothing';
   return (request): MenuEvent | undefined => {
     if (slow.includes(request.kind)) return undefined;
     if (fails.includes(request.kind)) return { kind: 'failed' };
     switch (request.kind) {
       case 'verify':
         if (request.account === '1001' && request.pin === '123456')
-          return { kind: 'verified', waiting: waiting !== undefined };
+          return { kind: 'verified', waiting: waits, needsClaim };
         return { kind: 'denied', isLast: ++tries === 3 };
       case 'propose':
         return /^(0|127)\./.test(request.address)
@@ -150,7 +155,7 @@ describe('who calls', () => {
     expect(caller.listen().state).toBe('over');
     expect(caller.said.length).toBeLessThan(15);
     expect(caller.waits.slice(-8).reduce((all, one) => all + one)).toBeGreaterThan(seconds(20));
-    expect(caller.event({ kind: 'verified', waiting: false }).state).toBe('over');
+    expect(caller.event({ kind: 'verified', waiting: 'nothing', needsClaim: false }).state).toBe('over');
   });
 });
 
@@ -228,11 +233,11 @@ describe('digits typed ahead', () => {
 
   it('are kept while the verdict is awaited, as many as are worth it', () => {
     const caller = call({ slow: ['verify'] }).press(`${LOGIN}1203*0*113*7#`);
-    caller.answer({ kind: 'verified', waiting: false });
+    caller.answer({ kind: 'verified', waiting: 'nothing', needsClaim: false });
     expect(caller.requests.at(-1)).toEqual({ kind: 'propose', address: '203.0.113.7' });
 
     const many = call({ slow: ['verify'] }).press(`${LOGIN}${'3'.repeat(200)}`);
-    many.answer({ kind: 'verified', waiting: false });
+    many.answer({ kind: 'verified', waiting: 'nothing', needsClaim: false });
     expect(many.state).not.toBe('over');
   });
 
@@ -249,7 +254,7 @@ describe('digits typed ahead', () => {
 
   it('are dropped where something is told that was not known when they were typed', () => {
     const caller = call({ slow: ['verify'] }).press(`${LOGIN}7123`);
-    caller.answer({ kind: 'verified', waiting: false });
+    caller.answer({ kind: 'verified', waiting: 'nothing', needsClaim: false });
     expect(caller.last).toBe(`Invalid choice. ${MENU}`);
   });
 
@@ -355,6 +360,68 @@ describe('the address of the phone itself', () => {
       expect(caller.last).toContain('To let in an address, press 1.');
       expect(kinds(caller)).not.toContain('grant');
     }
+  });
+});
+
+describe('a caller with an approval', () => {
+  const WAITING = offer('203.0.113.9', minutes(30));
+  const NOTHING = `No request is waiting. ${CLAIMS_ALONE}`;
+
+  it('is offered what waits for a yes and what is open, and no address to type or to call from', () => {
+    const caller = inMenu({ needsClaim: true, waiting: WAITING }, { address: OWN });
+    expect(caller.last).toBe(
+      'To allow the request that is waiting, press 2. To hear what is open for you, press 3. To end this call, press star.',
+    );
+    expect(inMenu({ needsClaim: true, code: '402913' }, { address: OWN }).last).toBe(CLAIMS_ALONE);
+  });
+
+  it.each(['1', '4'])('gets nowhere with %s, which is no choice', (key) => {
+    const caller = inMenu({ needsClaim: true, code: '402913' }, { address: OWN });
+    for (let times = 0; times < MENU_LIMITS.mistakes; times++)
+      expect(caller.press(key).last).toBe(`Invalid choice. ${CLAIMS_ALONE}`);
+    expect(caller.press(key).last).toBe(GOODBYE);
+    expect(kinds(caller)).toEqual(['verify']);
+  });
+
+  it('lets in nothing by typing on, whatever is typed', () => {
+    const caller = call({ needsClaim: true }, { address: OWN }).press(`${LOGIN}1203*0*113*7#1`);
+    expect(kinds(caller)).not.toContain('propose');
+    expect(kinds(caller)).not.toContain('grant');
+  });
+
+  it('lets in the request that waits', () => {
+    const caller = inMenu({ needsClaim: true, waiting: WAITING }).reply('2').listen();
+    expect(caller.last).toContain('203.0.113.9');
+    expect(caller.press('1').last).toBe(`Access granted, for 1h ${CLAIMS_ALONE}`);
+    expect(caller.requests.slice(1)).toEqual([{ kind: 'find-claim', code: null }, { kind: 'grant' }]);
+  });
+
+  it('lets in by a pairing code, also after a no to the request that waits', () => {
+    const paired = inMenu({ needsClaim: true, code: '402913' }).reply('2').reply('402913');
+    expect(paired.reply('1').last).toContain('Access granted');
+    expect(paired.requests.slice(1)).toEqual([{ kind: 'find-claim', code: '402913' }, { kind: 'grant' }]);
+    const both = inMenu({ needsClaim: true, waiting: WAITING, code: '402913' }).reply('2').reply('2');
+    expect(both.last).toBe(ENTER_CODE);
+    expect(both.reply('402913').listen().last).toBe(readBack(LAPTOP));
+  });
+
+  it('is told where nothing waits', () => {
+    expect(inMenu({ needsClaim: true }).last).toBe(NOTHING);
+    expect(inMenu({ needsClaim: true }).reply('3').last).toBe(`Nothing is open for you. ${NOTHING}`);
+  });
+
+  it('may knock then, and let it in in the same call', () => {
+    const caller = inMenu({ needsClaim: true, slow: ['find-claim'] }).reply('2');
+    expect(caller.requests.at(-1)).toEqual({ kind: 'find-claim', code: null });
+    expect(caller.answer({ kind: 'proposed', offer: WAITING }).last).toBe(ABOUT_TO);
+    expect(caller.reply('1').last).toContain('Access granted');
+  });
+
+  it('is asked for a code where nothing has come, and may have typed it ahead', () => {
+    expect(inMenu({ needsClaim: true }).reply('2').last).toBe(ENTER_CODE);
+    const ahead = call({ needsClaim: true }).press(`${LOGIN}2402913`);
+    expect(ahead.requests.at(-1)).toEqual({ kind: 'find-claim', code: '402913' });
+    expect(ahead.last).toBe(`No request with that code is waiting. ${ENTER_CODE}`);
   });
 });
 
@@ -506,7 +573,7 @@ describe('a call', () => {
 const AFTERWARDS: MenuEvent[] = [
   { kind: 'played' },
   { kind: 'silence' },
-  { kind: 'verified', waiting: true },
+  { kind: 'verified', waiting: 'request', needsClaim: false },
   { kind: 'denied', isLast: false },
   { kind: 'proposed', offer: offer('203.0.113.7') },
   { kind: 'unfit' },

@@ -29,7 +29,7 @@ export const CLIENT_ERRORS = {
   },
   SP_CLIENT_NO_CARRIER: {
     text: 'the last port of your card is TCP, and only a UDP packet can carry a pairing code',
-    fix: 'Ask for new ports, which end in UDP: sallyport user rotate NAME on the gateway. On the phone, menu item 1 takes your address instead.',
+    fix: 'Ask for new ports, which end in UDP: sallyport user rotate NAME on the gateway. On the phone, menu item 1 takes your address instead, unless you have an approval.',
     usage: false,
   },
   SP_CLIENT_NOT_CONFIRMED: {

@@ -20,6 +20,9 @@ export interface OpenGrant {
   readonly remaining: Duration;
 }
 
+/** What waits for a yes of a user: a `request` that a yes is enough for, else one that takes its `code`, else `nothing`. */
+export type Waiting = 'request' | 'code' | 'nothing';
+
 /** What happens to a menu. Each answer belongs to the effect before it; at most one effect waits for its answer. */
 export type MenuEvent =
   | { readonly kind: 'began' }
@@ -29,12 +32,13 @@ export type MenuEvent =
   /** Nothing was pressed for as long as `listen` said. */
   | { readonly kind: 'silence' }
   | { readonly kind: 'hung-up' }
-  /** Answers to `verify`. `waiting`: an address of this user waits for a yes without a code (approval by phone). */
-  | { readonly kind: 'verified'; readonly waiting: boolean }
+  /** Answers to `verify`. `needsClaim`: this user has an approval, and may let in only what has asked for it. */
+  | { readonly kind: 'verified'; readonly waiting: Waiting; readonly needsClaim: boolean }
   /** `isLast`: no more tries in this call. The same for an unknown account, a wrong PIN and one that is locked out. */
   | { readonly kind: 'denied'; readonly isLast: boolean }
   /** Answers to `propose` and `find-claim`. */
   | { readonly kind: 'proposed'; readonly offer: Offer }
+  /** The address may not be let in, or not by this user without a claim. */
   | { readonly kind: 'unfit' }
   | { readonly kind: 'no-claim' }
   /** Answers to `grant`; `failed` to any other question, too. */

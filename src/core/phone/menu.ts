@@ -1,7 +1,7 @@
 import { type Address, parseAddress } from '../address.js';
 import { ipv4ToNumber } from '../address-text.js';
 import { CONVERSATION_LIMITS, Conversation, type ConversationLimits, type Talk } from './conversation.js';
-import type { Dialogue, MenuEffect, MenuEvent, Offer, OpenGrant } from './dialogue.js';
+import type { Dialogue, MenuEffect, MenuEvent, Offer, OpenGrant, Waiting } from './dialogue.js';
 import type { Digit } from './link.js';
 import type { Prompt, PromptName } from './prompts.js';
 
@@ -30,6 +30,8 @@ type Next = 'menu' | 'again' | undefined;
  *                                 ├─▶ 3 what is open: 1 close, 2 next   └─▶ * the menu
  *                                 └─▶ * good-bye
  *
+ * Who needs a claim is offered neither 1 nor 4: a PIN that is stolen must not be enough to let in an address.
+ *
  * A read-back begins with a sentence that has to be heard to its end. What is pressed before the address itself is being read
  * confirms nothing: neither digits typed ahead nor those of a caller who is still typing.
  */
@@ -38,8 +40,10 @@ export class Menu implements Dialogue {
   readonly #limits: MenuLimits;
   /** The address that the call comes from, where the caller is a registered softphone. */
   readonly #own: Address | null;
-  /** Whether an address waits for a yes without a code, and the caller has not said no to it. */
-  #isWaiting = false;
+  /** As far as it is known; `code` once the caller has been asked about the request, or there was none. */
+  #waiting: Waiting = 'nothing';
+  /** Whether the caller may let in no address but one that has asked for it. */
+  #needsClaim = true;
   #offers = 0;
 
   constructor({ address }: { readonly address: Address | null }, limits: MenuLimits = MENU_LIMITS) {
@@ -75,7 +79,8 @@ export class Menu implements Dialogue {
       if (pin === undefined) return false;
       const verdict = yield* talk.answer({ kind: 'verify', account, pin }, 'verified', 'denied', 'failed');
       if (verdict?.kind === 'verified') {
-        this.#isWaiting = verdict.waiting;
+        this.#waiting = verdict.waiting;
+        this.#needsClaim = verdict.needsClaim;
         return true;
       }
       if (verdict?.kind !== 'denied') {
@@ -91,10 +96,19 @@ export class Menu implements Dialogue {
   }
 
   *#chosen(): Talk<Digit | undefined> {
-    const second = this.#isWaiting ? 'menu-waiting' : 'menu-code';
-    const [own, digits]: [PromptName[], Digit[]] = this.#own === null ? [[], []] : [['menu-own-address'], ['4']];
-    const question = say('menu-address', second, 'menu-open', ...own, 'menu-end');
-    return yield* this.#conversation.choice(question, ['1', '2', '3', ...digits, '*']);
+    const items: [Digit, PromptName][] = [
+      ['2', this.#waiting === 'request' ? 'menu-waiting' : 'menu-code'],
+      ['3', 'menu-open'],
+    ];
+    if (!this.#needsClaim) items.unshift(['1', 'menu-address']);
+    if (!this.#needsClaim && this.#own !== null) items.push(['4', 'menu-own-address']);
+    items.push(['*', 'menu-end']);
+    const before: PromptName[] = this.#needsClaim && this.#waiting === 'nothing' ? ['none-waiting'] : [];
+    const question = say(...before, ...items.map(([, words]) => words));
+    return yield* this.#conversation.choice(
+      question,
+      items.map(([digit]) => digit),
+    );
   }
 
   *#repeated(stretch: () => Talk<Next>): Talk<Next> {
@@ -123,17 +137,28 @@ export class Menu implements Dialogue {
 
   *#claimed(): Talk<Next> {
     const talk = this.#conversation;
-    const isWaiting = this.#isWaiting;
-    const code = isWaiting ? null : yield* talk.entry(say('enter-code'), { longest: CODE, enough: CODE });
-    if (code === undefined || !this.#mayLook()) return undefined;
+    const waiting = this.#waiting;
     // Whatever comes of it, the next time a code is asked for.
-    this.#isWaiting = false;
-    if (code !== null && code.length !== CODE) return this.#wrong('no-claim', 'again');
-    const answer = yield* talk.answer({ kind: 'find-claim', code }, 'proposed', 'no-claim', 'unfit', 'failed');
+    this.#waiting = 'code';
+    // Who was told that nothing waits may have knocked since.
+    if (waiting === 'request' || (waiting === 'nothing' && this.#needsClaim)) {
+      const found = yield* this.#found(null);
+      if (found !== 'no-claim') return found;
+      if (waiting === 'request') return this.#wrong('none-waiting', 'menu');
+    }
+    const code = yield* talk.entry(say('enter-code'), { longest: CODE, enough: CODE });
+    if (code === undefined) return undefined;
+    const found = code.length === CODE ? yield* this.#found(code) : 'no-claim';
+    return found === 'no-claim' ? this.#wrong('no-claim', 'again') : found;
+  }
+
+  *#found(code: string | null): Talk<Next | 'no-claim'> {
+    if (!this.#mayLook()) return undefined;
+    const effect: MenuEffect = { kind: 'find-claim', code };
+    const answer = yield* this.#conversation.answer(effect, 'proposed', 'no-claim', 'unfit', 'failed');
+    if (answer?.kind === 'no-claim') return 'no-claim';
     if (answer?.kind === 'proposed') return yield* this.#readBack(answer.offer);
-    if (answer?.kind === 'unfit') return this.#wrong('address-unfit', 'menu');
-    if (answer?.kind !== 'no-claim') return this.#failed(answer);
-    return isWaiting ? this.#wrong('none-waiting', 'menu') : this.#wrong('no-claim', 'again');
+    return answer?.kind === 'unfit' ? this.#wrong('address-unfit', 'menu') : this.#failed(answer);
   }
 
   *#readBack({ target, services, ttl }: Offer): Talk<Next> {
