@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asteriskConfig, DIALPLAN } from './asterisk-config.mjs';
 
-const UP_BOUND_MS = 30_000;
+const UP_BOUND_MS = 60_000;
 const END_BOUND_MS = 10_000;
 const CLI_BOUND_MS = 10_000;
 const NOBODY = 65534;
