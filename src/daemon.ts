@@ -266,6 +266,7 @@ export class Daemon {
         onNewPin: (user) => telephone?.forgive(user),
       }),
       claims,
+      claimDesk,
       phoneHealth: () => telephone?.health() ?? null,
       entries,
       doorkeeper,

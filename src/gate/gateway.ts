@@ -19,7 +19,7 @@ import type {
   WhoisView,
 } from '../control/contract/gateway.js';
 import { type Address, coveringTargets, covers, parseAddress, parseTarget, type Target } from '../core/address.js';
-import type { Claims } from '../core/claims.js';
+import type { Claim, Claims } from '../core/claims.js';
 import { isSallyportError, SallyportError } from '../core/errors.js';
 import type { Grant } from '../core/grants/grant.js';
 import { parseGrantId } from '../core/grants/id.js';
@@ -32,6 +32,7 @@ import { ALL, type Scope, toScope } from '../core/service.js';
 import type { Store } from '../core/store.js';
 import { between, type Clock, type Duration, type Instant, parseDuration, toIso, wallTime } from '../core/time.js';
 import type { User } from '../core/user.js';
+import type { ClaimDesk } from './claim-desk.js';
 import type { Doorkeeper } from './doorkeeper.js';
 import type { Entries } from './entries.js';
 import type { Guard } from './guard.js';
@@ -68,11 +69,22 @@ export interface GatewayOptions {
   readonly store: Store;
   readonly strikes: Strikes;
   readonly claims: Claims;
+  readonly claimDesk: ClaimDesk;
   /** Null where there is no telephone. */
   readonly phoneHealth: () => PhoneHealth | null;
   readonly knockHealth: () => SourceHealth;
   /** How the process fares: the memory it takes, in bytes, and how long its event loop was held lately. */
   readonly vitals: () => { readonly rss: number; readonly longestHold: Duration };
+}
+
+/** What a word of the operator's means. */
+interface Found {
+  readonly grants: Grant[];
+  readonly entries: ReturnType<Entries['list']>;
+  /** Whether a claim is one of those that are meant. */
+  readonly isMeant: (claim: Claim) => boolean;
+  /** There is such a thing, though nothing of it may be open. */
+  readonly isKnown: boolean;
 }
 
 /** Longer lists are made item by item while they are written. */
@@ -120,7 +132,7 @@ export class Gateway implements GatewayApi {
         ...(phone === null ? {} : { phone: viewPhone(phone) }),
         daemon: { state: 'running', rss_mb: Math.round(rss / 1e6), loop_max_ms: Math.round(longestHold) },
       },
-      claims: viewClaims(this.#o.claims, this.#o.people, clock),
+      claims: viewClaims(this.#o.claims.list(), this.#o.people, clock),
       strikes: viewStrikes(this.#o.strikes.limit, ignored, clock),
       notices: [...this.#o.notices],
     };
@@ -178,15 +190,19 @@ export class Gateway implements GatewayApi {
   }
 
   async revoke({ what }: RevokeRequest): Promise<RevokeResult> {
+    const { claimDesk, people, clock } = this.#o;
     const found = this.#find(what);
+    // First of all: while the rest is ended, nobody may say yes to one.
+    const claims = claimDesk.revoke(found.isMeant, 'by an operator');
+    const dropped = viewClaims(claims, people, clock);
     if (found.grants.length === 0 && found.entries.length === 0) {
-      if (found.isKnown) return { revoked: [], removed: [], recorded: true };
+      if (found.isKnown || claims.length > 0) return { revoked: [], removed: [], dropped, recorded: true };
       throw new SallyportError('SP_NOT_FOUND', { what });
     }
-    const revoked = found.grants.map((grant) => viewGrant(grant, this.#o.clock));
+    const revoked = found.grants.map((grant) => viewGrant(grant, clock));
     for (const entry of found.entries) await this.#o.entries.remove(entry);
     await this.#o.doorkeeper.end(found.grants, 'revoked', 'by an operator');
-    return { revoked, removed: found.entries.map(viewEntry), recorded: this.#isRecorded() };
+    return { revoked, removed: found.entries.map(viewEntry), dropped, recorded: this.#isRecorded() };
   }
 
   users(): Promise<UserView[]> {
@@ -303,15 +319,19 @@ export class Gateway implements GatewayApi {
     }
   }
 
-  #find(what: string): { grants: Grant[]; entries: ReturnType<Entries['list']>; isKnown: boolean } {
+  #find(what: string): Found {
     const { ledger, people, entries, doorkeeper } = this.#o;
     const user = people.find(what);
-    if (user !== undefined) return { grants: ledger.ofUser(user.id), entries: [], isKnown: true };
+    if (user !== undefined) {
+      const isMeant = (claim: Claim) => claim.user.id === user.id;
+      return { grants: ledger.ofUser(user.id), entries: [], isMeant, isKnown: true };
+    }
+    const isMeant = () => false;
     const id = parseGrantId(what);
     const byId = id === undefined ? undefined : ledger.get(id);
-    if (byId !== undefined) return { grants: [byId], entries: [], isKnown: true };
+    if (byId !== undefined) return { grants: [byId], entries: [], isMeant, isKnown: true };
     const entry = entries.find(what);
-    if (entry !== undefined) return { grants: [], entries: [entry], isKnown: true };
+    if (entry !== undefined) return { grants: [], entries: [entry], isMeant, isKnown: true };
     let target: Target;
     try {
       target = parseTarget(what);
@@ -320,7 +340,12 @@ export class Gateway implements GatewayApi {
     }
     const targets = new Set([target, target.includes('/') ? target : doorkeeper.widen(parseAddress(target))]);
     const grants = [...targets].flatMap((one) => ledger.atTarget(one));
-    return { grants, entries: entries.list().filter((one) => targets.has(one.target)), isKnown: false };
+    return {
+      grants,
+      entries: entries.list().filter((one) => targets.has(one.target)),
+      isMeant: ({ address }) => [...targets].some((one) => covers(one, address)),
+      isKnown: false,
+    };
   }
 }
 

@@ -300,6 +300,26 @@ describe('a user with approval by phone', () => {
     expect(call.last).not.toContain('waiting');
   });
 
+  it('has nothing to say yes to once an operator revokes the claim, whose address was read back or not', async () => {
+    await knock(DORA);
+    await knock(DORA, OTHER);
+    const call = await login(DORA, '271828');
+    await call.reply('2');
+    await call.listen();
+    expect(call.last).toContain(OTHER);
+    const dropped = rig.claimDesk.revoke(({ address }) => address === OTHER, 'by an operator');
+    expect(dropped).toMatchObject([{ user: { name: 'dora' }, address: OTHER }]);
+    await rig.settle();
+    expect(rig.store.events.at(-1)).toMatchObject({ event: 'claim.revoked', user: 'dora', address: OTHER });
+    await call.press('1');
+    expect([call.last, grants()]).toEqual([expect.stringContaining(FAILED), []]);
+    expect(rig.claims.list()).toMatchObject([{ address: LAPTOP }]);
+    rig.claimDesk.revoke(({ user }) => user.id === DORA.id, 'by an operator');
+    await rig.settle();
+    expect([rig.claims.list(), rig.details('claim.revoked')]).toEqual([[], ['by an operator', 'by an operator']]);
+    expect((await login(DORA, '271828')).last).not.toContain('waiting');
+  });
+
   it('opens nothing where nobody can say yes, and the journal says why', async () => {
     await started({ hasPhone: false });
     await knock(DORA);
