@@ -543,6 +543,30 @@ describe('calls', () => {
     }
   });
 
+  it('are told good-bye in time, before the 180 s of the dialplan are over, however busy the caller is', async () => {
+    const call = await rig.pbx.dial();
+    for (let n = 0; n < 33; n++) {
+      await call.reply('*');
+      await rig.clock.advance(seconds(5));
+    }
+    expect([call.isUp, call.said.some((words) => words.includes('Goodbye'))]).toEqual([true, false]);
+    await rig.clock.advance(seconds(6));
+    expect([call.isUp, call.last]).toEqual([true, 'Goodbye.']);
+    await call.listen();
+    expect([call.isUp, rig.desk.health().calls]).toEqual([false, 0]);
+  });
+
+  it('are hung up in time though good-bye is never heard to its end', async () => {
+    const call = await rig.pbx.dial();
+    for (let n = 0; n < 34; n++) {
+      await call.reply('*');
+      await rig.clock.advance(seconds(5));
+    }
+    expect(call.last).toBe('Goodbye.');
+    await rig.clock.advance(seconds(9));
+    expect([call.isUp, rig.desk.health().calls]).toEqual([false, 0]);
+  });
+
   it('do not hear the end of sounds that a digit has cut off', async () => {
     const call = await rig.pbx.dial();
     await call.press('1');

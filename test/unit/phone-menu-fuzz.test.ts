@@ -39,6 +39,7 @@ const event: fc.Arbitrary<MenuEvent> = fc.oneof(
     { kind: 'no-claim' },
     { kind: 'failed' },
     { kind: 'closed' },
+    { kind: 'timed-out' },
   ),
   fc.boolean().map((waiting): MenuEvent => ({ kind: 'verified', waiting })),
   fc.boolean().map((isLast): MenuEvent => ({ kind: 'denied', isLast })),

@@ -28,6 +28,8 @@ export type MenuEvent =
   | { readonly kind: 'played' }
   /** Nothing was pressed for as long as `listen` said. */
   | { readonly kind: 'silence' }
+  /** The call has lasted long enough. */
+  | { readonly kind: 'timed-out' }
   | { readonly kind: 'hung-up' }
   /** Answers to `verify`. `waiting`: an address of this user waits for a yes without a code (approval by phone). */
   | { readonly kind: 'verified'; readonly waiting: boolean }
