@@ -1,14 +1,18 @@
-/** A private Asterisk: its own configuration, ports and folders, on loopback or in a network namespace of the caller's. */
+/**
+ * A private Asterisk: its own configuration, ports and folders, on loopback or in a network namespace of the caller's. It does not
+ * outlive the thread that started it, however that one ends.
+ */
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asteriskConfig, DIALPLAN } from './asterisk-config.mjs';
 
-const UP_BOUND_MS = 30_000;
+const UP_BOUND_MS = 60_000;
 const END_BOUND_MS = 10_000;
 const CLI_BOUND_MS = 10_000;
 const NOBODY = 65534;
+const AS_NOBODY = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
 const OUTPUT_KEPT = 100_000;
 
 /**
@@ -157,7 +161,8 @@ export class AsteriskServer {
     const loader = readdirSync(this.#library).find((name) => /^ld-linux.*\.so/.test(name));
     const command = [
       ...(namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace]),
-      ...(this.#setuid ? ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'] : []),
+      ...['setpriv', '--pdeathsig=KILL'],
+      ...(this.#setuid ? AS_NOBODY : []),
       join(this.#library, loader),
       '--library-path',
       this.#library,
@@ -204,6 +209,5 @@ function libraryFolder(folder) {
 /** What nobody may do with a path: `-x` for a program, `-w` for a folder. False where we are not root, and cannot become him. */
 function mayNobody(how, path) {
   if (process.getuid?.() !== 0) return false;
-  const args = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', 'test', how, path];
-  return spawnSync('setpriv', args, { stdio: 'ignore' }).status === 0;
+  return spawnSync('setpriv', [...AS_NOBODY, 'test', how, path], { stdio: 'ignore' }).status === 0;
 }

@@ -20,17 +20,20 @@ export async function runCli(argv: readonly string[], io: Io, offline: OfflineCo
   }
 }
 
-/** A command of the client, and what stands after it as it stands there: the client reads its own options. */
+/** A command of the client, and its words as they stand there, `--json` before it among them: the client reads its own options. */
 function clientCommand(argv: readonly string[]) {
+  const before: string[] = [];
   let at = 0;
   while (at < argv.length) {
     const word = argv[at] ?? '';
+    const isJson = word === '--json';
+    if (isJson) before.push(word);
     if (word === '--config') at += 2;
-    else if (word === '--json' || word.startsWith('--config=')) at += 1;
+    else if (isJson || word.startsWith('--config=')) at += 1;
     else break;
   }
   const [first, second] = argv.slice(at);
-  if (isClient(first)) return { name: first, argv: argv.slice(at + 1) };
+  if (isClient(first)) return { name: first, argv: [...before, ...argv.slice(at + 1)] };
   if (first === 'help' && isClient(second)) return { name: second, argv: ['--help'] };
   return undefined;
 }

@@ -15,6 +15,7 @@ export type EventName =
   | 'claim.made'
   | 'claim.refused'
   | 'claim.unanswered'
+  | 'claim.revoked'
   | 'alarm.raised'
   | 'entry.added'
   | 'entry.removed'

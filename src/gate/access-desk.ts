@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.js';
 import type { AllowRequest, AllowResult, RevokeRequest, RevokeResult } from '../control/contract/gateway.js';
-import { parseAddress, parseTarget, type Target } from '../core/address.js';
+import { covers, parseAddress, parseTarget, type Target } from '../core/address.js';
+import type { Claim } from '../core/claims.js';
 import { isSallyportError, SallyportError } from '../core/errors.js';
 import type { Grant } from '../core/grants/grant.js';
 import { parseGrantId } from '../core/grants/id.js';
@@ -8,12 +9,13 @@ import type { GrantLedger } from '../core/grants/ledger.js';
 import { type Scope, toScope } from '../core/service.js';
 import { type Clock, parseDuration } from '../core/time.js';
 import type { User } from '../core/user.js';
+import type { ClaimDesk } from './claim-desk.js';
 import type { Doorkeeper } from './doorkeeper.js';
 import type { Entries } from './entries.js';
 import { type People, ttlTooLong } from './people.js';
 import type { Recorder } from './recorder.js';
 import type { Strikes } from './strikes.js';
-import { viewEntry, viewGrant } from './views.js';
+import { viewClaims, viewEntry, viewGrant } from './views.js';
 
 export interface AccessDeskOptions {
   readonly config: Config;
@@ -24,6 +26,17 @@ export interface AccessDeskOptions {
   readonly doorkeeper: Doorkeeper;
   readonly recorder: Recorder;
   readonly strikes: Strikes;
+  readonly claimDesk: ClaimDesk;
+}
+
+/** What a word of the operator's means. */
+interface Found {
+  readonly grants: Grant[];
+  readonly entries: ReturnType<Entries['list']>;
+  /** Whether a claim is one of those that are meant. */
+  readonly isMeant: (claim: Claim) => boolean;
+  /** There is such a thing, though nothing of it may be open. */
+  readonly isKnown: boolean;
 }
 
 /** Whom an operator lets in, for a while or for good, and puts out again. */
@@ -69,15 +82,19 @@ export class AccessDesk {
 
   /** Ends what goes by a user's name, an id or an address. @throws SP_NOT_FOUND */
   async revoke({ what }: RevokeRequest): Promise<RevokeResult> {
+    const { claimDesk, people, clock } = this.#o;
     const found = this.#find(what);
+    // First of all: while the rest is ended, nobody may say yes to one.
+    const claims = claimDesk.revoke(found.isMeant, 'by an operator');
+    const dropped = viewClaims(claims, people, clock);
     if (found.grants.length === 0 && found.entries.length === 0) {
-      if (found.isKnown) return { revoked: [], removed: [], recorded: true };
+      if (found.isKnown || claims.length > 0) return { revoked: [], removed: [], dropped, recorded: true };
       throw new SallyportError('SP_NOT_FOUND', { what });
     }
-    const revoked = found.grants.map((grant) => viewGrant(grant, this.#o.clock));
+    const revoked = found.grants.map((grant) => viewGrant(grant, clock));
     for (const entry of found.entries) await this.#o.entries.remove(entry);
     await this.#o.doorkeeper.end(found.grants, 'revoked', 'by an operator');
-    return { revoked, removed: found.entries.map(viewEntry), recorded: this.#isRecorded() };
+    return { revoked, removed: found.entries.map(viewEntry), dropped, recorded: this.#isRecorded() };
   }
 
   /** Whether what was just done is on the disk: where the last write failed, it waits. */
@@ -103,15 +120,19 @@ export class AccessDesk {
     }
   }
 
-  #find(what: string): { grants: Grant[]; entries: ReturnType<Entries['list']>; isKnown: boolean } {
+  #find(what: string): Found {
     const { ledger, people, entries, doorkeeper } = this.#o;
     const user = people.find(what);
-    if (user !== undefined) return { grants: ledger.ofUser(user.id), entries: [], isKnown: true };
+    if (user !== undefined) {
+      const isMeant = (claim: Claim) => claim.user.id === user.id;
+      return { grants: ledger.ofUser(user.id), entries: [], isMeant, isKnown: true };
+    }
+    const isMeant = () => false;
     const id = parseGrantId(what);
     const byId = id === undefined ? undefined : ledger.get(id);
-    if (byId !== undefined) return { grants: [byId], entries: [], isKnown: true };
+    if (byId !== undefined) return { grants: [byId], entries: [], isMeant, isKnown: true };
     const entry = entries.find(what);
-    if (entry !== undefined) return { grants: [], entries: [entry], isKnown: true };
+    if (entry !== undefined) return { grants: [], entries: [entry], isMeant, isKnown: true };
     let target: Target;
     try {
       target = parseTarget(what);
@@ -120,6 +141,11 @@ export class AccessDesk {
     }
     const targets = new Set([target, target.includes('/') ? target : doorkeeper.widen(parseAddress(target))]);
     const grants = [...targets].flatMap((one) => ledger.atTarget(one));
-    return { grants, entries: entries.list().filter((one) => targets.has(one.target)), isKnown: false };
+    return {
+      grants,
+      entries: entries.list().filter((one) => targets.has(one.target)),
+      isMeant: ({ address }) => [...targets].some((one) => covers(one, address)),
+      isKnown: false,
+    };
   }
 }

@@ -17,7 +17,7 @@ export interface ClaimDeskOptions {
   readonly hasPhone: boolean;
 }
 
-/** Makes claims of the knocks that open nothing by themselves, and tells the journal of them, never of their codes. */
+/** Makes claims of the knocks that open nothing by themselves, takes them back, and tells the journal of them, never of their codes. */
 export class ClaimDesk {
   readonly #o: ClaimDeskOptions;
   #onCallback: (user: User, claim: Claim) => void = () => undefined;
@@ -43,6 +43,17 @@ export class ClaimDesk {
     return true;
   }
 
+  /** Takes back those that wait and are meant: no yes opens them any more. */
+  revoke(isMeant: (claim: Claim) => boolean, detail: string): Claim[] {
+    const { claims } = this.#o;
+    const meant = claims.list().filter(isMeant);
+    for (const claim of meant) {
+      claims.settle(claim);
+      this.#tell('claim.revoked', claim.user, claim.address, detail);
+    }
+    return meant;
+  }
+
   #make(user: User, address: Address, code: PairingCode | null): void {
     const { outcome, claim } = this.#o.claims.make(user, address, code);
     if (outcome === 'made') this.#tell('claim.made', user, address, this.#waitsFor(user, code));
@@ -57,12 +68,12 @@ export class ClaimDesk {
     return this.#o.hasPhone ? detail : `${detail}, but the configuration has no phone section`;
   }
 
-  #tell(event: EventName, user: User, address: Address, detail: string): void {
+  #tell(event: EventName, user: Claim['user'], address: Address, detail: string): void {
     const at = this.#o.clock.now();
     void this.#o.recorder.tell({ at, event, user: user.name, address, method: 'knock', detail });
     const line = `${event}: ${detail}`;
-    if (event === 'claim.made') this.#o.log.info({ user: user.name, address }, line);
-    else this.#o.log.warn({ user: user.name, address }, line);
+    if (event === 'claim.refused') this.#o.log.warn({ user: user.name, address }, line);
+    else this.#o.log.info({ user: user.name, address }, line);
   }
 }
 

@@ -105,7 +105,7 @@ export class Gateway implements GatewayApi {
         ...(phone === null ? {} : { phone: viewPhone(phone) }),
         daemon: { state: 'running', rss_mb: Math.round(rss / 1e6), loop_max_ms: Math.round(longestHold) },
       },
-      claims: viewClaims(this.#o.claims, this.#o.people, clock),
+      claims: viewClaims(this.#o.claims.list(), this.#o.people, clock),
       strikes: viewStrikes(this.#o.strikes.limit, ignored, clock),
       notices: [...this.#o.notices],
     };

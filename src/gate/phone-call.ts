@@ -4,8 +4,10 @@ import type { Prompt } from '../core/phone/prompts.js';
 import { seconds } from '../core/time.js';
 import type { Log } from './log.js';
 
-/** However a call goes on, it is over after this. */
-const LONGEST_CALL = seconds(180);
+/** However a call goes on, good-bye is said after this; both are over before the time limit of the dialplan, 180 s. */
+const LONGEST_CALL = seconds(170);
+/** So long may good-bye take. */
+const LONGEST_FAREWELL = seconds(8);
 
 /** What a dialogue asks of the gate. */
 export type Question = Exclude<MenuEffect, { readonly kind: 'play' | 'listen' | 'hang-up' }>;
@@ -29,7 +31,7 @@ export interface PhoneCallOptions {
 export class PhoneCall {
   readonly #o: PhoneCallOptions;
   readonly #events: MenuEvent[] = [];
-  readonly #limit: NodeJS.Timeout;
+  #limit: NodeJS.Timeout;
   #isBusy = false;
   #isOver = false;
   #turn = 0;
@@ -38,7 +40,7 @@ export class PhoneCall {
 
   constructor(options: PhoneCallOptions) {
     this.#o = options;
-    this.#limit = setTimeout(() => this.hangUp(), LONGEST_CALL).unref();
+    this.#limit = setTimeout(() => this.#timeOut(), LONGEST_CALL).unref();
   }
 
   begin(): void {
@@ -69,6 +71,11 @@ export class PhoneCall {
     if (this.#isOver) return;
     this.#handle({ kind: 'hung-up' });
     this.#end();
+  }
+
+  #timeOut(): void {
+    this.#limit = setTimeout(() => this.hangUp(), LONGEST_FAREWELL).unref();
+    this.#handle({ kind: 'timed-out' });
   }
 
   /** A play that is heard at once, or an answer that is known at once, comes while the effects before it are carried out. */

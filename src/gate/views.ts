@@ -10,7 +10,7 @@ import type {
   UserCard,
   UserView,
 } from '../control/contract/gateway.js';
-import type { Claims } from '../core/claims.js';
+import type { Claim } from '../core/claims.js';
 import type { Entry } from '../core/entry.js';
 import type { Grant } from '../core/grants/grant.js';
 import type { IgnoredSource, StrikeLimit } from '../core/knock/strikes.js';
@@ -47,9 +47,9 @@ export function viewGrant(grant: Grant, clock: Clock): GrantView {
   };
 }
 
-/** The claims that count, without their codes. */
-export function viewClaims(claims: Claims, people: People, clock: Clock): ClaimView[] {
-  return claims.list().flatMap(({ user: { id, name, sequenceId }, address, code, expires }) => {
+/** Those of the claims that count, without their codes. */
+export function viewClaims(claims: readonly Claim[], people: People, clock: Clock): ClaimView[] {
+  return claims.flatMap(({ user: { id, name, sequenceId }, address, code, expires }) => {
     const user = people.ofSequence(sequenceId);
     if (user?.id !== id) return [];
     const remaining = Math.max(0, inSeconds(between(clock.monotonic(), expires)));

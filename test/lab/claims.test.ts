@@ -53,6 +53,25 @@ describe('a knock that asks for a yes', () => {
     expect(JSON.stringify([await status(), await daemon.events(), daemon.output])).not.toContain(CODE);
   });
 
+  it('is dropped by revoking its user or its address, and by nothing else', async () => {
+    const { laptop, stranger, gateway } = lab;
+    await laptop.knock(gateway.ipv4, steps(ALICE));
+    await stranger.knock(gateway.ipv4, steps(ALICE));
+    await claimOf(laptop.ipv4);
+    await claimOf(stranger.ipv4);
+    const addresses = async () => (await status()).claims.map(({ address }) => address).sort();
+    const before = await addresses();
+    const revoke = (what: string) => daemon.json<{ dropped: { address: string; user: string }[] }>('revoke', what);
+    const theirs = { address: stranger.ipv4, user: 'alice' };
+    expect(await revoke(stranger.ipv4)).toMatchObject({ revoked: [], removed: [], dropped: [theirs] });
+    expect(await addresses()).toEqual(before.filter((address) => address !== stranger.ipv4));
+    expect((await daemon.cli('revoke', stranger.ipv4)).stderr).toMatch(/^SP_NOT_FOUND: /);
+    // The laptop's, over both families: bob's stays.
+    expect((await revoke('alice')).dropped.map(({ address }) => address).sort()).toEqual([laptop.ipv4, laptop.ipv6]);
+    expect(await addresses()).toEqual([lab.phone.ipv4]);
+    expect(await daemon.eventsNamed('claim.revoked')).toHaveLength(3);
+  });
+
   it('opens again once nobody has to be asked', async () => {
     await daemon.json('user', 'set', 'alice', '--approval', 'none');
     await lab.laptop.knock(lab.gateway.ipv4, steps(ALICE));

@@ -10,10 +10,10 @@ import { AsteriskServer } from '../../scripts/lib/asterisk-server.mjs';
 import { eventually } from '../support/lab/lab.js';
 import { asteriskFolder } from '../support/phone/asterisk.js';
 import { consoleProgram, registerApp } from '../support/phone/pbx-tools.js';
+import { freePorts } from '../support/phone/ports.js';
 import { SipPhone } from '../support/phone/sip-phone.mjs';
 
 const MAIN = join(import.meta.dirname, '../../dist/main.js');
-const PORTS = { sipPort: 25460, httpPort: 28488, amiPort: 25438, rtp: [25500, 25698] } as const;
 const DIALPLAN = '[general]\nstatic=yes\n[phone]\nexten => 600,1,Answer()\n same => n,Echo()\n';
 
 interface CheckJson {
@@ -25,18 +25,20 @@ interface CheckJson {
 
 const { folder, ...missing } = asteriskFolder();
 let directory: string;
+let ports: Awaited<ReturnType<typeof freePorts>>;
 let asterisk: AsteriskServer;
 let phone: SipPhone;
 
 beforeAll(async () => {
   if (folder === undefined) return;
   directory = await mkdtemp(join(tmpdir(), 'sallyport-pbx-'));
+  ports = await freePorts();
   mkdirSync(join(directory, 'bin'));
   writeFileSync(join(directory, 'bin', 'asterisk'), consoleProgram(folder));
   chmodSync(join(directory, 'bin', 'asterisk'), 0o755);
   for (const driver of ['ari', 'ami']) writeFileSync(configOf(driver), configText(driver));
   asterisk = new AsteriskServer({
-    ...PORTS,
+    ...ports,
     folder,
     directory,
     dialplan: DIALPLAN,
@@ -45,7 +47,7 @@ beforeAll(async () => {
     files: { 'http.conf': '[general]\nservername=Asterisk\n' },
   });
   await asterisk.start();
-  phone = new SipPhone({ server: '127.0.0.1', serverPort: PORTS.sipPort, user: '1001', password: 'phone-secret' });
+  phone = new SipPhone({ server: '127.0.0.1', serverPort: ports.sipPort, user: '1001', password: 'phone-secret' });
   await phone.open();
   await phone.register();
 });
@@ -104,7 +106,7 @@ describe('a call to 864, over ARI,', () => {
   });
 
   it('reaches the application, over its time limit, with nothing else said', async () => {
-    const app = await registerApp(PORTS.httpPort, secretOf('ari'));
+    const app = await registerApp(ports.httpPort, secretOf('ari'));
     const call = phone.call('864');
     await eventually(
       async () => app.heard(),
@@ -190,7 +192,7 @@ describe('a call to 864, over AMI,', () => {
 
   it('is handed to whoever has our login, and to nobody else’s eyes a number in an argument', async () => {
     const secret = secretOf('ami');
-    const socket = connect(PORTS.amiPort, '127.0.0.1');
+    const socket = connect(ports.amiPort, '127.0.0.1');
     let heard = '';
     socket.on('data', (bytes) => {
       heard += String(bytes);
@@ -282,8 +284,8 @@ function configText(driver: string): string {
 services: {ssh: [tcp/22]}
 phone:
   driver: ${driver}
-  ari: {url: "http://127.0.0.1:${PORTS.httpPort}", password_file: ${secrets}/ari.secret}
-  ami: {port: ${PORTS.amiPort}, secret_file: ${secrets}/ami.secret}
+  ari: {url: "http://127.0.0.1:${ports.httpPort}", password_file: ${secrets}/ari.secret}
+  ami: {port: ${ports.amiPort}, secret_file: ${secrets}/ami.secret}
 control: {socket: ${directory}/control.sock}
 `;
 }

@@ -1,4 +1,5 @@
 import type {
+  ClaimView,
   EntryView,
   FirewallView,
   GatewayApi,
@@ -24,6 +25,18 @@ export function grantView(changes: Partial<GrantView> = {}): GrantView {
     remaining_s: 3552,
     ttl_s: 3600,
     note: null,
+    ...changes,
+  };
+}
+
+export function claimView(changes: Partial<ClaimView> = {}): ClaimView {
+  return {
+    address: '203.0.113.9',
+    user: 'alice',
+    method: 'knock',
+    waits_for: 'call',
+    expires_at: AT,
+    remaining_s: 200,
     ...changes,
   };
 }
@@ -173,7 +186,7 @@ export class FakeGateway implements GatewayApi {
       request,
     );
   revoke: GatewayApi['revoke'] = (request) =>
-    this.#note({ revoked: [grantView()], removed: [], recorded: true }, 'revoke', request);
+    this.#note({ revoked: [grantView()], removed: [], dropped: [claimView()], recorded: true }, 'revoke', request);
   users: GatewayApi['users'] = () => this.#note([userView()], 'users');
   user: GatewayApi['user'] = async (name) => {
     if (name !== 'alice') throw new SallyportError('SP_NOT_FOUND', { what: name });

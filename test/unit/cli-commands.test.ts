@@ -6,7 +6,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ControlClient } from '../../src/cli/client.ts';
 import { SallyportError } from '../../src/core/errors.ts';
 import { type ControlRig, cli, startRig } from '../support/control-rig.ts';
-import { cardView, entryView, firewallView, grantView, statusView, userView } from '../support/fake-gateway.ts';
+import {
+  cardView,
+  claimView,
+  entryView,
+  firewallView,
+  grantView,
+  statusView,
+  userView,
+} from '../support/fake-gateway.ts';
 
 let rig: ControlRig;
 beforeEach(async () => {
@@ -65,7 +73,7 @@ describe('--json', () => {
       'allow 203.0.113.7',
       { grant: null, entry: entryView({ target: '203.0.113.7' }), listened_to: [], recorded: true },
     ],
-    ['revoke alice', { revoked: [grantView()], removed: [], recorded: true }],
+    ['revoke alice', { revoked: [grantView()], removed: [], dropped: [claimView()], recorded: true }],
     ['user add bob', cardView({ name: 'bob' })],
     ['user list', [userView()]],
     ['user show alice', userView()],
@@ -119,9 +127,12 @@ describe('exit status', () => {
     }
   });
 
-  it('0 where a user is known and has nothing open', async () => {
-    rig.gateway.answer('revoke', async () => ({ revoked: [], removed: [], recorded: true }));
+  it('0 where a user is known and has nothing open, or no more than a claim', async () => {
+    rig.gateway.answer('revoke', async () => ({ revoked: [], removed: [], dropped: [], recorded: true }));
     expect(await rig.run(['revoke', 'alice'])).toEqual({ status: 0, out: 'nothing of alice is open\n', err: '' });
+    rig.gateway.answer('revoke', async () => ({ revoked: [], removed: [], dropped: [claimView()], recorded: true }));
+    const out = 'dropped: 203.0.113.9 (alice), which waited for a call\n';
+    expect(await rig.run(['revoke', 'alice'])).toEqual({ status: 0, out, err: '' });
   });
 
   it('1 where the daemon fails inside, without its cause', async () => {

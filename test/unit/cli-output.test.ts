@@ -1,9 +1,8 @@
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { verdict } from '../../src/cli/render/status.ts';
-import type { ClaimView } from '../../src/control/contract/views.ts';
 import { type CliRun, type ControlRig, startRig } from '../support/control-rig.ts';
-import { entryView, grantView, journalView, statusView, userView } from '../support/fake-gateway.ts';
+import { claimView, entryView, grantView, journalView, statusView, userView } from '../support/fake-gateway.ts';
 
 let rig: ControlRig;
 beforeEach(async () => {
@@ -270,18 +269,14 @@ describe('a card', () => {
 });
 
 describe('claims', () => {
-  const claim = (change: Partial<ClaimView> = {}): ClaimView => ({
-    ...{ address: '203.0.113.7', user: 'alice', method: 'knock', waits_for: 'call' },
-    ...{ expires_at: '2026-03-01T08:05:00.000Z', remaining_s: 290 },
-    ...change,
-  });
-
   it('that wait are in the status, with what they wait for', async () => {
     rig.gateway.answer('status', async () =>
-      statusView({ claims: [claim(), claim({ user: 'bob', waits_for: 'code' }), claim({ waits_for: 'callback' })] }),
+      statusView({
+        claims: [claimView(), claimView({ user: 'bob', waits_for: 'code' }), claimView({ waits_for: 'callback' })],
+      }),
     );
     const { out } = await rig.run(['status']);
-    expect(out).toContain('3 addresses wait for a yes:\n  203.0.113.7  alice  waits for a call');
+    expect(out).toContain('3 addresses wait for a yes:\n  203.0.113.9  alice  waits for a call');
     expect(out).toContain('bob    waits for its code by phone');
     expect(out).toContain('waits for an answer to our call');
     rig.gateway.answer('status', async () => statusView());

@@ -141,6 +141,7 @@ describe('what needs no daemon', () => {
         check: note('check'),
         restore: note('restore'),
         panic: note('panic'),
+        phoneTest: note('phoneTest'),
         knock: note('knock'),
         pair: note('pair'),
       },
@@ -160,9 +161,15 @@ describe('what needs no daemon', () => {
     ['knock --help', ['knock', ['--help']]],
     ['help knock', ['knock', ['--help']]],
     ['help pair', ['pair', ['--help']]],
-    ['--json pair office --wait tcp/22 --json', ['pair', ['office', '--wait', 'tcp/22', '--json']]],
+    ['--json init --yes', ['init', { config: '/c', yes: true, json: true }]],
+    ['--json check', ['check', { config: '/c', json: true }]],
+    ['firewall --json panic', ['panic', { config: '/c', json: true }]],
+    ['--json phone test', ['phoneTest', { config: '/c', asteriskDir: '/etc/asterisk', json: true }]],
+    ['--json knock office', ['knock', ['--json', 'office']]],
+    ['--json pair office --wait tcp/22 --json', ['pair', ['--json', 'office', '--wait', 'tcp/22', '--json']]],
+    ['--json help knock', ['knock', ['--help']]],
     ['knock office --ports tcp/1 -- --json x', ['knock', ['office', '--ports', 'tcp/1', '--', '--json', 'x']]],
-    ['--json --config /d knock office --config /e', ['knock', ['office', '--config', '/e']]],
+    ['--json --config /d knock office --config /e', ['knock', ['--json', 'office', '--config', '/e']]],
   ])('"%s" is handed over with its options, and its status is ours', async (line, expected) => {
     expect(await handed(line)).toEqual(expected);
   });

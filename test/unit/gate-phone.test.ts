@@ -328,6 +328,26 @@ describe('a user with approval by phone', () => {
     expect(call.last).toContain('No request is waiting.');
   });
 
+  it('has nothing to say yes to once an operator revokes the claim, whose address was read back or not', async () => {
+    await knock(DORA);
+    await knock(DORA, OTHER);
+    const call = await login(DORA, '271828');
+    await call.reply('2');
+    await call.listen();
+    expect(call.last).toContain(OTHER);
+    const dropped = rig.claimDesk.revoke(({ address }) => address === OTHER, 'by an operator');
+    expect(dropped).toMatchObject([{ user: { name: 'dora' }, address: OTHER }]);
+    await rig.settle();
+    expect(rig.store.events.at(-1)).toMatchObject({ event: 'claim.revoked', user: 'dora', address: OTHER });
+    await call.press('1');
+    expect([call.last, grants()]).toEqual([expect.stringContaining(FAILED), []]);
+    expect(rig.claims.list()).toMatchObject([{ address: LAPTOP }]);
+    rig.claimDesk.revoke(({ user }) => user.id === DORA.id, 'by an operator');
+    await rig.settle();
+    expect([rig.claims.list(), rig.details('claim.revoked')]).toEqual([[], ['by an operator', 'by an operator']]);
+    expect((await login(DORA, '271828')).last).not.toContain('waiting');
+  });
+
   it('opens nothing where nobody can say yes, and the journal says why', async () => {
     await started({ hasPhone: false });
     await knock(DORA);
@@ -593,6 +613,30 @@ describe('calls', () => {
       await rig.clock.advance(minutes(4));
       expect([rig.desk.health().calls, rig.ledger.size]).toEqual([0, 0]);
     }
+  });
+
+  it('are told good-bye in time, before the 180 s of the dialplan are over, however busy the caller is', async () => {
+    const call = await rig.pbx.dial();
+    for (let n = 0; n < 33; n++) {
+      await call.reply('*');
+      await rig.clock.advance(seconds(5));
+    }
+    expect([call.isUp, call.said.some((words) => words.includes('Goodbye'))]).toEqual([true, false]);
+    await rig.clock.advance(seconds(6));
+    expect([call.isUp, call.last]).toEqual([true, 'Goodbye.']);
+    await call.listen();
+    expect([call.isUp, rig.desk.health().calls]).toEqual([false, 0]);
+  });
+
+  it('are hung up in time though good-bye is never heard to its end', async () => {
+    const call = await rig.pbx.dial();
+    for (let n = 0; n < 34; n++) {
+      await call.reply('*');
+      await rig.clock.advance(seconds(5));
+    }
+    expect(call.last).toBe('Goodbye.');
+    await rig.clock.advance(seconds(9));
+    expect([call.isUp, rig.desk.health().calls]).toEqual([false, 0]);
   });
 
   it('do not hear the end of sounds that a digit has cut off', async () => {

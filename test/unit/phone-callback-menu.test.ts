@@ -133,6 +133,7 @@ describe('whatever happens in a call to who was rung', () => {
         { kind: 'granted', ttl: hours(1) },
         { kind: 'failed' },
         { kind: 'closed' },
+        { kind: 'timed-out' },
         { kind: 'hung-up' },
         { kind: 'no-claim' },
       ),

@@ -39,6 +39,7 @@ const event: fc.Arbitrary<MenuEvent> = fc.oneof(
     { kind: 'no-claim' },
     { kind: 'failed' },
     { kind: 'closed' },
+    { kind: 'timed-out' },
   ),
   fc
     .record({ waiting: fc.constantFrom<Waiting[]>('request', 'code', 'nothing'), needsClaim: fc.boolean() })

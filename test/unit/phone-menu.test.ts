@@ -583,6 +583,7 @@ const AFTERWARDS: MenuEvent[] = [
   { kind: 'open', grants: [] },
   { kind: 'closed' },
   { kind: 'digit', digit: '1' },
+  { kind: 'timed-out' },
   { kind: 'hung-up' },
   { kind: 'began' },
 ];

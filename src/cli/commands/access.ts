@@ -1,6 +1,6 @@
 import type { AllowRequest } from '../../control/contract/requests.js';
 import type { Call } from '../call.js';
-import { entryLine, entryTable, grantLine, grantTable, moment, remaining } from '../render/access.js';
+import { entryLine, entryTable, grantLine, grantTable, moment, remaining, WAITS_FOR } from '../render/access.js';
 import { clean, count, list as names } from '../text.js';
 
 export async function allow(call: Call): Promise<number> {
@@ -37,10 +37,15 @@ export async function revoke(call: Call): Promise<number> {
   const client = await call.client();
   const result = await client.call('revoke', { body: { what: call.subject } });
   if (call.json) call.printJson(result);
-  else if (result.revoked.length + result.removed.length === 0) call.print(`nothing of ${clean(call.subject)} is open`);
+  else if (result.revoked.length + result.removed.length + result.dropped.length === 0)
+    call.print(`nothing of ${clean(call.subject)} is open`);
   else {
     for (const grant of result.revoked) call.print(`revoked: ${grantLine(grant)}, grant ${clean(grant.id)}`);
     for (const entry of result.removed) call.print(`removed: ${entryLine(entry)}, entry ${clean(entry.id)}`);
+    for (const claim of result.dropped)
+      call.print(
+        `dropped: ${clean(claim.address)} (${clean(claim.user)}), which waited for ${WAITS_FOR[claim.waits_for]}`,
+      );
     if (!result.recorded) {
       call.warn('it is not recorded yet, and open again if the gateway is killed before it is (see: sallyport status)');
     }

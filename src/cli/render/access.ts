@@ -1,4 +1,4 @@
-import type { EntryView, GrantView } from '../../control/contract/views.js';
+import type { ClaimView, EntryView, GrantView } from '../../control/contract/views.js';
 import { humanDuration, seconds } from '../../core/time.js';
 import { clean, list } from '../text.js';
 import { table } from './table.js';
@@ -50,3 +50,10 @@ export function grantLine(grant: GrantView): string {
 export function entryLine(entry: EntryView): string {
   return `${clean(entry.target)} (${list(entry.services)})`;
 }
+
+/** What a claim waits for. */
+export const WAITS_FOR: Readonly<Record<ClaimView['waits_for'], string>> = {
+  code: 'its code by phone',
+  call: 'a call',
+  callback: 'an answer to our call',
+};

@@ -1,6 +1,6 @@
 import type { ClaimView, PartView, StatusView, StrikesView } from '../../control/contract/views.js';
 import { clean, count } from '../text.js';
-import { grantTable, moment, remaining } from './access.js';
+import { grantTable, moment, remaining, WAITS_FOR } from './access.js';
 import { columns } from './table.js';
 import type { Format, Terminal } from './terminal.js';
 
@@ -85,12 +85,6 @@ export async function renderStatus(terminal: Terminal, status: StatusView): Prom
   blocks.push(terminal.paint('dim', facts.join(' · ')));
   return blocks.join('\n\n');
 }
-
-const WAITS_FOR: Readonly<Record<ClaimView['waits_for'], string>> = {
-  code: 'its code by phone',
-  call: 'a call',
-  callback: 'an answer to our call',
-};
 
 /** Who asks to be let in. */
 function claimsBlock(terminal: Terminal, claims: readonly ClaimView[]): string {

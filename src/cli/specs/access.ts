@@ -26,7 +26,7 @@ export const ACCESS: readonly Spec[] = [
     takes: '<what>',
     arguments: { what: 'a target, the id of a grant or an entry, or the name of a user' },
     group: 'Access:',
-    summary: 'end grants and entries now',
+    summary: 'end grants and entries, and drop waiting claims, now',
     examples: ['sallyport revoke 203.0.113.7', 'sallyport revoke alice'],
     run: async (call) => (await import('../commands/access.js')).revoke(call),
   },

@@ -53,7 +53,7 @@ export const ROUTES = {
   revoke: {
     method: 'POST',
     path: '/v1/revoke',
-    summary: 'End grants and entries now',
+    summary: 'End grants and entries, and drop claims, now',
     body: RevokeRequest,
     answer: RevokeResult,
   },

@@ -155,7 +155,12 @@ export const AllowResult = z.object({
 });
 export type AllowResult = z.infer<typeof AllowResult>;
 
-export const RevokeResult = z.object({ revoked: z.array(GrantView), removed: z.array(EntryView), recorded });
+export const RevokeResult = z.object({
+  revoked: z.array(GrantView),
+  removed: z.array(EntryView),
+  dropped: z.array(ClaimView).describe('claims that waited, and can be confirmed no more'),
+  recorded,
+});
 export type RevokeResult = z.infer<typeof RevokeResult>;
 
 export const RemoveUserResult = z.object({ removed: UserView, revoked: z.array(GrantView) });

@@ -87,7 +87,7 @@ export class Conversation implements Dialogue {
     if (this.#state === 'new') {
       if (event.kind !== 'began') return [];
       this.#state = 'talking';
-    } else if (event.kind === 'digit' && ++this.#digits === this.#limits.digits + 1) {
+    } else if (event.kind === 'timed-out' || (event.kind === 'digit' && ++this.#digits === this.#limits.digits + 1)) {
       this.#talk = this.#farewell();
     }
     const step = this.#talk.next(event);

@@ -31,6 +31,8 @@ export type MenuEvent =
   | { readonly kind: 'played' }
   /** Nothing was pressed for as long as `listen` said. */
   | { readonly kind: 'silence' }
+  /** The call has lasted long enough. */
+  | { readonly kind: 'timed-out' }
   | { readonly kind: 'hung-up' }
   /** Answers to `verify`. `needsClaim`: this user has an approval, and may let in only what has asked for it. */
   | { readonly kind: 'verified'; readonly waiting: Waiting; readonly needsClaim: boolean }

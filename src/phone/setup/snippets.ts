@@ -11,7 +11,7 @@ export interface SnippetOptions {
 /** The folder of our own files, below Asterisk's. */
 export const OWN_FOLDER = 'sallyport';
 
-/** How long a call may last, in seconds: what ends it where the gateway died in the middle. */
+/** How long a call may last, in seconds: what ends it where the gateway died in the middle. The gateway's own limit is shorter. */
 const LONGEST_CALL = 180;
 /** How long a call waits for a gateway that may not be there; one that takes the call raises it. AMI alone needs this. */
 const LONGEST_WAIT = 8;

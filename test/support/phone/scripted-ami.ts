@@ -16,6 +16,10 @@ export class ScriptedAmi {
   /** Those that have logged in. */
   readonly #speaking = new Set<Socket>();
   misdeed: AmiMisdeed | undefined;
+  /** The only one that it takes; any where there is none. */
+  password: string | undefined;
+  /** Tries to log in. */
+  logins = 0;
   /** The actions that came, without those of logging in and pings. */
   readonly actions: string[] = [];
 
@@ -69,6 +73,11 @@ export class ScriptedAmi {
     const action = of('action').toLowerCase();
     const success = `Response: Success\r\nActionID: ${of('actionid')}\r\n\r\n`;
     if (action === 'login') {
+      this.logins++;
+      if (this.password !== undefined && of('secret') !== this.password)
+        return void socket.write(
+          success.replace('Success', 'Error').replace(/\r\n$/, 'Message: Authentication failed\r\n\r\n'),
+        );
       if (this.misdeed === 'login-silence') return;
       if (this.misdeed === 'login-follows') return void socket.write('Response: Follows\r\nand\r\n\r\nso on\r\n\r\n');
       if (this.misdeed === 'login-half') return void socket.end(success.slice(0, 20));

@@ -24,6 +24,7 @@ export declare class SipPhone {
   register(seconds?: number): Promise<number>;
   call(number: string, options?: { readonly name?: string; readonly as?: string }): SipCall;
   whenCalled(what: WhenCalled): void;
+  /** Rejects where none comes for a while. */
   nextCall(): Promise<SipCall>;
   close(): void;
 }

@@ -9,6 +9,7 @@ import { authorization, cseq, formatSip, header, headersNamed, parseSip, token, 
 
 const RESEND_MS = 500;
 const ANSWER_BOUND_MS = 10_000;
+const NEXT_CALL_BOUND_MS = 30_000;
 
 export class SipPhone {
   #options;
@@ -82,11 +83,21 @@ export class SipPhone {
     this.#options.whenCalled = what;
   }
 
-  /** The next call that comes, or has come and was not taken yet. */
+  /** The next call that comes, or has come and was not taken yet; rejects where none comes for a while. */
   nextCall() {
     const call = this.#incoming.shift();
     if (call !== undefined) return Promise.resolve(call);
-    return new Promise((resolve) => this.#expecting.push(resolve));
+    return new Promise((resolve, reject) => {
+      const take = (next) => {
+        clearTimeout(bound);
+        resolve(next);
+      };
+      const bound = setTimeout(() => {
+        this.#expecting.splice(this.#expecting.indexOf(take), 1);
+        reject(new Error('nobody called'));
+      }, NEXT_CALL_BOUND_MS);
+      this.#expecting.push(take);
+    });
   }
 
   /** Leaves without a word: calls are not hung up. */
