@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { CallId, PhoneNumber, RingFailure, Sound } from '../core/phone/link.js';
 import { AmiCall } from './ami-call.js';
-import type { AmiConnection } from './ami-connection.js';
 import type { AmiMessage } from './ami-message.js';
 import { readCallerId } from './ari-event.js';
 import { within } from './deadline.js';
@@ -18,6 +17,12 @@ const ADDRESS_LIMIT = 1000;
 const MOST_EARLY = 1000;
 const MOST_CALLS = 200;
 
+/** What a session asks of its connection. */
+export interface AmiActions {
+  action(action: Readonly<Record<string, string>>): Promise<AmiMessage>;
+  close(): void;
+}
+
 /** One connection to AMI: calls that the dialplan has handed over by AGI(agi:async), each with a queue of commands. */
 export class AmiSession implements PbxSession {
   readonly #events: SessionEvents;
@@ -25,7 +30,7 @@ export class AmiSession implements PbxSession {
   /** By channel: the ring it was made for. */
   readonly #rings = new Map<string, string>();
   readonly #left: string[] = [];
-  #connection: AmiConnection | undefined;
+  #connection: AmiActions | undefined;
   #pings: NodeJS.Timeout | undefined;
   #isOver = false;
   /** What happened before somebody listened. */
@@ -47,7 +52,7 @@ export class AmiSession implements PbxSession {
   }
 
   /** Speaks on a connection that is logged in. */
-  async open(connection: AmiConnection): Promise<void> {
+  async open(connection: AmiActions): Promise<void> {
     this.#connection = connection;
     // Digits of other calls are nothing to us.
     await connection.action({ action: 'Events', eventmask: 'agi,call' });
@@ -146,12 +151,13 @@ export class AmiSession implements PbxSession {
       onPlayed: (turn) => this.#events.onPlayed(id, turn),
     });
     this.#calls.set(id, { call, channel });
-    const asked = softphoneAddress(channel, (expression) => call.read(expression));
-    const late = () => new Error('late');
-    const address = ring === null ? await within(asked, ADDRESS_LIMIT, late).catch(() => null) : null;
+    // What it asks first is worked off before the first wait.
+    const asked = ring === null ? softphoneAddress(channel, (expression) => call.read(expression)) : null;
+    call.begin(channelstate === '6');
+    const address = asked && (await within(asked, ADDRESS_LIMIT, () => new Error('late')).catch(() => null));
     if (this.#calls.get(id)?.call !== call) return;
     this.#events.onCall({ id, callerId: readCallerId(calleridnum), address, ring });
-    call.begin(channelstate === '6');
+    call.announced();
   }
 
   #leave(id: CallId): void {
