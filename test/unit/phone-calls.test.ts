@@ -36,14 +36,15 @@ describe('by AMI', () => {
   /** A session that is told of a call on a channel which is up, and looks up its softphone. */
   async function sessionOn() {
     const told: string[] = [];
-    const session: AmiSession = new AmiSession({
-      onCall: ({ address }) => told.push(`call from ${address}`),
-      onDigit: (_, digit) => told.push(digit),
-      onPlayed: () => undefined,
-      onHangUp: () => undefined,
-      onRingFailed: () => undefined,
-      onLost: () => undefined,
-    });
+    const none = () => undefined;
+    const session: AmiSession = new AmiSession(
+      {
+        onCall: ({ address }) => told.push(`call from ${address}`),
+        onDigit: (_, digit) => told.push(digit),
+        ...{ onPlayed: none, onHangUp: none, onRingFailed: none, onAuthorize: none, onLost: none },
+      },
+      { userEvents: false },
+    );
     const agi: FakeAgi = new FakeAgi((commandid, result) =>
       session.receive({ event: 'AsyncAGIExec', uniqueid: ID, commandid, result: encodeURIComponent(result) }),
     );
