@@ -6,18 +6,9 @@ import { AmiCall } from '../../src/phone/ami-call.ts';
 import { AmiSession } from '../../src/phone/ami-session.ts';
 import { AriCall } from '../../src/phone/ari-call.ts';
 import { FakeAgi, pass } from '../support/phone/fake-agi.ts';
+import { CHANNEL, SOFTPHONE } from '../support/phone/softphone.ts';
 
 const ID = '1.1' as CallId;
-const CONTACT = '1001;@10bad46871875c60c22c8f6fb3332b1';
-/** What Asterisk knows of a softphone that has registered. */
-const SOFTPHONE: Readonly<Record<string, string>> = {
-  'CHANNEL(pjsip,remote_addr)': '192.0.2.7:40000',
-  'PJSIP_ENDPOINT(1001,aors)': '1001',
-  'PJSIP_AOR(1001,contact)': CONTACT,
-  [`PJSIP_CONTACT(${CONTACT},uri)`]: 'sip:1001@192.0.2.7:40000;ob',
-  [`PJSIP_CONTACT(${CONTACT},expiration_time)`]: '1795378032',
-  [`PJSIP_CONTACT(${CONTACT},path)`]: '',
-};
 const sounds = (...names: string[]) => names as Sound[];
 
 beforeEach(() => void vi.useFakeTimers());
@@ -55,7 +46,7 @@ describe('by AMI', () => {
     };
     await session.open({ action, close: () => undefined });
     session.listen();
-    const start = { event: 'AsyncAGIStart', uniqueid: ID, channel: 'PJSIP/1001-0000002a', channelstate: '6' };
+    const start = { event: 'AsyncAGIStart', uniqueid: ID, channel: CHANNEL, channelstate: '6' };
     session.receive(start);
     return { session, agi, told };
   }
