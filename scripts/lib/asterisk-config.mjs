@@ -113,10 +113,10 @@ writetimeout=5000
 }
 
 /** Registers and places calls, both with its password. */
-function softphone({ name, password }, address) {
+function softphone({ name, password, callerid = `Phone ${name} <${name}>` }, address) {
   return `${endpoint(name, address)}auth=${name}
 aors=${name}
-callerid=Phone ${name} <${name}>
+callerid=${callerid}
 [${name}]
 type=auth
 auth_type=digest

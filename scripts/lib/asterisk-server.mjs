@@ -25,7 +25,8 @@ const OUTPUT_KEPT = 100_000;
  * @property {number} [httpPort] of ARI, on 127.0.0.1
  * @property {number} [amiPort] on 127.0.0.1
  * @property {[first: number, last: number]} [rtp] ports
- * @property {{name: string, password: string}[]} [phones] softphones: they register, and call into the context `phone`
+ * @property {{name: string, password: string, callerid?: string}[]} [phones] softphones: they register, and call into the
+ *   context `phone`; one with an empty callerid says itself who it is
  * @property {{name: string, from: string, port: number}[]} [trunks] known by their address, without a password
  * @property {{name: string, password: string}[]} [ariUsers]
  * @property {{name: string, password: string, read: string, write: string}[]} [amiUsers]

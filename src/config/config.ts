@@ -89,6 +89,8 @@ export interface PhoneConfig {
     readonly port: number;
     readonly username: string;
     readonly secretFile: string;
+    /** Whether the dialplan may let addresses in by UserEvent(SallyportAuthorize). */
+    readonly userEvents: boolean;
   };
 }
 

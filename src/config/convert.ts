@@ -61,6 +61,7 @@ export function toConfig(values: FileValues, phoneWritten: boolean): Config {
         port: phone.ami.port,
         username: phone.ami.username,
         secretFile: phone.ami.secret_file,
+        userEvents: phone.ami.user_events,
       },
     },
     control: { socket: values.control.socket },

@@ -23,6 +23,7 @@ export function crossChecks(file: unknown): readonly Complaint[] {
     ...portsWithinServices(file),
     ...unknownServices(file),
     ...ttlAndMax(file),
+    ...userEventsAndDriver(file),
   ];
 }
 
@@ -92,6 +93,12 @@ function ttlAndMax(file: unknown): Complaint[] {
         ),
       ]
     : [complaint(['grants', 'ttl'], `${ttlText} is longer than grants.max_ttl, which is ${maxText}`)];
+}
+
+function userEventsAndDriver(file: unknown): Complaint[] {
+  const path = ['phone', 'ami', 'user_events'];
+  if (at(file, path) !== true || at(file, ['phone', 'driver']) === 'ami') return [];
+  return [complaint(path, 'user events come by AMI alone; write phone.driver: ami, or leave this out')];
 }
 
 /** Every port of a service that can be read. */

@@ -59,6 +59,11 @@ export function wholeNumber(min: number, max: number, meta: Meta) {
     .meta({ ...meta });
 }
 
+/** A switch. */
+export function yesOrNo(meta: Meta) {
+  return z.boolean({ error: ({ input }) => `${shown(input)} is neither true nor false` }).meta({ ...meta });
+}
+
 /** A mapping with these keys and no others; `kind` names it where something else stands in its place. */
 export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape, kind = 'a mapping of keys to values') {
   return z.strictObject(shape, { error: notA(kind) });

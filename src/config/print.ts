@@ -69,7 +69,13 @@ function phoneLines({ extension, driver, language, ari, ami }: PhoneConfig): str
     line('  driver', driver, 'ari | ami'),
     line('  language', language),
     line('  ari', { url, app, username, password_file: passwordFile }),
-    line('  ami', { host: ami.host, port: ami.port, username: ami.username, secret_file: ami.secretFile }),
+    line('  ami', {
+      host: ami.host,
+      port: ami.port,
+      username: ami.username,
+      secret_file: ami.secretFile,
+      user_events: ami.userEvents,
+    }),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { days, minutes, seconds } from '../core/time.js';
-import { listOf, mapping, oneOf, wholeNumber } from './leaf.js';
+import { listOf, mapping, oneOf, wholeNumber, yesOrNo } from './leaf.js';
 import { shown } from './problem.js';
 import * as values from './values.js';
 
@@ -211,6 +211,10 @@ const phone = mapping({
     secret_file: values
       .absolutePath({ description: "The file that holds this user's secret." }, { secret: true })
       .prefault('/etc/sallyport/ami.secret'),
+    user_events: yesOrNo({
+      description:
+        'Whether the dialplan may let addresses in by `UserEvent(SallyportAuthorize)`, for callers whom it has authenticated itself.',
+    }).prefault(false),
   })
     .prefault({})
     .meta({ description: 'The Asterisk Manager Interface.' }),

@@ -1,6 +1,7 @@
 import type { Claim } from '../core/claims.js';
 import type { Dialogue, MenuEvent, Offer } from '../core/phone/dialogue.js';
 import type {
+  Authorization,
   Call,
   CallId,
   Digit,
@@ -12,6 +13,7 @@ import type {
 } from '../core/phone/link.js';
 import type { Prompt } from '../core/phone/prompts.js';
 import type { User } from '../core/user.js';
+import { AuthorizationDesk } from './authorization-desk.js';
 import { Callbacks } from './callbacks.js';
 import { PhoneCall, type Question } from './phone-call.js';
 import { type ClerkOptions, PhoneClerk } from './phone-clerk.js';
@@ -31,9 +33,11 @@ export class PhoneDesk implements PhoneHandlers {
   readonly #o: PhoneDeskOptions;
   readonly #calls = new Map<CallId, PhoneCall>();
   readonly #callbacks: Callbacks;
+  readonly #authorizations: AuthorizationDesk;
 
   constructor(options: PhoneDeskOptions) {
     this.#o = options;
+    this.#authorizations = new AuthorizationDesk(options);
     this.#callbacks = new Callbacks({ ...options, hasRoom: () => this.#hasRoom });
   }
 
@@ -43,6 +47,7 @@ export class PhoneDesk implements PhoneHandlers {
 
   async stop(): Promise<void> {
     this.#callbacks.stop();
+    this.#authorizations.stop();
     for (const call of [...this.#calls.values()]) call.hangUp();
     await this.#o.link.stop();
   }
@@ -80,6 +85,10 @@ export class PhoneDesk implements PhoneHandlers {
 
   onRingFailed(ring: string, why: RingFailure): void {
     this.#callbacks.failed(ring, why);
+  }
+
+  onAuthorize(authorization: Authorization): void {
+    void this.#authorizations.take(authorization);
   }
 
   get #hasRoom(): boolean {

@@ -59,6 +59,11 @@ export class PinDesk {
     return result === 'passed';
   }
 
+  /** No PIN of theirs is right for now. */
+  isLockedOut(user: User): boolean {
+    return this.#o.guard.isLocked(countedAs(user));
+  }
+
   /** The PIN is new: what was tried before it counts no more. */
   forgive(user: User): void {
     this.#o.guard.forgive(countedAs(user));

@@ -2,15 +2,11 @@ import { covers, type Target } from '../core/address.js';
 import type { KnockSource } from '../core/knock/source.js';
 import type { IgnoredSource, StrikeLimit } from '../core/knock/strikes.js';
 import type { Store } from '../core/store.js';
-import { type Clock, formatDuration, type Instant, type Monotonic, millis } from '../core/time.js';
+import { type Clock, formatDuration, type Instant, millis } from '../core/time.js';
+import { FloodLimit } from './flood-limit.js';
 import type { Log } from './log.js';
 import type { Recorder } from './recorder.js';
 
-/** So many events a second are recorded in the long run, and so many at once. */
-const RATE = 10;
-const BURST = 100;
-/** After so many milliseconds it is told how many were left out. */
-const SUM_UP_MS = 10_000;
 /** So many events of an earlier run are looked through. */
 const MOST_EVENTS = 10_000;
 
@@ -31,20 +27,19 @@ export interface StrikesOptions {
 export class Strikes {
   readonly limit: StrikeLimit | null;
   readonly #o: StrikesOptions;
-  #tokens = BURST;
-  #filledAt: Monotonic;
-  #leftOut = 0;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #flood: FloodLimit;
 
   constructor(options: StrikesOptions) {
     this.limit = options.limit;
     this.#o = options;
-    this.#filledAt = options.clock.monotonic();
+    this.#flood = new FloodLimit(options.clock, (sources) =>
+      options.log.warn({ sources }, 'more sources are ignored than the journal takes'),
+    );
   }
 
   /** Says what there is still to say. */
   stop(): void {
-    this.#sumUp();
+    this.#flood.stop();
   }
 
   /** These sources have just crossed the line. */
@@ -52,14 +47,8 @@ export class Strikes {
     if (this.limit === null) return;
     const { wrong, per, ignoreFor } = this.limit;
     const detail = `${wrong} wrong packets within ${formatDuration(per)}; its knocks are ignored for ${formatDuration(ignoreFor)}`;
-    this.#refill();
     for (const address of sources) {
-      if (this.#tokens < 1) {
-        this.#leftOut++;
-        this.#timer ??= setTimeout(() => this.#sumUp(), SUM_UP_MS).unref();
-        continue;
-      }
-      this.#tokens--;
+      if (!this.#flood.takes()) continue;
       const at = this.#o.clock.now();
       void this.#o.recorder.tell({ at, event: 'strike.ignored', address, method: 'knock', detail });
       this.#o.log.warn({ address }, `strike.ignored: ${detail}`);
@@ -102,19 +91,5 @@ export class Strikes {
     return events.flatMap(({ address, at }) =>
       address ? [{ target: address, remaining: millis(at + ignoreFor - now) }] : [],
     );
-  }
-
-  #refill(): void {
-    const now = this.#o.clock.monotonic();
-    this.#tokens = Math.min(BURST, this.#tokens + ((now - this.#filledAt) / 1000) * RATE);
-    this.#filledAt = now;
-  }
-
-  #sumUp(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (this.#leftOut === 0) return;
-    this.#o.log.warn({ sources: this.#leftOut }, 'more sources are ignored than the journal takes');
-    this.#leftOut = 0;
   }
 }

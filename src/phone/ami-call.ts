@@ -8,6 +8,8 @@ export interface AmiCallTold {
 
 /** Asterisk reads digits only while a command runs; it waits for one so long (milliseconds), and again. */
 const WAIT = 150;
+/** So long while the channel is looked up: each look-up takes its turn behind two of these. */
+const SHORT_WAIT = 50;
 /** So long between two sounds. */
 const PAUSE = 30;
 /** Milliseconds after which another command is queued behind the one that runs: time enough for a play to come first. */
@@ -15,7 +17,6 @@ const REFILL = 30;
 /** The caller is hung up after so many seconds without us, whatever became of us; said again every few seconds. */
 const ALONE_SECONDS = 20;
 const RENEW = 5000;
-const MOST_LOOKUPS = 30;
 
 interface Command {
   readonly id: string;
@@ -43,8 +44,9 @@ export class AmiCall {
   #count = 0;
   #refill: NodeJS.Timeout | undefined;
   #renew: NodeJS.Timeout | undefined;
-  #isTaken = false;
   #isOver = false;
+  /** Digits that came before the call was told of. */
+  #early: Digit[] | undefined = [];
 
   /** @param send queues an AGI command; what comes of it is told by `done` */
   constructor(id: CallId, send: (command: string, commandId: string) => void, told: AmiCallTold) {
@@ -53,24 +55,28 @@ export class AmiCall {
     this.#told = told;
   }
 
-  /** Reads a function of the channel. Before `begin` only. */
+  /** Reads a function of the channel. Before `announced` only. */
   async read(expression: string): Promise<string | null> {
-    if (this.#isOver || this.#count > MOST_LOOKUPS) return null;
+    if (this.#isOver || this.#early === undefined) return null;
     const result = await new Promise<string>((resolve) =>
       this.#put('other', `GET FULL VARIABLE \${${expression}}`, resolve),
     );
     return /^200 result=1 \((.*)\)$/.exec(result)?.[1] ?? null;
   }
 
-  /** Takes the call: from now on digits are heard. */
+  /** Takes the call: from now on no digit is lost. */
   begin(isUp: boolean): void {
-    if (this.#isOver) return;
-    this.#isTaken = true;
     if (!isUp) this.#put('other', 'ANSWER');
     this.#limit();
     this.#renew = setInterval(() => this.#limit(), RENEW);
-    this.#wait(WAIT);
-    this.#wait(WAIT);
+    this.#keepFilled('other');
+  }
+
+  /** The call was told of: its digits may be, too. */
+  announced(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const digit of early) this.#told.onDigit(digit);
   }
 
   play(turn: number, sounds: readonly Sound[]): void {
@@ -107,7 +113,7 @@ export class AmiCall {
     if (command === undefined || this.#isOver) return;
     command.resolve?.(result);
     if (command.kind !== 'other') this.#heard(command.kind, result);
-    if (this.#isTaken) this.#keepFilled(command.kind);
+    this.#keepFilled(command.kind);
   }
 
   #heard(kind: 'wait' | 'sound', result: string): void {
@@ -115,7 +121,8 @@ export class AmiCall {
     if (isDigit(digit)) {
       this.#turn = null;
       this.#sounds = [];
-      this.#told.onDigit(digit);
+      if (this.#early === undefined) this.#told.onDigit(digit);
+      else this.#early.push(digit);
     } else if (kind === 'sound') {
       this.#next();
     }
@@ -138,10 +145,11 @@ export class AmiCall {
   /** Something that reads digits runs, and another lies behind it. */
   #keepFilled(done: Command['kind']): void {
     const [running, next] = this.#reading;
-    if (running === undefined) this.#wait(WAIT);
+    const wait = this.#early === undefined ? WAIT : SHORT_WAIT;
+    if (running === undefined) this.#wait(wait);
     if (next !== undefined) return;
     if (running?.kind === 'sound') this.#wait(PAUSE);
-    else if (running === undefined || done === 'sound') this.#wait(WAIT);
+    else if (running === undefined || done === 'sound' || this.#early !== undefined) this.#wait(wait);
     else {
       this.#refill ??= setTimeout(() => {
         this.#refill = undefined;

@@ -9,7 +9,8 @@ const ACTION_LIMIT = 3000;
 const CONNECT_LIMIT = 3000;
 
 interface AmiTold {
-  onEvent(event: AmiMessage): void;
+  /** As the library has read it: a header that was sent more than once is a list. */
+  onEvent(event: unknown): void;
   onClosed(): void;
 }
 
@@ -52,8 +53,7 @@ export class AmiConnection {
     manager.on('close', onClosed);
     manager.on('end', onClosed);
     manager.on('managerevent', (event) => {
-      const message = this.#isOver ? undefined : readMessage(event);
-      if (message !== undefined) this.#told.onEvent(message);
+      if (!this.#isOver) this.#told.onEvent(event);
     });
   }
 

@@ -21,7 +21,7 @@ export class AmiDriver implements PbxDriver {
   async connect(events: SessionEvents): Promise<PbxSession> {
     const password = await readPassword(this.#config.secretFile);
     await probeAmi(this.#config);
-    const session = new AmiSession(events);
+    const session = new AmiSession(events, this.#config);
     try {
       const connection = await AmiConnection.open(this.#config, password, {
         onEvent: (event) => session.receive(event),

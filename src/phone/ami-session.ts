@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import type { PhoneConfig } from '../config/config.js';
 import type { CallId, PhoneNumber, RingFailure, Sound } from '../core/phone/link.js';
 import { AmiCall } from './ami-call.js';
-import type { AmiConnection } from './ami-connection.js';
-import type { AmiMessage } from './ami-message.js';
+import { type AmiMessage, readMessage } from './ami-message.js';
 import { readCallerId } from './ari-event.js';
 import { within } from './deadline.js';
 import { MENU_CONTEXT, MENU_EXTENSION, RING_CONTEXT } from './dialplan-names.js';
 import { PbxError, type PbxSession, RING_SECONDS, type SessionEvents } from './session.js';
 import { softphoneAddress } from './softphone-address.js';
+import { UserEvents } from './user-events.js';
 
 /** Where the dialplan hands a call to us: a telephone that was rung goes there when it answers. */
 const RING_CHANNEL = 'sallyport-ring-';
@@ -18,27 +19,36 @@ const ADDRESS_LIMIT = 1000;
 const MOST_EARLY = 1000;
 const MOST_CALLS = 200;
 
+/** What a session asks of its connection. */
+export interface AmiActions {
+  action(action: Readonly<Record<string, string>>): Promise<AmiMessage>;
+  close(): void;
+}
+
 /** One connection to AMI: calls that the dialplan has handed over by AGI(agi:async), each with a queue of commands. */
 export class AmiSession implements PbxSession {
   readonly #events: SessionEvents;
+  /** Undefined where nobody listens to them. */
+  readonly #userEvents: UserEvents | undefined;
   readonly #calls = new Map<CallId, { readonly call: AmiCall; readonly channel: string }>();
   /** By channel: the ring it was made for. */
   readonly #rings = new Map<string, string>();
   readonly #left: string[] = [];
-  #connection: AmiConnection | undefined;
+  #connection: AmiActions | undefined;
   #pings: NodeJS.Timeout | undefined;
   #isOver = false;
   /** What happened before somebody listened. */
-  #early: AmiMessage[] | undefined = [];
+  #early: unknown[] | undefined = [];
 
-  constructor(events: SessionEvents) {
+  constructor(events: SessionEvents, { userEvents }: Pick<PhoneConfig['ami'], 'userEvents'>) {
     this.#events = events;
+    this.#userEvents = userEvents ? new UserEvents() : undefined;
   }
 
-  /** What comes on the connection. Anything may come, and nothing is thrown. */
-  receive(event: AmiMessage): void {
+  /** What comes on the connection, as the library has read it. Anything may come, and nothing is thrown. */
+  receive(event: unknown): void {
     if (this.#early === undefined) this.#take(event);
-    else if (this.#early.length < MOST_EARLY && isOurs(event)) this.#early.push(event);
+    else if (this.#early.length < MOST_EARLY && isOurs(readMessage(event))) this.#early.push(event);
   }
 
   /** The connection has ended. */
@@ -47,10 +57,10 @@ export class AmiSession implements PbxSession {
   }
 
   /** Speaks on a connection that is logged in. */
-  async open(connection: AmiConnection): Promise<void> {
+  async open(connection: AmiActions): Promise<void> {
     this.#connection = connection;
     // Digits of other calls are nothing to us.
-    await connection.action({ action: 'Events', eventmask: 'agi,call' });
+    await connection.action({ action: 'Events', eventmask: this.#userEvents ? 'agi,call,user' : 'agi,call' });
     this.#pings = setInterval(() => void this.#ask({ action: 'Ping' }).catch(() => undefined), PING_EVERY);
   }
 
@@ -112,7 +122,8 @@ export class AmiSession implements PbxSession {
     this.#events.onLost(error);
   }
 
-  #take(event: AmiMessage): void {
+  #take(read: unknown): void {
+    const event = readMessage(read);
     if (this.#isOver || !isOurs(event)) return;
     const { uniqueid = '', commandid = '', result = '' } = event;
     const id = uniqueid as CallId;
@@ -129,7 +140,15 @@ export class AmiSession implements PbxSession {
       case 'OriginateResponse':
         if (event.response !== 'Success') this.#ringOver(uniqueid, failureOf(event.reason));
         break;
+      case 'UserEvent':
+        this.#authorize(read);
+        break;
     }
+  }
+
+  #authorize(event: unknown): void {
+    const authorization = this.#userEvents?.take(event);
+    if (authorization !== undefined) this.#events.onAuthorize(authorization);
   }
 
   async #enter(id: CallId, { channel = '', channelstate, calleridnum }: AmiMessage): Promise<void> {
@@ -146,12 +165,13 @@ export class AmiSession implements PbxSession {
       onPlayed: (turn) => this.#events.onPlayed(id, turn),
     });
     this.#calls.set(id, { call, channel });
-    const asked = softphoneAddress(channel, (expression) => call.read(expression));
-    const late = () => new Error('late');
-    const address = ring === null ? await within(asked, ADDRESS_LIMIT, late).catch(() => null) : null;
+    // What it asks first is worked off before the first wait.
+    const asked = ring === null ? softphoneAddress(channel, (expression) => call.read(expression)) : null;
+    call.begin(channelstate === '6');
+    const address = asked && (await within(asked, ADDRESS_LIMIT, () => new Error('late')).catch(() => null));
     if (this.#calls.get(id)?.call !== call) return;
     this.#events.onCall({ id, callerId: readCallerId(calleridnum), address, ring });
-    call.begin(channelstate === '6');
+    call.announced();
   }
 
   #leave(id: CallId): void {
@@ -183,8 +203,9 @@ export class AmiSession implements PbxSession {
   }
 }
 
-function isOurs({ event }: AmiMessage): boolean {
-  return event === 'OriginateResponse' || (event?.startsWith('AsyncAGI') ?? false);
+function isOurs(message: AmiMessage | undefined): message is AmiMessage {
+  const event = message?.event ?? '';
+  return event === 'OriginateResponse' || event === 'UserEvent' || event.startsWith('AsyncAGI');
 }
 
 function decode(text: string): string {

@@ -1,4 +1,5 @@
 import type {
+  Authorization,
   Call,
   CallId,
   Digit,
@@ -122,6 +123,7 @@ export class PbxLink implements PhoneLink {
         isOurs() && this.#calls.has(call) && this.#handlers?.onPlayed(call, turn),
       onHangUp: (call: CallId) => isOurs() && this.#end(call),
       onRingFailed: (ring: string, why: RingFailure) => isOurs() && this.#ringFailed(ring, why),
+      onAuthorize: (authorization: Authorization) => isOurs() && this.#handlers?.onAuthorize(authorization),
       onLost: (error: PbxError) => isOurs() && this.#lost(error),
     };
     try {

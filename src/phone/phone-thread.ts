@@ -167,6 +167,9 @@ export class PhoneThread implements PhoneLink {
       case 'ring-failed':
         this.#ringFailed(report.ring, report.why);
         break;
+      case 'authorize':
+        this.#handlers?.onAuthorize(report.authorization);
+        break;
       case 'health':
         this.#state = report.state;
         this.#detail = report.detail;

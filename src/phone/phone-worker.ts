@@ -8,6 +8,8 @@ import type { PhoneReport, PhoneRequest, PhoneSetup } from './thread-protocol.js
 
 /** Reports that may wait to be read; the least of them are left out where the main thread is held up for long. */
 const MOST_UNREAD = 20_000;
+/** With so many unread no authorization is handed on: a flood of user events leaves room for digits. */
+const MOST_BEFORE_AUTHORIZATION = 1000;
 
 const port = parentPort;
 if (port === null) throw new Error('this module runs on a worker thread');
@@ -68,6 +70,9 @@ await link.start({
     tell({ kind: 'hung-up', call });
   },
   onRingFailed: (ring, why) => tell({ kind: 'ring-failed', ring, why }),
+  onAuthorize: (authorization) => {
+    if (unread < MOST_BEFORE_AUTHORIZATION) tell({ kind: 'authorize', authorization });
+  },
   onHealth: ({ state, detail }) => tell({ kind: 'health', state, detail }),
 });
 tell({ kind: 'health', ...link.health() });

@@ -3,7 +3,7 @@ import { type Address, parseAddress } from '../core/address.js';
 /** Reads a variable or a function of one channel; rejects or gives nothing where there is none. */
 export type ReadVariable = (name: string) => Promise<string | null>;
 
-const MOST_CONTACTS = 20;
+const MOST_CONTACTS = 10;
 const NAME = /^[\w.+@-]{1,80}$/;
 /** Asterisk names a contact after its AOR and the hash of its URI. */
 const CONTACT = /^[\w.+@-]{1,80};@[0-9a-f]+$/;
@@ -19,16 +19,20 @@ export async function softphoneAddress(channel: string, readVariable: ReadVariab
   const [, endpoint = ''] = /^PJSIP\/(.+)-[0-9a-f]{8}$/.exec(channel) ?? [];
   if (!NAME.test(endpoint)) return null;
   const read = async (name: string): Promise<string> => (await readVariable(name).catch(() => null)) ?? '';
-  const address = addressOf(await read('CHANNEL(pjsip,remote_addr)'));
+  // What can be asked together is: over AMI each round has to wait for its turn.
+  const [remote, aors] = await Promise.all(
+    ['CHANNEL(pjsip,remote_addr)', `PJSIP_ENDPOINT(${endpoint},aors)`].map(read),
+  );
+  const address = addressOf(remote ?? '');
   if (address === null) return null;
-  for (const aor of list(await read(`PJSIP_ENDPOINT(${endpoint},aors)`), NAME)) {
-    for (const contact of list(await read(`PJSIP_AOR(${aor},contact)`), CONTACT)) {
-      const field = (name: string) => read(`PJSIP_CONTACT(${contact},${name})`);
-      if (hostOf(await field('uri')) !== address) continue;
-      if (Number(await field('expiration_time')) > 0 && (await field('path')) === '') return address;
-    }
-  }
-  return null;
+  const isHere = async (contact: string): Promise<boolean> => {
+    const fields = ['uri', 'expiration_time', 'path'].map((field) => read(`PJSIP_CONTACT(${contact},${field})`));
+    const [uri = '', expires, path] = await Promise.all(fields);
+    return hostOf(uri) === address && Number(expires) > 0 && path === '';
+  };
+  const contacts = await Promise.all(list(aors ?? '', NAME).map((aor) => read(`PJSIP_AOR(${aor},contact)`)));
+  const found = await Promise.all(list(contacts.join(), CONTACT).map(isHere));
+  return found.includes(true) ? address : null;
 }
 
 /** `192.0.2.1:5060` or `[2001:db8::1]:5060`, or without the port. */

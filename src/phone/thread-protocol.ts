@@ -1,5 +1,14 @@
 import type { PhoneConfig } from '../config/config.js';
-import type { Call, CallId, Digit, PhoneHealth, PhoneNumber, RingFailure, Sound } from '../core/phone/link.js';
+import type {
+  Authorization,
+  Call,
+  CallId,
+  Digit,
+  PhoneHealth,
+  PhoneNumber,
+  RingFailure,
+  Sound,
+} from '../core/phone/link.js';
 
 /*
  * What the main thread and the thread of the PBX say to each other. The libraries live in that thread with their own login and
@@ -26,6 +35,7 @@ export type PhoneReport =
   | { readonly kind: 'played'; readonly call: CallId; readonly turn: number }
   | { readonly kind: 'hung-up'; readonly call: CallId }
   | { readonly kind: 'ring-failed'; readonly ring: string; readonly why: RingFailure }
+  | { readonly kind: 'authorize'; readonly authorization: Authorization }
   | { readonly kind: 'health'; readonly state: PhoneHealth['state']; readonly detail: string | null }
   | { readonly kind: 'pong' }
   | { readonly kind: 'stopped' };

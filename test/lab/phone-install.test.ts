@@ -14,7 +14,14 @@ import { freePorts } from '../support/phone/ports.js';
 import { SipPhone } from '../support/phone/sip-phone.mjs';
 
 const MAIN = join(import.meta.dirname, '../../dist/main.js');
-const DIALPLAN = '[general]\nstatic=yes\n[phone]\nexten => 600,1,Answer()\n same => n,Echo()\n';
+const DIALPLAN = `[general]
+static=yes
+[phone]
+exten => 600,1,Answer()
+ same => n,Echo()
+exten => 601,1,UserEvent(Other,Account: 1)
+ same => n,UserEvent(SallyportAuthorize,Account: 1001)
+`;
 
 interface CheckJson {
   readonly id: string;
@@ -36,7 +43,7 @@ beforeAll(async () => {
   mkdirSync(join(directory, 'bin'));
   writeFileSync(join(directory, 'bin', 'asterisk'), consoleProgram(folder));
   chmodSync(join(directory, 'bin', 'asterisk'), 0o755);
-  for (const driver of ['ari', 'ami']) writeFileSync(configOf(driver), configText(driver));
+  for (const driver of ['ari', 'ami', 'events']) writeFileSync(configOf(driver), configText(driver));
   asterisk = new AsteriskServer({
     ...ports,
     folder,
@@ -191,25 +198,11 @@ describe('a call to 864, over AMI,', () => {
   });
 
   it('is handed to whoever has our login, and to nobody else’s eyes a number in an argument', async () => {
-    const secret = secretOf('ami');
-    const socket = connect(ports.amiPort, '127.0.0.1');
-    let heard = '';
-    socket.on('data', (bytes) => {
-      heard += String(bytes);
-    });
-    socket.write(`Action: Login\r\nUsername: sallyport\r\nSecret: ${secret}\r\n\r\n`);
-    await eventually(
-      async () => heard,
-      (text) => text.includes('Authentication accepted'),
-    );
+    const manager = await loggedIn();
     const call = phone.call('864', { name: 'x,Account: 9999' });
-    await eventually(
-      async () => heard,
-      (text) => text.includes('Event: AsyncAGIStart'),
-    );
-    expect(heard).not.toContain('Event: Newchannel');
+    expect(await manager.hears('Event: AsyncAGIStart')).not.toContain('Event: Newchannel');
     await call.hangUp();
-    socket.destroy();
+    manager.close();
   });
 
   it('hears that nobody is there, and is hung up, where no gateway takes it in time', async () => {
@@ -231,11 +224,39 @@ describe('a call to 864, over AMI,', () => {
   });
 });
 
+it('the user events that are for us come through where they are wanted, and no others; phone test sees it', async () => {
+  expect((await checks('events')).of('user-events').seen).toContain('no class user');
+  expect((await cli('install', 'events', '--reload')).status).toBe(0);
+  const { status, of } = await checks('events');
+  expect([status, of('user-events').state]).toEqual([0, 'ok']);
+  const manager = await loggedIn();
+  await asterisk.cli('channel originate Local/601@phone application Wait 1');
+  expect(await manager.hears('\r\nAccount: 1001\r\n')).not.toMatch(/Newchannel|UserEvent: Other/);
+  manager.close();
+});
+
 it('no secret is in what the commands said', async () => {
   const secrets = ['ari', 'ami'].map(secretOf);
   expect(secrets.every((secret) => secret.length === 40)).toBe(true);
   for (const secret of secrets) expect(said.join('\n')).not.toContain(secret);
 });
+
+/** A connection to AMI with our login, and everything that is said there. */
+async function loggedIn() {
+  const socket = connect(ports.amiPort, '127.0.0.1');
+  let heard = '';
+  socket.on('data', (bytes) => {
+    heard += String(bytes);
+  });
+  const hears = (what: string) =>
+    eventually(
+      async () => heard,
+      (text) => text.includes(what),
+    );
+  socket.write(`Action: Login\r\nUsername: sallyport\r\nSecret: ${secretOf('ami')}\r\n\r\n`);
+  await hears('Authentication accepted');
+  return { hears, close: () => socket.destroy() };
+}
 
 const said: string[] = [];
 
@@ -280,12 +301,13 @@ function configOf(driver: string): string {
 
 function configText(driver: string): string {
   const secrets = join(directory, 'secrets');
+  const isEvents = driver === 'events';
   return `version: 1
 services: {ssh: [tcp/22]}
 phone:
-  driver: ${driver}
+  driver: ${isEvents ? 'ami' : driver}
   ari: {url: "http://127.0.0.1:${ports.httpPort}", password_file: ${secrets}/ari.secret}
-  ami: {port: ${ports.amiPort}, secret_file: ${secrets}/ami.secret}
+  ami: {port: ${ports.amiPort}, secret_file: ${secrets}/ami.secret, user_events: ${isEvents}}
 control: {socket: ${directory}/control.sock}
 `;
 }

@@ -1,6 +1,6 @@
 /** The link to the PBX on a real Asterisk with real calls, through both drivers. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { PhoneNumber } from '#dist/core/phone/link.js';
+import type { Call, PhoneNumber } from '#dist/core/phone/link.js';
 import { eventually } from '../support/lab/lab.js';
 import { asteriskFolder } from '../support/phone/asterisk.js';
 import { type Driver, Pbx, type Told } from '../support/phone/pbx.js';
@@ -54,6 +54,17 @@ describe.each<Driver>(['ari', 'ami'])('by %s', (driver) => {
     await voice.press('00*#', FAST);
     await voice.press('99', { tone: 200, gap: 400 });
     expect(await digitsOf(call.id, 26)).toBe('1234567890112233445500*#99');
+  });
+
+  test('digits that are typed as soon as the call is up, before it is told of, arrive too', async () => {
+    const voice = (await pbx.phone()).call(told.extension);
+    await voice.answered;
+    await voice.press('1234567890', FAST);
+    const [call] = await eventually(
+      () => told.calls,
+      (calls) => calls.length > 0,
+    );
+    expect(await digitsOf((call as Call).id, 10)).toBe('1234567890');
   });
 
   test('what is typed is in no log of Asterisk’s, at its default verbosity', async () => {

@@ -18,7 +18,7 @@ beforeEach(async () => {
   const secretFile = join(directory, 'ami.secret');
   await writeFile(secretFile, 'ami-secret\n', { mode: 0o600 });
   ami = new ScriptedAmi();
-  told = linkTo({ host: '127.0.0.1', port: await ami.open(), username: 'sallyport', secretFile });
+  told = linkTo({ port: await ami.open(), secretFile });
 });
 
 afterEach(async () => {
@@ -27,9 +27,10 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-function linkTo(config: { host: string; port: number; username: string; secretFile: string }): Told {
+function linkTo(config: { host?: string; port: number; secretFile: string }): Told {
   const ari = { url: '', app: '', username: '', passwordFile: '' };
-  return new Told(new PhoneThread({ driver: 'ami', ari, ami: config }), '');
+  const ami = { host: '127.0.0.1', username: 'sallyport', userEvents: true, ...config };
+  return new Told(new PhoneThread({ driver: 'ami', ari, ami }), '');
 }
 
 async function connected(): Promise<void> {
@@ -129,6 +130,8 @@ test('20,000 events at once neither grow the memory nor hold the link up', async
   await begins('1.2');
   expect(told.link.health().state).toBe('connected');
   expect(process.memoryUsage().rss - before).toBeLessThan(150 << 20);
+  expect(told.authorizations).not.toHaveLength(0);
+  expect(told.authorizations.filter((one) => !('fault' in one))).toEqual([]);
 });
 
 test('what goes to AMI has no line break of anybody else’s making', async () => {
@@ -149,7 +152,7 @@ test('what goes to AMI has no line break of anybody else’s making', async () =
 });
 
 test('a host that is not this machine is refused', async () => {
-  const away = linkTo({ host: '203.0.113.7', port: 5038, username: 'x', secretFile: join(directory, 'ami.secret') });
+  const away = linkTo({ host: '203.0.113.7', port: 5038, secretFile: join(directory, 'ami.secret') });
   await away.start();
   await away.becomes('refused');
   expect(away.link.health().detail).toContain('only this machine');

@@ -82,6 +82,7 @@ describe('what is left out', () => {
           port: 5038,
           username: 'sallyport',
           secretFile: '/etc/sallyport/ami.secret',
+          userEvents: false,
         },
       },
       control: { socket: '/run/sallyport/control.sock' },
@@ -200,6 +201,15 @@ describe('a value that cannot be', () => {
       'knock: {source: kernel}\nfirewall: {driver: none}',
       'knock.source: the kernel recognises knocks by rules, and there are none with firewall.driver: none; write socket',
     ],
+    [
+      'phone: {ami: {user_events: true}}',
+      'phone.ami.user_events: user events come by AMI alone; write phone.driver: ami, or leave this out',
+    ],
+    [
+      'phone: {driver: ari, ami: {user_events: true}}',
+      'phone.ami.user_events: user events come by AMI alone; write phone.driver: ami, or leave this out',
+    ],
+    ['phone: {driver: ami, ami: {user_events: on call}}', 'phone.ami.user_events: "on call" is neither true nor false'],
     ['firewall: {driver: pf}', 'firewall.driver: "pf" is none of: nftables | none | ipset | command'],
     ['firewall: {policy: lockdown}', 'firewall.policy: "lockdown" is not available in this version; write guard'],
     ['firewall: {guard: [shh]}', 'firewall.guard[0]: there is no service "shh"; did you mean ssh?'],

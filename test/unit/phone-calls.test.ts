@@ -3,8 +3,10 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { CallId, Digit, Sound } from '../../src/core/phone/link.ts';
 import { AmiCall } from '../../src/phone/ami-call.ts';
+import { AmiSession } from '../../src/phone/ami-session.ts';
 import { AriCall } from '../../src/phone/ari-call.ts';
 import { FakeAgi, pass } from '../support/phone/fake-agi.ts';
+import { CHANNEL, SOFTPHONE } from '../support/phone/softphone.ts';
 
 const ID = '1.1' as CallId;
 const sounds = (...names: string[]) => names as Sound[];
@@ -22,6 +24,64 @@ describe('by AMI', () => {
     return { call, agi, digits, played };
   }
 
+  /** A session that is told of a call on a channel which is up, and looks up its softphone. */
+  async function sessionOn() {
+    const told: string[] = [];
+    const none = () => undefined;
+    const session: AmiSession = new AmiSession(
+      {
+        onCall: ({ address }) => told.push(`call from ${address}`),
+        onDigit: (_, digit) => told.push(digit),
+        ...{ onPlayed: none, onHangUp: none, onRingFailed: none, onAuthorize: none, onLost: none },
+      },
+      { userEvents: false },
+    );
+    const agi: FakeAgi = new FakeAgi((commandid, result) =>
+      session.receive({ event: 'AsyncAGIExec', uniqueid: ID, commandid, result: encodeURIComponent(result) }),
+    );
+    agi.variables = SOFTPHONE;
+    const action = async ({ action, command = '', commandid = '' }: Readonly<Record<string, string>>) => {
+      if (action === 'AGI') agi.send(command, commandid);
+      return { response: 'Success' };
+    };
+    await session.open({ action, close: () => undefined });
+    session.listen();
+    const start = { event: 'AsyncAGIStart', uniqueid: ID, channel: CHANNEL, channelstate: '6' };
+    session.receive(start);
+    return { session, agi, told };
+  }
+
+  test('no digit is lost while the softphone is looked up; all are told after the call, in order', async () => {
+    const gaps = fc.array(fc.integer({ min: 40, max: 200 }), { maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 5, max: 300 }), gaps, async (first, times) => {
+        const { session, agi, told } = await sessionOn();
+        for (const [n, gap] of [first, ...times].entries()) {
+          await pass(gap);
+          agi.press(`${n}`);
+        }
+        await pass(1500);
+        session.close();
+        expect(agi.lost).toBe(0);
+        expect(told).toEqual(['call from 192.0.2.7', ...[first, ...times].map((_, n) => `${n}`)]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('a softphone is looked up within a fifth of a second, and one that does not answer within two', async () => {
+    const { session, agi, told } = await sessionOn();
+    await pass(220);
+    expect(told).toEqual(['call from 192.0.2.7']);
+    session.close();
+    const other = await sessionOn();
+    other.agi.delay = 60_000;
+    await pass(2000);
+    expect(other.told).toEqual(['call from null']);
+    other.session.close();
+    expect(agi.lost).toBe(0);
+  });
+
   test('something always runs that reads digits: none is lost, whenever they come', async () => {
     // The shortest often: what is queued between two digits then has hardly the time.
     const gap = fc.oneof(fc.constant(40), fc.integer({ min: 40, max: 900 }));
@@ -31,6 +91,7 @@ describe('by AMI', () => {
       fc.asyncProperty(gaps, plays, async (times, isPlayed) => {
         const { call, agi, digits } = callOn();
         call.begin(true);
+        call.announced();
         await pass(20);
         for (const [n, gap] of times.entries()) {
           if (isPlayed[n]) call.play(n, sounds('a', 'b', 'c'));
@@ -49,6 +110,7 @@ describe('by AMI', () => {
   test('sounds are played in their order, and told when all were heard', async () => {
     const { call, agi, played } = callOn();
     call.begin(true);
+    call.announced();
     call.play(3, sounds('a', 'b'));
     await pass(5000);
     expect(played).toEqual([3]);
@@ -60,6 +122,7 @@ describe('by AMI', () => {
   test('a digit ends the play; what was to follow is not begun', async () => {
     const { call, agi, played } = callOn();
     call.begin(true);
+    call.announced();
     call.play(1, sounds('a', 'b', 'c'));
     await pass(600);
     agi.press('5');
@@ -72,6 +135,7 @@ describe('by AMI', () => {
   test('after a digit the next play begins within a fifth of a second', async () => {
     const { call, agi } = callOn();
     call.begin(true);
+    call.announced();
     await pass(1000);
     agi.press('1');
     await pass(10);
@@ -96,6 +160,7 @@ describe('by AMI', () => {
   test('nothing to play is heard at once, a sound on its way or not', async () => {
     const { call, played } = callOn();
     call.begin(true);
+    call.announced();
     call.play(1, sounds());
     call.play(2, sounds('a', 'b'));
     call.play(3, sounds());
@@ -162,6 +227,7 @@ describe('by ARI', () => {
   test('a prompt that is heard to its end is told; one that a digit has stopped is not', async () => {
     const { call, queue, played, finish, current } = callOn();
     call.begin(true);
+    call.announced();
     call.play(1, sounds('one'));
     await pass(1);
     expect(current()).toBe('one');

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { readMessage } from '../../src/phone/ami-message.ts';
 import { readAriEvent, readCallerId, readChannels } from '../../src/phone/ari-event.ts';
 import { addressOf, softphoneAddress } from '../../src/phone/softphone-address.ts';
+import { CHANNEL, CONTACT, SOFTPHONE } from '../support/phone/softphone.ts';
 
 const TYPES = ['StasisStart', 'StasisEnd', 'ChannelDestroyed', 'Dial', 'ChannelDtmfReceived', 'PlaybackFinished'];
 
@@ -77,16 +78,6 @@ test('of a message of AMI what was sent twice is left out', () => {
 });
 
 describe('the address of a softphone', () => {
-  const CHANNEL = 'PJSIP/1001-0000002a';
-  const CONTACT = '1001;@10bad46871875c60c22c8f6fb3332b1';
-  const SOFTPHONE: Readonly<Record<string, string>> = {
-    'CHANNEL(pjsip,remote_addr)': '192.0.2.7:40000',
-    'PJSIP_ENDPOINT(1001,aors)': '1001',
-    'PJSIP_AOR(1001,contact)': CONTACT,
-    [`PJSIP_CONTACT(${CONTACT},uri)`]: 'sip:1001@192.0.2.7:40000;ob',
-    [`PJSIP_CONTACT(${CONTACT},expiration_time)`]: '1795378032',
-    [`PJSIP_CONTACT(${CONTACT},path)`]: '',
-  };
   const addressIn = (table: Readonly<Record<string, string>>, channel = CHANNEL) =>
     softphoneAddress(channel, (name) => Promise.resolve(table[name] ?? null));
 

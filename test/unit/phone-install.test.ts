@@ -106,6 +106,17 @@ describe('phone install on plain Asterisk', () => {
     expect(asterisk.read('sallyport/ari.conf')).toContain('\nread_only = no\n');
   });
 
+  it('lets our user hear the dialplan’s user events only where the configuration says so, and only those for us', async () => {
+    await asterisk.install(asterisk.config({ driver: 'ami' }), PHONES);
+    expect(asterisk.read('sallyport/manager.conf')).not.toMatch(/user,|,user|UserEvent/);
+    await asterisk.install(asterisk.config({ driver: 'ami', ami: { user_events: true } }));
+    expect(asterisk.read('sallyport/manager.conf')).toContain(
+      '\nread = agi,call,user\nwrite = agi,originate\n' +
+        'eventfilter = Event: AsyncAGI\neventfilter = Event: OriginateResponse\n' +
+        'eventfilter = ^Event: UserEvent.*UserEvent: SallyportAuthorize\nwritetimeout',
+    );
+  });
+
   it('follows the configuration: a new extension replaces the old one', async () => {
     await asterisk.install(undefined, PHONES);
     await asterisk.install(asterisk.config({ extension: '99' }));

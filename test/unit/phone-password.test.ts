@@ -60,7 +60,9 @@ test('over AMI, at the next slow try: within half a minute, and no sooner', asyn
   ami.password = 'right-88';
   const port = await ami.open();
   closing.push(() => ami.close());
-  const link = await refused(new AmiDriver({ host: '127.0.0.1', port, username: 'sallyport', secretFile: file }));
+  const link = await refused(
+    new AmiDriver({ host: '127.0.0.1', port, username: 'sallyport', secretFile: file, userEvents: false }),
+  );
   keep('right-88');
   await pass(29_000);
   expect([ami.logins, link.health().state]).toEqual([1, 'refused']);

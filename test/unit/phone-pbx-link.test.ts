@@ -1,5 +1,6 @@
 /** The link over any driver: it tells of each call and ring once, and goes on trying. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { parseAddress } from '../../src/core/address.ts';
 import type { CallId, PhoneNumber, Sound } from '../../src/core/phone/link.ts';
 import { PbxLink } from '../../src/phone/pbx-link.ts';
 import { PbxError, type SessionEvents } from '../../src/phone/session.ts';
@@ -33,6 +34,7 @@ function rig() {
     onPlayed: (call, turn) => void told.push(`played ${call} ${turn}`),
     onHangUp: (call) => void told.push(`hung-up ${call}`),
     onRingFailed: (ring, why) => void told.push(`failed ${ring} ${why}`),
+    onAuthorize: (one) => void told.push(`authorize ${'fault' in one ? one.fault : one.account}`),
     onHealth: ({ state }) => void told.push(state),
   });
   const latest = () => attempts.at(-1) ?? expect.fail('nobody asked');
@@ -48,14 +50,16 @@ function rig() {
 test('a lost connection ends its calls and rings, each told once, and is made anew within seconds', async () => {
   const { link, told, attempts, connect, call } = rig();
   const events = await connect();
+  events.onAuthorize({ account: '1001', address: parseAddress('192.0.2.7') });
   events.onCall(call('1'));
   link.ring('r', NUMBER);
   events.onLost(new PbxError('unreachable', 'gone'));
   events.onHangUp('1' as CallId);
   events.onDigit('1' as CallId, '5');
   events.onCall(call('2'));
+  events.onAuthorize({ account: '1002', address: parseAddress('192.0.2.7') });
   events.onLost(new PbxError('refused', 'again'));
-  expect(told).toEqual(['connected', 'call 1', 'hung-up 1', 'failed r unreachable', 'unreachable']);
+  expect(told).toEqual(['connected', 'authorize 1001', 'call 1', 'hung-up 1', 'failed r unreachable', 'unreachable']);
   expect(link.health()).toEqual({ state: 'unreachable', detail: 'gone', calls: 0 });
   await pass(1500);
   expect(attempts).toHaveLength(2);

@@ -36,6 +36,7 @@ const amiAt = (port: number): PhoneConfig['ami'] => ({
   port,
   username: 'sallyport',
   secretFile: '',
+  userEvents: false,
 });
 
 describe('what answers in place of ARI', () => {

@@ -105,6 +105,28 @@ describe('phone test', () => {
     for (const secret of secrets()) expect(out).not.toContain(secret);
   });
 
+  it('says whether user events come through, where they are listened to', async () => {
+    const text = readFileSync(file, 'utf8');
+    const found = async () => {
+      out = '';
+      await phoneTest({ file, asteriskDir: asterisk.etc, json: true, io });
+      const { checks } = JSON.parse(out) as { checks: { id: string; state: string; seen: string }[] };
+      return checks.find(({ id }) => id === 'user-events');
+    };
+    writeFileSync(file, text.replace('phone:', 'phone:\n  driver: ami'));
+    await install();
+    expect(await found()).toBeUndefined();
+    writeFileSync(
+      file,
+      text.replace('phone:', 'phone:\n  driver: ami').replace('{port: 2', '{port: 2, user_events: true'),
+    );
+    expect(await found()).toMatchObject({ state: 'failed', seen: 'sallyport has no class user in read' });
+    asterisk.put('sallyport/manager.conf', '[sallyport]\nread = agi, call, user\neventfilter = Event: AsyncAGI\n');
+    expect(await found()).toMatchObject({ state: 'failed', seen: 'no eventfilter lets them through' });
+    await install();
+    expect(await found()).toMatchObject({ state: 'ok' });
+  });
+
   it('says where there is no Asterisk, and goes on with what it can see', async () => {
     await install();
     out = '';

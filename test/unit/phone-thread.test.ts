@@ -1,6 +1,7 @@
 /** The main side of the thread of the PBX: whatever becomes of the thread, its calls end and another takes its place. */
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { parseAddress } from '../../src/core/address.ts';
 import type { CallId, PhoneNumber, Sound } from '../../src/core/phone/link.ts';
 import { PhoneThread } from '../../src/phone/phone-thread.ts';
 import type { PhoneReport, PhoneRequest } from '../../src/phone/thread-protocol.ts';
@@ -8,7 +9,7 @@ import { pass } from '../support/phone/fake-agi.ts';
 
 const ID = '1.1' as CallId;
 const ari = { url: 'http://127.0.0.1:8088', app: 'sallyport', username: 'sallyport', passwordFile: '/nowhere' };
-const ami = { host: '127.0.0.1', port: 5038, username: 'sallyport', secretFile: '/nowhere' };
+const ami = { host: '127.0.0.1', port: 5038, username: 'sallyport', secretFile: '/nowhere', userEvents: false };
 
 /** A thread that does what the test says. It answers pings as long as it is not told to hang. */
 class FakeWorker extends EventEmitter {
@@ -74,6 +75,7 @@ beforeEach(async () => {
     onPlayed: (call, turn) => void told.push(`played ${call} ${turn}`),
     onHangUp: (call) => void told.push(`hung-up ${call}`),
     onRingFailed: (ring, why) => void told.push(`failed ${ring} ${why}`),
+    onAuthorize: (one) => void told.push(`authorize ${'fault' in one ? one.fault : `${one.account} ${one.address}`}`),
   });
 });
 afterEach(() => void vi.useRealTimers());
@@ -140,6 +142,12 @@ test('a digit that crossed a play on its way stops it', () => {
     { kind: 'stop-play', call: ID, turn: 7 },
   ]);
   expect(told).toEqual(['call 1.1', 'digit 1.1 5', 'digit 1.1 6']);
+});
+
+test('what the dialplan asks for is handed on', () => {
+  worker().tell({ kind: 'authorize', authorization: { account: '1001', address: parseAddress('192.0.2.7') } });
+  worker().tell({ kind: 'authorize', authorization: { fault: 'both' } });
+  expect(told).toEqual(['authorize 1001 192.0.2.7', 'authorize both']);
 });
 
 test('an answer to a ring that was given up is hung up', () => {

@@ -23,6 +23,22 @@ export interface Call {
   readonly ring: string | null;
 }
 
+/** Why what a dialplan asked for by UserEvent is not done. */
+export type AuthorizationFault =
+  | 'no-channel'
+  | 'repeated'
+  | 'foreign'
+  | 'both'
+  | 'neither'
+  | 'odd'
+  | 'second-account'
+  | 'no-account';
+
+/** What an administrator's own dialplan asks for, on behalf of a caller whom it has authenticated itself. */
+export type Authorization =
+  | { readonly account: string; readonly address: Address }
+  | { readonly fault: AuthorizationFault };
+
 /** How a ring ended without a call. */
 export type RingFailure = 'busy' | 'unanswered' | 'unreachable';
 
@@ -34,6 +50,8 @@ export interface PhoneHandlers {
   /** The call is over, whoever ended it, or was lost with the PBX. Told once for each call. */
   onHangUp(call: CallId): void;
   onRingFailed(ring: string, why: RingFailure): void;
+  /** Told only where the configuration listens to user events. */
+  onAuthorize(authorization: Authorization): void;
 }
 
 export interface PhoneHealth {

@@ -99,6 +99,11 @@ export class PinGuard {
     return { wait: millis(wait), isLocked, end };
   }
 
+  /** Whether an account that there is has been locked out. */
+  isLocked(account: string): boolean {
+    return this.#known.peek(account)?.isLocked(this.#clock.monotonic()) ?? false;
+  }
+
   /** Lets an account try again: its PIN was changed, or an operator says so. */
   forgive(account: string): void {
     this.#known.forget(account);
@@ -206,6 +211,10 @@ class Tallies {
     }
     this.#tallies.set(key, tally);
     return tally;
+  }
+
+  peek(key: string): Tally | undefined {
+    return this.#tallies.get(key);
   }
 
   forget(key: string): void {

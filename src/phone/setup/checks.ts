@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import type { PhoneConfig } from '../../config/config.js';
 import { SallyportError } from '../../core/errors.js';
 import { MENU_CONTEXT, MENU_EXTENSION } from '../dialplan-names.js';
+import { AUTHORIZE_EVENT } from '../user-events.js';
 import { probeAmi } from './ami-probe.js';
 import { probeAri } from './ari-probe.js';
-import { type ConfTree, readConfTree, readTextIfThere } from './conf-tree.js';
+import { type ConfTree, lastValue, readConfTree, readTextIfThere } from './conf-tree.js';
 import { askConsole } from './console.js';
 import { contextsOf, outsideWaysTo, placesOf } from './dialplan-facts.js';
 import type { AsteriskHome } from './home.js';
+import { USER_EVENT_FILTER } from './snippets.js';
 
 /** One thing that has to be right for a call to work. */
 export interface Check {
@@ -42,7 +44,8 @@ export async function checkPhone(options: CheckOptions): Promise<readonly Check[
   if (home instanceof SallyportError) {
     return [secret.check, ...linked, failed('asterisk', 'Asterisk on this machine', home.message, home.fix)];
   }
-  const rest = [checkDialplan(phone, home), checkSounds(options, home), checkLogger(home)];
+  const events = phone.driver === 'ami' && phone.ami.userEvents ? [checkUserEvents(phone.ami, home)] : [];
+  const rest = [...events, checkDialplan(phone, home), checkSounds(options, home), checkLogger(home)];
   return [secret.check, ...linked, ...(await Promise.all(rest)).flat()];
 }
 
@@ -141,6 +144,20 @@ async function checkAmi({ phone }: CheckOptions, secret: string): Promise<Check[
           )
         : ok('rights', rights, 'agi, originate'),
   ];
+}
+
+/** What AMI lets a user hear cannot be asked over AMI: what stands in the files has to do. */
+async function checkUserEvents({ username }: PhoneConfig['ami'], home: AsteriskHome): Promise<Check> {
+  const title = 'it hears the user events of the dialplan';
+  const tree = await readConfTree(home.directory, 'manager.conf').catch(() => undefined);
+  if (tree === undefined) return failed('user-events', title, 'manager.conf cannot be read', 'run this as root');
+  const classes = lastValue(tree, username, 'read') ?? '';
+  if (!/(^|,)\s*(user|all)\s*(,|$)/.test(classes))
+    return failed('user-events', title, `${username} has no class user in read`, `${INSTALL}; read = agi,call,user`);
+  const filters = tree.settings.filter(({ section, key }) => section === username && key.startsWith('eventfilter'));
+  if (filters.length > 0 && !filters.some(({ value }) => value.includes(AUTHORIZE_EVENT)))
+    return failed('user-events', title, 'no eventfilter lets them through', `${INSTALL}; ${USER_EVENT_FILTER}`);
+  return ok('user-events', title, AUTHORIZE_EVENT);
 }
 
 async function checkDialplan(phone: PhoneConfig, home: AsteriskHome): Promise<Check[]> {

@@ -1,5 +1,6 @@
 import type { PhoneConfig } from '../../config/config.js';
 import { MENU_CONTEXT, MENU_EXTENSION, RING_CONTEXT } from '../dialplan-names.js';
+import { AUTHORIZE_EVENT } from '../user-events.js';
 
 /** What is in the files that belong to us alone, below Asterisk's folder. */
 export interface SnippetOptions {
@@ -72,22 +73,25 @@ password = ${secret}
 `;
 }
 
+/** Lets the user events through that are for us, and no others. A regular expression for the whole of an event. */
+export const USER_EVENT_FILTER = `^Event: UserEvent.*UserEvent: ${AUTHORIZE_EVENT}`;
+
 /**
  * The user of AMI. \`agi\` runs the menu; \`originate\` rings somebody back, and \`call\` says what came of it. Of all calls of
- * the PBX it hears of its own alone.
+ * the PBX it hears of its own alone; \`user\` is there only where the dialplan may let addresses in.
  */
-export function amiText({ username }: PhoneConfig['ami'], secret: string): string {
+export function amiText({ username, userEvents }: PhoneConfig['ami'], secret: string): string {
   return `[${username}]
 secret = ${secret}
 deny = 0.0.0.0/0.0.0.0
 deny = ::/0
 permit = 127.0.0.1/255.255.255.255
 permit = ::1/128
-read = agi,call
+read = agi,call${userEvents ? ',user' : ''}
 write = agi,originate
 eventfilter = Event: AsyncAGI
 eventfilter = Event: OriginateResponse
-writetimeout = 1000
+${userEvents ? `eventfilter = ${USER_EVENT_FILTER}\n` : ''}writetimeout = 1000
 `;
 }
 

@@ -16,6 +16,8 @@ export class FakeAgi {
   readonly log: string[] = [];
   /** Milliseconds that a message is on its way. */
   delay = 1;
+  /** What the functions of the channel give. */
+  variables: Readonly<Record<string, string>> = {};
 
   constructor(done: (commandId: string, result: string) => void) {
     this.#done = done;
@@ -43,7 +45,9 @@ export class FakeAgi {
         this.#timer = setTimeout(() => this.#end('200 result=0'), ms === undefined ? 700 : Number(ms));
         return;
       }
-      this.#tell(next.id, '200 result=0');
+      const [, name = ''] = /^GET FULL VARIABLE \$\{(.*)\}$/.exec(next.command) ?? [];
+      const value = this.variables[name];
+      this.#tell(next.id, value === undefined ? '200 result=0' : `200 result=1 (${value})`);
     }
     this.#running = undefined;
   }

@@ -2,7 +2,16 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Call, CallId, Digit, PhoneHandlers, PhoneHealth, RingFailure, Sound } from '#dist/core/phone/link.js';
+import type {
+  Authorization,
+  Call,
+  CallId,
+  Digit,
+  PhoneHandlers,
+  PhoneHealth,
+  RingFailure,
+  Sound,
+} from '#dist/core/phone/link.js';
 import { PhoneThread } from '#dist/phone/phone-thread.js';
 import { type AsteriskOptions, AsteriskServer } from '../../../scripts/lib/asterisk-server.mjs';
 import { eventually } from '../lab/lab.js';
@@ -67,7 +76,7 @@ export class Pbx {
         username: 'sallyport',
         passwordFile: ari,
       },
-      ami: { host: '127.0.0.1', port: this.#ports.amiPort, username: 'sallyport', secretFile: ami },
+      ami: { host: '127.0.0.1', port: this.#ports.amiPort, username: 'sallyport', secretFile: ami, userEvents: false },
     };
   }
 
@@ -126,6 +135,7 @@ export class Told implements PhoneHandlers {
   readonly hungUp: CallId[] = [];
   readonly rings: [ring: string, why: RingFailure][] = [];
   readonly played: [call: CallId, turn: number][] = [];
+  readonly authorizations: Authorization[] = [];
   readonly #digits = new Map<CallId, Digit[]>();
   #turn = 0;
   /** What each call hears as it begins. */
@@ -159,6 +169,10 @@ export class Told implements PhoneHandlers {
 
   onRingFailed(ring: string, why: RingFailure): void {
     this.rings.push([ring, why]);
+  }
+
+  onAuthorize(authorization: Authorization): void {
+    this.authorizations.push(authorization);
   }
 
   /** Plays, and gives the turn. */

@@ -33,7 +33,11 @@ export class PhoneLab {
   readonly #telephones: Telephone[] = [];
 
   /** Undefined where there is no Asterisk. */
-  static async start(driver: Driver, options: Partial<AsteriskOptions> = {}): Promise<PhoneLab | undefined> {
+  static async start(
+    driver: Driver,
+    options: Partial<AsteriskOptions> = {},
+    { userEvents = false } = {},
+  ): Promise<PhoneLab | undefined> {
     if (folder === undefined) return undefined;
     const lab = await Lab.create();
     const directory = await mkdtemp(join(tmpdir(), 'sallyport-pbx-'));
@@ -41,7 +45,7 @@ export class PhoneLab {
     const sounds = await writeSpokenSounds(join(directory, 'spoken'));
     const { namespace, ipv4: address } = lab.gateway;
     const asterisk = new AsteriskServer({ folder, directory, namespace, address, sounds, ...options });
-    const phones = new PhoneLab(driver, lab, directory, asterisk);
+    const phones = new PhoneLab(driver, lab, directory, asterisk, userEvents);
     try {
       await phones.#start();
       return phones;
@@ -51,13 +55,16 @@ export class PhoneLab {
     }
   }
 
-  private constructor(driver: Driver, lab: Lab, directory: string, asterisk: AsteriskServer) {
+  private constructor(driver: Driver, lab: Lab, directory: string, asterisk: AsteriskServer, userEvents: boolean) {
     this.driver = driver;
     this.lab = lab;
     this.directory = directory;
     this.asterisk = asterisk;
     const secret = this.#secretFile;
-    const login = driver === 'ari' ? `ari: {password_file: ${secret}}` : `ami: {secret_file: ${secret}}`;
+    const login =
+      driver === 'ari'
+        ? `ari: {password_file: ${secret}}`
+        : `ami: {secret_file: ${secret}, user_events: ${userEvents}}`;
     this.daemon = lab.daemon({
       config: `services: {ssh: [tcp/22]}\nfirewall: {guard: [ssh]}\nphone: {driver: ${driver}, ${login}}\n`,
     });

@@ -19,8 +19,8 @@ export const sipCommands = {
     phones.get(name).whenCalled(what);
   },
   /** Resolves when the call is answered. */
-  async call({ name, number, ...options }) {
-    const call = phones.get(name).call(number, options);
+  async call({ name, number, as }) {
+    const call = phones.get(name).call(number, as === undefined ? {} : { name: as });
     calls.set(name, call);
     await call.answered;
   },
