@@ -31,7 +31,7 @@ afterEach(async () => {
 const ignore = () => undefined;
 const DEAF = {
   ...{ onCall: ignore, onDigit: ignore, onPlayed: ignore },
-  ...{ onHangUp: ignore, onRingFailed: ignore, onHealth: ignore },
+  ...{ onHangUp: ignore, onRingFailed: ignore, onHealth: ignore, onAuthorize: ignore },
 };
 const keep = (password: string) => writeFileSync(file, `${password}\n`, { mode: 0o600 });
 
