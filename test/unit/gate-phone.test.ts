@@ -345,7 +345,7 @@ describe('a user with approval by phone', () => {
     rig.claimDesk.revoke(({ user }) => user.id === DORA.id, 'by an operator');
     await rig.settle();
     expect([rig.claims.list(), rig.details('claim.revoked')]).toEqual([[], ['by an operator', 'by an operator']]);
-    expect((await login(DORA, '271828')).last).not.toContain('waiting');
+    expect((await login(DORA, '271828')).last).toContain('No request is waiting.');
   });
 
   it('opens nothing where nobody can say yes, and the journal says why', async () => {
