@@ -15,7 +15,8 @@ const PROGRAM = /^(\/[\w/.-]*\/)?ip6?tables(-legacy|-nft)?$/;
 
 /** Reads a file as iptables-save writes it, or with a call of iptables on each line. */
 export function readRuleFile(text: string, out: ReadingBuilder): RuleFile {
-  const chains = new Map<string, Rule[]>();
+  const appended = new Map<string, Rule[]>();
+  const inserted = new Map<string, Rule[]>();
   let table = 'filter';
   let policy: RuleFile['policy'] = null;
   const setPolicy = (line: number, chain: string, verdict: string | undefined) => {
@@ -59,15 +60,17 @@ export function readRuleFile(text: string, out: ReadingBuilder): RuleFile {
     const of = call.table ?? table;
     if (of !== 'filter') out.say(line, 'not_needed', `a rule of the table ${shown(of, 32)}, which stays as it is`);
     else if (call.command === 'append' || call.command === 'insert') {
+      const chains = call.command === 'insert' ? inserted : appended;
       const rules = chains.get(call.chain) ?? [];
-      const read = splitSources(call.rest).map((rest) => readRule(line, call.chain, rest));
-      if (call.command === 'insert') rules.unshift(...read);
-      else rules.push(...read);
+      rules.push(...splitSources(call.rest).map((rest) => readRule(line, call.chain, rest)));
       chains.set(call.chain, rules);
     } else if (call.command === 'policy') setPolicy(line, call.chain, call.rest[0]);
     else if (call.command === 'other') out.say(line, 'not_needed', 'it empties or makes chains');
     else out.say(line, 'not_taken', 'it takes a rule away; what it took is not looked up here');
   }
+  // What is inserted stands at the top, the last of it first.
+  const chains = new Map(appended);
+  for (const [chain, rules] of inserted) chains.set(chain, [...rules.reverse(), ...(appended.get(chain) ?? [])]);
   return { chains, policy };
 }
 

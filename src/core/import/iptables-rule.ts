@@ -184,7 +184,13 @@ export function readRule(line: number, chain: string, words: readonly string[]):
       // Older files have the exclamation mark behind the option.
       const isNot = not || words[i + 1] === '!';
       if (words[i + 1] === '!') i++;
-      read(rule, words[++i] ?? '', isNot);
+      const value = words[i + 1];
+      if (value === undefined || (value.startsWith('-') && name !== '--comment')) {
+        doubt(rule, `${shown(word, 32)} without a value`);
+      } else {
+        i++;
+        read(rule, value, isNot);
+      }
       // What follows a target is for the target alone.
       if (name === '-j') break;
     } else if (word.startsWith('-')) {

@@ -40,13 +40,15 @@ export function readIptables(text: string, origin: Origin): Reading {
   const out = new ReadingBuilder();
   const { chains, policy } = readRuleFile(text, out);
   const walk = new Walk(chains, out, origin);
-  walk.chain('INPUT', ANY, new Set());
+  walk.chain('INPUT', ANY, new Set(['INPUT']));
   walk.warnOfHoles();
   for (const [chain, rules] of chains)
-    for (const { line } of rules) if (!walk.met.has(line)) out.say(line, ...unmet(chain));
+    for (const { line } of rules) if (!walk.met.has(line)) out.say(line, ...(walk.isOver ? LOST : unmet(chain)));
   if (policy !== null) out.say(policy.line, ...judgePolicy(policy.accepts && !walk.closes));
   return out.done();
 }
+
+const LOST: Finding = ['not_understood', 'too many jumps of these chains to follow them all'];
 
 function unmet(chain: string): Finding {
   if (FAIL2BAN.test(chain)) return ['not_needed', 'a chain of fail2ban, which looks after it itself'];
@@ -78,20 +80,30 @@ class Walk {
     this.#origin = origin;
   }
 
+  /** Whether it was given up. */
+  get isOver(): boolean {
+    return this.#steps > MOST_STEPS;
+  }
+
   /** Whether everything that no rule lets in is dropped by one. */
   get closes(): boolean {
     return this.#dropped.hide(null, null);
   }
 
+  /** @param above the chains that led here, and this one */
   chain(name: string, from: Condition, above: ReadonlySet<string>): void {
     const left = new Shadows();
     for (const rule of this.#chains.get(name) ?? []) {
-      if (++this.#steps > MOST_STEPS) return;
+      if (++this.#steps > MOST_STEPS) {
+        this.met.add(rule.line);
+        this.#out.say(rule.line, 'not_understood', 'too many jumps lead here to follow them all');
+        return;
+      }
       const packets = both(from, rule);
       this.met.add(rule.line);
       if (packets === undefined || this.#isHidden(packets, left)) {
         this.#out.say(rule.line, 'not_needed', 'never reached: an earlier rule ends the way of these packets');
-      } else this.#rule(rule, packets, left, new Set([...above, name]));
+      } else this.#rule(rule, packets, left, above);
     }
   }
 
@@ -118,7 +130,7 @@ class Walk {
     } else if (above.has(target)) this.#out.say(line, 'not_understood', 'these chains lead to each other in a circle');
     else {
       this.#out.say(line, 'taken', `followed: what ${shown(target, 32)} lets in`);
-      this.chain(target, packets, above);
+      this.chain(target, packets, new Set([...above, target]));
       if (rule.isGoto && isPlain(packets)) left.add(packets.who, packets.ports);
     }
   }

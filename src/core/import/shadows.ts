@@ -1,23 +1,25 @@
 import { type Address, coveringTargets, isAddress, prefixLength, type Target } from '../address.js';
 import type { PortRange } from '../ports.js';
+import { PortCover } from './port-cover.js';
 import type { Who } from './reading.js';
 
 type Ports = readonly PortRange[] | null;
 
 /** Rules that end a packet's way, so that what stands behind them for the same packets is never reached. */
 export class Shadows {
-  readonly #of = new Map<string, Ports[]>();
+  readonly #of = new Map<string, PortCover>();
 
   /** `who` null for everybody, `ports` null for all. */
   add(who: Who | null, ports: Ports): void {
     const key = keyOf(who);
-    const there = this.#of.get(key);
-    if (there === undefined) this.#of.set(key, [ports]);
-    else there.push(ports);
+    const cover = this.#of.get(key) ?? new PortCover();
+    cover.add(ports);
+    this.#of.set(key, cover);
   }
 
   /** Whether no packet of these gets past. */
   hide(who: Who | null, ports: Ports): boolean {
+    if (this.#of.size === 0) return false;
     return (
       this.#hides('', ports) ||
       (who !== null &&
@@ -26,7 +28,7 @@ export class Shadows {
   }
 
   #hides(key: string, ports: Ports): boolean {
-    return this.#of.get(key)?.some((over) => coversPorts(over, ports)) ?? false;
+    return this.#of.get(key)?.covers(ports) ?? false;
   }
 }
 
@@ -41,13 +43,4 @@ export function networksOf(target: Target): Target[] {
 function keyOf(who: Who | null): string {
   if (who === null) return '';
   return who.kind === 'target' ? who.target : who.name;
-}
-
-function coversPorts(over: Ports, ports: Ports): boolean {
-  if (over === null) return true;
-  return (
-    ports?.every((one) =>
-      over.some(({ protocol, first, last }) => protocol === one.protocol && first <= one.first && one.last <= last),
-    ) ?? false
-  );
 }
