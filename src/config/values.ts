@@ -1,5 +1,4 @@
 import { neverAllowed, parseAddress, parseTarget, type Target } from '../core/address.js';
-import { readHostName } from '../core/host-name.js';
 import { parsePortRange, parsePortSpan } from '../core/ports.js';
 import { ALL, SERVICE_NAME, type ServiceName } from '../core/service.js';
 import { type Duration, formatDuration, parseDuration } from '../core/time.js';
@@ -12,6 +11,7 @@ const SMALLEST_POOL = 1000;
 const LONGEST_SOCKET_PATH = 107;
 /** `IFNAMSIZ` is 16 with the final NUL. */
 const INTERFACE = /^(?=.{1,15}$)[A-Za-z0-9_][A-Za-z0-9_.@+-]*\*?$/;
+const HOST_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const LANGUAGE = /^[A-Za-z]{2,8}(_[A-Za-z0-9]{1,16}){0,3}$/;
 const DIGIT = '[0-9]';
 const PORT_PATTERN = `[1-9]${DIGIT}{0,4}`;
@@ -94,7 +94,7 @@ export const trustedHost = textAs(
   'is not a host name (try home.example.org)',
   (text) => {
     if (isAddressText(text)) throw new Unreadable(`${shown(text)} is an address; put it under trusted.addresses`);
-    return hostName(text);
+    return readHostName(text);
   },
   { description: 'A host name.', written: ['home.example.org'] },
 );
@@ -186,13 +186,17 @@ export const language = textAs(
 export const hostOrAddress = (meta: { description: string }) =>
   textAs(
     'is not a host name or an address',
-    (text) => (isAddressText(text) ? parseAddress(text) : hostName(text)),
+    (text) => (isAddressText(text) ? parseAddress(text) : readHostName(text)),
     meta,
   );
 
-function hostName(text: string): string {
-  const name = readHostName(text);
-  if (name === undefined) throw new Error('not a host name');
+/** RFC 1123, section 2.1: labels of letters, digits and inner dashes; 253 characters in all. */
+function readHostName(text: string): string {
+  const name = text.toLowerCase().replace(/\.$/, '');
+  const labels = name.split('.');
+  if (name.length > 253 || !labels.every((label) => HOST_LABEL.test(label)) || /^\d+$/.test(labels.at(-1) ?? '')) {
+    throw new Error('not a host name');
+  }
   return name;
 }
 

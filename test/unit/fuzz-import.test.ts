@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseTarget } from '../../src/core/address.ts';
-import { readHostName } from '../../src/core/host-name.ts';
 import { type FileKind, kindOf, readFile } from '../../src/core/import/file.ts';
 import { planImport } from '../../src/core/import/plan.ts';
+import { whoText } from '../../src/core/import/reading.ts';
+import { readWho } from '../../src/core/import/who.ts';
 import { linesOf } from '../../src/core/import/words.ts';
 import { parsePortRange, parsePortSpan } from '../../src/core/ports.ts';
 import { hours } from '../../src/core/time.ts';
@@ -55,7 +55,8 @@ describe('any text whatever', () => {
             expect(at >= 1 && at <= count && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(words)).toBe(true);
           }
           for (const { target, note } of made.entries) {
-            expect(readHostName(target) ?? parseTarget(target)).toBe(target);
+            const who = readWho(target);
+            expect(who == null ? null : whoText(who)).toBe(target);
             expect(note.length > 0 && note.length <= 200 && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(note)).toBe(true);
           }
           for (const { name, length } of made.users) {

@@ -127,6 +127,8 @@ describe('what has no counterpart is not understood, and lets nobody in', () => 
     '-A INPUT -s 10.0.0.1/255.0.255.0 -j ACCEPT',
     '-A INPUT -s ::ffff:1.2.3.4 -j ACCEPT',
     '-A INPUT -s -j ACCEPT',
+    '-A INPUT -s \u212aing.example.org -j ACCEPT',
+    `-A INPUT -s ${'a.'.repeat(150)}org -j ACCEPT`,
     '-A INPUT -s 203.0.113.7 -m recent --rcheck --name KNOCK -j ACCEPT',
     '-A INPUT -m set --match-set friends src -j ACCEPT',
     '-A INPUT -s 203.0.113.7 -m limit --limit 3/min -j ACCEPT',

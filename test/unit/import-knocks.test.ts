@@ -118,6 +118,7 @@ describe('a section of knockd.conf', () => {
     'iptables -A INPUT -s %IP% -j ACCEPT; rm -rf /',
     'iptables -A INPUT -s %IP% -m limit --limit 1/s -j ACCEPT',
     'iptables -A INPUT -s %IP% -j DROP',
+    'iptables -t nat -A PREROUTING -s %IP% -j ACCEPT',
     'nft add rule inet filter input tcp dport 22 accept',
     'ufw allow 22/tcp',
     '',

@@ -82,10 +82,13 @@ async function agreed(call: Call, plan: ImportPlan): Promise<boolean> {
   const { io } = call;
   if (call.json) call.printJson(view(plan, null));
   if (call.json || io.stdin.isTTY !== true || io.stdout.isTTY !== true) throw new SallyportError('SP_IMPORT_UNASKED');
-  const isNew = ({ isPresent }: { isPresent: boolean }) => !isPresent;
-  const entries = count(plan.entries.filter(isNew).length, 'entry', 'entries');
-  const users = count(plan.users.filter(isNew).length, 'user', 'users');
-  if (await confirm(io, `\nMake ${entries} and ${users}?`)) return true;
+  const entries = plan.entries.filter(({ isPresent }) => !isPresent).length;
+  const users = plan.users.filter(({ isPresent }) => !isPresent).length;
+  const what = [
+    ...(entries > 0 ? [count(entries, 'entry', 'entries')] : []),
+    ...(users > 0 ? [count(users, 'user', 'users')] : []),
+  ];
+  if (await confirm(io, `\nMake ${what.join(' and ')}?`)) return true;
   call.print('Nothing was changed.');
   return false;
 }

@@ -1,4 +1,4 @@
-import type { ErrorEntry } from './entry.js';
+import type { ErrorTable } from './entry.js';
 
 /** What is wrong with files to import. */
 export const IMPORT_ERRORS = {
@@ -17,4 +17,4 @@ export const IMPORT_ERRORS = {
     fix: 'Look at what it would make, and give --yes to have it made.',
     usage: false,
   },
-} as const satisfies Record<string, ErrorEntry>;
+} as const satisfies ErrorTable;

@@ -36,7 +36,7 @@ function meaningOfOne(words: readonly string[]): CommandMeaning {
   const call = commandOf(words);
   if (call === undefined || !/^ip6?tables/.test(program ?? '')) return OTHER;
   if (call.command === 'delete') return { does: 'close' };
-  if (call.command !== 'append' && call.command !== 'insert') return OTHER;
+  if ((call.command !== 'append' && call.command !== 'insert') || (call.table ?? 'filter') !== 'filter') return OTHER;
   const rule = readRule(0, call.chain, call.rest);
   const isOdd = rule.unknown !== null || rule.protocol !== null || rule.forgeable !== null || rule.isReply;
   const isKnocker = rule.who?.kind === 'target' && rule.who.target === KNOCKER;
