@@ -20,6 +20,10 @@ const offline: OfflineCommands = {
     const { controlSocketOf } = await import('./offline.js');
     return await controlSocketOf(configFile(config));
   },
+  async importGround(config) {
+    const { importGround } = await import('./offline.js');
+    return await importGround(configFile(config));
+  },
   async serve({ config, stateDir }) {
     const { serve } = await import('./serve.js');
     return await serve({ file: configFile(config), stateDirectory: stateDir });

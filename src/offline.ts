@@ -3,8 +3,10 @@ import { notices } from './config/notices.js';
 import { poolProblems } from './config/pool.js';
 import { formatProblem } from './config/problem.js';
 import { SallyportError } from './core/errors.js';
+import type { ImportGround } from './core/import/plan.js';
 import { panic } from './firewall/nftables-firewall.js';
 import { localPortRange } from './host/addresses.js';
+import { heardProtocols } from './layout.js';
 import { describeOdds, findOdds, mendOdds, viewOdds } from './odds.js';
 import { storedUsers } from './stored.js';
 import { unheardInStore } from './unheard.js';
@@ -12,6 +14,18 @@ import { unheardInStore } from './unheard.js';
 /** Where the daemon of this configuration listens. */
 export async function controlSocketOf(file: string): Promise<string> {
   return (await loadConfig(file)).control.socket;
+}
+
+/** What an import of other programs' rules has to fit to. */
+export async function importGround(file: string): Promise<ImportGround> {
+  const config = await loadConfig(file);
+  return {
+    services: config.services,
+    pool: config.knock.pool,
+    protocols: heardProtocols(config),
+    maxTtl: config.grants.maxTtl,
+    cuts: config.firewall.onExpiry === 'cut',
+  };
 }
 
 /** `sallyport check`: says what is wrong with the configuration, each with its line, and how hard guessing a knock is. */

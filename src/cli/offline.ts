@@ -1,7 +1,11 @@
+import type { ImportGround } from '../core/import/plan.js';
+
 /** What works without a daemon, or is one. Each resolves with the exit status. `config` is undefined for the default. */
 export interface OfflineCommands {
   /** Reads the configuration: where the daemon listens. */
   controlSocket(configFile: string | undefined): Promise<string>;
+  /** Reads the configuration: what an import has to fit to. */
+  importGround(configFile: string | undefined): Promise<ImportGround>;
   serve(options: { config?: string; stateDir?: string }): Promise<number>;
   init(options: { config?: string; yes: boolean; stateDir?: string; json: boolean; user?: string }): Promise<number>;
   check(options: { config?: string; json: boolean }): Promise<number>;

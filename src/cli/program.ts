@@ -7,6 +7,7 @@ import { type Spec, textOption } from './spec.js';
 import { ACCESS } from './specs/access.js';
 import { DAEMON } from './specs/daemon.js';
 import { FIREWALL } from './specs/firewall.js';
+import { IMPORT } from './specs/import.js';
 import { PHONE } from './specs/phone.js';
 import { USERS } from './specs/users.js';
 
@@ -67,7 +68,7 @@ export function buildProgram(io: Pick<Io, 'stdout' | 'version'>, run: Run): Comm
     });
   common(program);
   const groups = new Map<string, Command>();
-  for (const spec of [...DAEMON, ...ACCESS, ...USERS, ...FIREWALL, ...PHONE, ...CLIENT]) {
+  for (const spec of [...DAEMON, ...IMPORT, ...ACCESS, ...USERS, ...FIREWALL, ...PHONE, ...CLIENT]) {
     const words = spec.name.split(' ');
     const name = words.pop() ?? '';
     const parent = words[0] === undefined ? program : (groups.get(words[0]) ?? addGroup(program, groups, words[0]));

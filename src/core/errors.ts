@@ -4,6 +4,7 @@ import { CONFIG_ERRORS } from './errors/config.js';
 import { CONTROL_ERRORS } from './errors/control.js';
 import type { ErrorEntry } from './errors/entry.js';
 import { FIREWALL_ERRORS } from './errors/firewall.js';
+import { IMPORT_ERRORS } from './errors/import.js';
 import { INPUT_ERRORS } from './errors/input.js';
 import { KNOCK_ERRORS } from './errors/knock.js';
 import { PHONE_ERRORS } from './errors/phone.js';
@@ -21,6 +22,7 @@ export const ERRORS = {
   ...KNOCK_ERRORS,
   ...STORE_ERRORS,
   ...CONFIG_ERRORS,
+  ...IMPORT_ERRORS,
   ...CLIENT_ERRORS,
   ...PHONE_ERRORS,
 };

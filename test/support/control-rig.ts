@@ -67,6 +67,7 @@ export async function cli(socket: string, argv: readonly string[], options: CliO
   const refuse = () => Promise.reject(new Error('not wired in this test'));
   const offline: OfflineCommands = {
     controlSocket: async () => socket,
+    importGround: refuse,
     serve: refuse,
     init: refuse,
     check: refuse,

@@ -72,6 +72,7 @@ describe('help', () => {
     const { out } = await run('--help');
     for (const name of [
       'init',
+      'import',
       'serve',
       'check',
       'status',

@@ -1,0 +1,200 @@
+/** `sallyport import` against a real control server: what is shown, asked and made. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SallyportError } from '../../src/core/errors.ts';
+import type { ImportGround } from '../../src/core/import/plan.ts';
+import { parsePortRange, parsePortSpan } from '../../src/core/ports.ts';
+import { hours } from '../../src/core/time.ts';
+import { type CliOptions, type CliRun, type ControlRig, cli, startRig, tempDir } from '../support/control-rig.ts';
+import { service } from '../support/core-arbitraries.ts';
+import { entryView, userView } from '../support/fake-gateway.ts';
+
+const GROUND: ImportGround = {
+  services: new Map([[service('ssh'), [parsePortRange('tcp/22')]]]),
+  pool: parsePortSpan('21000-29999'),
+  protocols: ['tcp', 'udp'],
+  maxTtl: hours(12),
+  cuts: true,
+};
+
+const RULES = `*filter
+:INPUT DROP [0:0]
+-A INPUT -s 203.0.113.7/32 -p tcp -m tcp --dport 22 -m comment --comment "Ann" -j ACCEPT
+-A INPUT -s home.example.org -p tcp -m tcp --dport 22 -j ACCEPT
+-A INPUT -s 203.0.113.8/32 -j ACCEPT
+COMMIT
+`;
+const KNOCKD = `[bob]
+  sequence      = 21300:udp,24001,28500:udp
+  start_command = /sbin/iptables -A INPUT -s %IP% -p tcp --dport 22 -j ACCEPT
+  cmd_timeout   = 3600
+  stop_command  = /sbin/iptables -D INPUT -s %IP% -p tcp --dport 22 -j ACCEPT
+`;
+const SECRETS = ['21300', '24001', '28500'];
+
+let rig: ControlRig;
+let dir: ReturnType<typeof tempDir>;
+beforeEach(async () => {
+  [rig, dir] = [await startRig(), tempDir()];
+});
+afterEach(async () => {
+  dir.remove();
+  await rig.stop();
+});
+
+function file(name: string, text: string): string {
+  writeFileSync(join(dir.path, name), text);
+  return join(dir.path, name);
+}
+
+const offline = { importGround: async () => GROUND };
+const run = (argv: readonly string[], options: CliOptions = {}): Promise<CliRun> =>
+  rig.run(['import', ...argv], { offline, ...options });
+
+/** What was asked of the daemon that changes something. */
+const changes = () => rig.gateway.asked.filter(([name]) => name !== 'list' && name !== 'users');
+
+/** A terminal where somebody types a line. */
+function typing(line: string): CliOptions {
+  const stdin = Object.assign(new PassThrough(), { isTTY: true });
+  stdin.write(`${line}\n`);
+  return { stdin, tty: true };
+}
+
+const MADE = [
+  ['allow', { target: '203.0.113.7', services: ['ssh'], note: 'Ann' }],
+  ['allow', { target: 'home.example.org', services: ['ssh'], note: 'rules.v4, line 4' }],
+  ['allow', { target: '203.0.113.8', services: ['all'], note: 'rules.v4, line 5' }],
+  ['addUser', { name: 'bob', services: ['ssh'], ttl: '1h', knock: 'udp/21300,tcp/24001,udp/28500' }],
+];
+
+describe('before the yes', () => {
+  it.each([
+    ['--dry-run', ['--dry-run'], {}, 0],
+    ['nobody to ask', [], {}, 1],
+    ['--json alone', ['--json'], {}, 1],
+    ['--json --dry-run', ['--json', '--dry-run'], {}, 0],
+    ['a no', [], typing('n'), 1],
+    ['an empty line', [], typing(''), 1],
+    ['a word that is no yes', [], typing('yesterday'), 1],
+  ])(
+    'nothing is changed, and everything is shown but the ports of a sequence: %s',
+    async (_, args, options, status) => {
+      const files = [file('rules.v4', RULES), file('knockd.conf', KNOCKD)];
+      const found = await run([...files, ...args], options);
+      expect(found.status).toBe(status);
+      expect(changes()).toEqual([]);
+      for (const word of ['203.0.113.7', 'home.example.org', '203.0.113.8', 'bob', 'Ann'])
+        expect(found.out).toContain(word);
+      for (const secret of SECRETS) expect(found.out + found.err).not.toContain(secret);
+    },
+  );
+
+  it('says that there is nobody to ask', async () => {
+    const { err } = await run([file('rules.v4', RULES)]);
+    expect(err).toMatch(/^SP_IMPORT_UNASKED: [^\n]*--yes[^\n]*\n$/);
+  });
+
+  it('shows all of it without a daemon, and makes none of it', async () => {
+    const argv = ['import', file('rules.v4', RULES)];
+    const nowhere = join(dir.path, 'none.sock');
+    const dry = await cli(nowhere, [...argv, '--dry-run'], { offline });
+    expect([dry.status, dry.err]).toEqual([0, '']);
+    expect(dry.out).toContain('No daemon answers');
+    const wet = await cli(nowhere, [...argv, '--yes'], { offline });
+    expect(wet.status).toBe(1);
+    expect(wet.out).toContain('203.0.113.7');
+    expect(wet.err).toMatch(/^SP_DAEMON_UNREACHABLE: [^\n]*\n$/);
+  });
+
+  it.each([
+    ['a file that is not there', 'none', undefined, 'SP_IMPORT_FILE'],
+    ['a folder', '.', undefined, 'SP_IMPORT_FILE'],
+    ['a file that is too large', 'huge', `# ${'x'.repeat(1023)}\n`.repeat(4200), 'SP_IMPORT_FILE'],
+    ['a file of an unknown kind', 'notes.txt', 'tcp/21300,udp/24001\n', 'SP_IMPORT_KIND'],
+  ])('%s stops all of it, with one line', async (_, name, text, code) => {
+    const bad = text === undefined ? join(dir.path, name) : file(name, text);
+    const { status, out, err } = await run([file('rules.v4', RULES), bad, '--yes']);
+    expect([status, out]).toEqual([1, '']);
+    expect(err).toMatch(new RegExp(`^${code}: [^\n]+\n$`));
+    expect(err).not.toContain('21300');
+    expect(rig.gateway.asked).toEqual([]);
+  });
+});
+
+describe('with the yes', () => {
+  it.each([
+    ['--yes', ['--yes'], {}],
+    ['typed', [], typing('y')],
+    ['typed in full', [], typing('YES')],
+  ])('entries and users are made, and cards printed once: %s', async (_, args, options) => {
+    const files = [file('rules.v4', RULES), file('knockd.conf', KNOCKD)];
+    const { status, out } = await run([...files, ...args], options);
+    expect(status).toBe(0);
+    expect(changes()).toEqual(MADE);
+    expect(out.split('card of bob')).toHaveLength(2);
+    expect(out).toContain('4 of 4 made.');
+  });
+
+  it('what is there already is told and left alone; a second run changes nothing more', async () => {
+    const entries = [
+      entryView({ target: '203.0.113.7', services: ['ssh'] }),
+      entryView({ target: 'home.example.org', services: ['ssh'] }),
+      entryView({ target: '203.0.113.8' }),
+    ];
+    rig.gateway.answer('list', async () => ({ entries, grants: [] }));
+    rig.gateway.answer('users', async () => [userView({ name: 'bob' })]);
+    const { status, out, err } = await run([file('rules.v4', RULES), file('knockd.conf', KNOCKD), '--yes']);
+    expect([status, err, changes()]).toEqual([0, '', []]);
+    expect(out).toContain('All of it is there already. Nothing was changed.');
+  });
+
+  it('what fails is told with its line, and the rest is made', async () => {
+    rig.gateway.answer('allow', (request: { target: string }) => {
+      if (request.target !== 'home.example.org')
+        return { grant: null, entry: entryView(request), listened_to: [], recorded: true };
+      throw new SallyportError('SP_TARGET_NAME', { value: request.target });
+    });
+    const rules = file('rules.v4', RULES);
+    const { status, out, err } = await run([rules, file('knockd.conf', KNOCKD), '--yes']);
+    expect(status).toBe(1);
+    expect(changes()).toEqual(MADE);
+    expect(err).toMatch(/^[^\n]*\/rules\.v4:4: home\.example\.org: SP_TARGET_NAME: [^\n]+\n$/);
+    expect(out).toContain('3 of 4 made; not: home.example.org.');
+  });
+
+  it('--json has all of it: the lines, what is made, what failed, and the cards of new users', async () => {
+    rig.gateway.answer('allow', () => Promise.reject(new SallyportError('SP_STORE_FAILED', { problem: 'x' })));
+    const { status, out } = await run([file('rules.v4', RULES), file('knockd.conf', KNOCKD), '--yes', '--json']);
+    expect(status).toBe(1);
+    const found = JSON.parse(out);
+    expect(found).toMatchObject({
+      files: [{ kind: 'iptables' }, { kind: 'knockd' }],
+      entries: [{ target: '203.0.113.7', services: ['ssh'], note: 'Ann', from: [{ line: 3 }], present: false }, {}, {}],
+      users: [{ name: 'bob', services: ['ssh'], ttl_s: 3600, sequence: 'kept', ports: 3, present: false }],
+      changed: true,
+      made: [{ what: 'user', name: 'bob' }],
+      failed: [{ what: 'entry', name: '203.0.113.7', code: 'SP_STORE_FAILED' }, {}, {}],
+      cards: [{ name: 'bob' }],
+    });
+    expect(found.files[0].lines[0]).toEqual({ line: 1, verdict: 'not_needed', words: 'the table filter begins' });
+  });
+
+  it('opens what --services says to those for whom no port is named, if there is such a service', async () => {
+    const rules = file('rules.v4', RULES);
+    await run([rules, '--yes', '--services', 'ssh']);
+    expect(changes().at(-1)).toEqual(['allow', { target: '203.0.113.8', services: ['ssh'], note: 'rules.v4, line 5' }]);
+    const { status, err } = await run([rules, '--yes', '--services', 'ftp']);
+    expect(status).toBe(2);
+    expect(err).toMatch(/^SP_SERVICE_UNKNOWN: /);
+  });
+
+  it('text of a file cannot steer the terminal', async () => {
+    const rule = '-A INPUT -s 203.0.113.7 -m comment --comment "\u001b[2Jhi\u202e" -j \u001b[31mX\n';
+    const { out } = await run([file('rules.v4', `${rule}${rule.replace('\u001b[31mX', 'ACCEPT')}`), '--yes']);
+    expect(out).toContain('?[2Jhi?');
+    for (const char of ['\u001b', '\u202e']) expect(out).not.toContain(char);
+  });
+});
