@@ -12,7 +12,9 @@ import { softphoneAddress } from './softphone-address.js';
 /** What the ids of channels begin with that we make ourselves. */
 export const RING_CHANNEL = 'sallyport-ring-';
 
+/** Milliseconds for the answer to a request; so often over while events come, since a PBX that speaks is not frozen. */
 const REQUEST_LIMIT = 3000;
+const MOST_LIMITS = 4;
 /** Milliseconds between pings; three without an answer, and the PBX is thought to be frozen. */
 const PING_EVERY = 3000;
 const MOST_UNANSWERED = 3;
@@ -32,6 +34,8 @@ export class AriSession implements PbxSession {
   #app = '';
   #pings: NodeJS.Timeout | undefined;
   #unanswered = 0;
+  /** Messages that have come. */
+  #heard = 0;
   #isOver = false;
   /** What happened before somebody listened. */
   #early: AriEvent[] | undefined = [];
@@ -129,6 +133,8 @@ export class AriSession implements PbxSession {
 
   /** Anything may come here, and nothing is thrown. */
   #receive(data: unknown): void {
+    this.#heard++;
+    this.#unanswered = 0;
     const text = Buffer.isBuffer(data) && data.length <= LONGEST_EVENT ? data.toString('utf8') : '';
     let event: AriEvent | undefined;
     try {
@@ -231,13 +237,25 @@ export class AriSession implements PbxSession {
   /** The answer to a request. One that does not come, or that says we may not, is about the whole connection. */
   async #do(asked: Promise<unknown>): Promise<unknown> {
     try {
-      return await within(asked, REQUEST_LIMIT, () => new PbxError('unreachable', 'Asterisk does not answer'));
+      return await this.#answered(asked);
     } catch (thrown) {
       const error = toError(thrown);
       if (error instanceof PbxError) this.#lost(error);
       else if (/write access denied|forbidden/i.test(error.message))
         this.#lost(new PbxError('refused', 'our ARI user may only read: set read_only = no in ari.conf', error));
       throw error;
+    }
+  }
+
+  /** Behind a flood of events an answer takes long to be read, and is no less on its way. */
+  async #answered(asked: Promise<unknown>, limits = MOST_LIMITS): Promise<unknown> {
+    const heard = this.#heard;
+    const late = () => new PbxError('unreachable', 'Asterisk does not answer');
+    try {
+      return await within(asked, REQUEST_LIMIT, late);
+    } catch (error) {
+      if (!(error instanceof PbxError) || heard === this.#heard || limits === 1) throw error;
+      return await this.#answered(asked, limits - 1);
     }
   }
 }
