@@ -1,6 +1,7 @@
 import type { Target } from '../core/address.js';
 import type { StrikeLimit } from '../core/knock/strikes.js';
-import type { PortSpan, Protocol } from '../core/ports.js';
+import type { PortRange, PortSpan, Protocol } from '../core/ports.js';
+import type { ProviderName, ProviderProtocol } from '../core/provider.js';
 import type { Scope, ServiceName, Services } from '../core/service.js';
 import type { Duration } from '../core/time.js';
 
@@ -10,6 +11,7 @@ export interface Config {
   readonly services: Services;
   readonly firewall: FirewallConfig;
   readonly trusted: TrustedConfig;
+  readonly providers: ProvidersConfig;
   readonly knock: KnockConfig;
   readonly grants: GrantsConfig;
   readonly phone: PhoneConfig;
@@ -35,7 +37,7 @@ export interface TrustedConfig {
   readonly interfaces: readonly string[];
   readonly addresses: readonly TrustedAddress[];
   readonly names: readonly TrustedName[];
-  readonly providers: readonly string[];
+  readonly providers: readonly ProviderName[];
 }
 
 export interface TrustedAddress {
@@ -49,6 +51,13 @@ export interface TrustedName {
   readonly name: string;
   readonly services: Scope;
   readonly note: string | null;
+}
+
+export interface ProvidersConfig {
+  /** The file of a catalogue beside the one that comes along; null where there is none. */
+  readonly catalogue: string | null;
+  /** The ports of this host that providers may reach. */
+  readonly ports: Readonly<Record<ProviderProtocol, readonly PortRange[]>>;
 }
 
 export interface KnockConfig {

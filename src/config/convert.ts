@@ -33,6 +33,7 @@ export function toConfig(values: FileValues, phoneWritten: boolean): Config {
       })),
       providers: [...new Set(trusted.providers)],
     },
+    providers: { catalogue: values.providers.catalogue ?? null, ports: values.providers.ports },
     knock: {
       source: knock.source,
       socketProtocols: PROTOCOLS.filter((one) => knock.socket_protocols.includes(one)),

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { configJsonSchema, type JsonSchema, schemaAt } from './json-schema.js';
+import { type JsonSchema, schemaAt } from './json-schema.js';
 import { type Path, shown } from './problem.js';
 import { nearest } from './suggest.js';
 
@@ -12,21 +12,29 @@ export interface Complaint {
   readonly message: string;
 }
 
-/** Turns the issues of the schema into complaints, one for each thing that must be mended. */
-export function complaints(issues: readonly Issue[]): readonly Complaint[] {
-  return issues.flatMap((issue) => complain(issue, []));
+/**
+ * Turns the issues of a schema into complaints, one for each thing that must be mended. `described` gives the schema as
+ * data; it is asked where a key is unknown.
+ */
+export function complaints(issues: readonly Issue[], described: () => JsonSchema): readonly Complaint[] {
+  let schema: JsonSchema | undefined;
+  const once = () => {
+    schema ??= described();
+    return schema;
+  };
+  return issues.flatMap((issue) => complain(issue, [], once));
 }
 
-function complain(issue: Issue, base: Path): readonly Complaint[] {
+function complain(issue: Issue, base: Path, described: () => JsonSchema): readonly Complaint[] {
   const path = [...base, ...issue.path.map((step) => (typeof step === 'number' ? step : String(step)))];
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({ path: [...path, key], at: 'key', message: unknownKey(key, path) }));
+      return issue.keys.map((key) => ({ path: [...path, key], at: 'key', message: unknownKey(key, path, described()) }));
     case 'invalid_key':
       return [{ path, at: 'key', message: issue.issues[0]?.message ?? issue.message }];
     case 'invalid_union': {
       const meant = issue.errors.filter((branch) => !branch.some(isOtherKind));
-      if (meant.length === 1 && meant[0] !== undefined) return meant[0].flatMap((inner) => complain(inner, path));
+      if (meant.length === 1 && meant[0] !== undefined) return meant[0].flatMap((inner) => complain(inner, path, described));
       return [{ path, at: 'value', message: issue.message }];
     }
     case 'invalid_type':
@@ -41,13 +49,10 @@ function isOtherKind(issue: Issue): boolean {
   return issue.path.length === 0 && (issue.code === 'invalid_type' || issue.code === 'invalid_value');
 }
 
-let published: JsonSchema | undefined;
-
-function unknownKey(key: string, path: Path): string {
-  published ??= configJsonSchema();
-  const known = Object.keys(schemaAt(published, path)?.properties ?? {});
+function unknownKey(key: string, path: Path, schema: JsonSchema): string {
+  const known = Object.keys(schemaAt(schema, path)?.properties ?? {});
   const near = nearest(key, known);
-  const hint = near ?? elsewhere(published, key);
+  const hint = near ?? elsewhere(schema, key);
   return `unknown key ${shown(key)}; ${hint === undefined ? `known here: ${known.join(', ')}` : `did you mean ${hint}?`}`;
 }
 

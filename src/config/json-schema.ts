@@ -20,12 +20,23 @@ export interface JsonSchema {
   pattern?: string;
 }
 
-/** The JSON Schema of the file, for editors. What this program itself accepts is decided by `parseConfig`. */
+/** The JSON Schema of the configuration, for editors. What this program itself accepts is decided by `parseConfig`. */
 export function configJsonSchema(): JsonSchema {
+  const schema = jsonSchemaOf(fileSchema);
+  for (const path of MAY_BE_EMPTY) {
+    const part = schemaAt(schema, path);
+    if (typeof part?.type === 'string') part.type = [part.type, 'null'];
+  }
+  schema.title = "Sallyport's configuration";
+  return schema;
+}
+
+/** A schema of a file as data: what may be written. */
+export function jsonSchemaOf(file: z.ZodType): JsonSchema {
   // Through text, as it will be published: plain data without the library's own properties.
-  const schema: JsonSchema = JSON.parse(
+  return JSON.parse(
     JSON.stringify(
-      z.toJSONSchema(fileSchema, {
+      z.toJSONSchema(file, {
         io: 'input',
         target: 'draft-7',
         override: ({ jsonSchema }) => {
@@ -36,12 +47,6 @@ export function configJsonSchema(): JsonSchema {
       }),
     ),
   );
-  for (const path of MAY_BE_EMPTY) {
-    const part = schemaAt(schema, path);
-    if (typeof part?.type === 'string') part.type = [part.type, 'null'];
-  }
-  schema.title = "Sallyport's configuration";
-  return schema;
 }
 
 /** The schema of the value at a path; of alternatives, the mapping. */

@@ -64,6 +64,16 @@ export function yesOrNo(meta: Meta) {
   return z.boolean({ error: ({ input }) => `${shown(input)} is neither true nor false` }).meta({ ...meta });
 }
 
+/** The version of the format of a file. */
+export const formatVersion = z
+  .literal(1, {
+    error: ({ input }) =>
+      input === undefined
+        ? 'it is missing; write version: 1'
+        : `${shown(input)} is not a version that this Sallyport reads; write version: 1`,
+  })
+  .meta({ description: 'The version of the format of this file: `1`.', written: [1] });
+
 /** A mapping with these keys and no others; `kind` names it where something else stands in its place. */
 export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape, kind = 'a mapping of keys to values') {
   return z.strictObject(shape, { error: notA(kind) });

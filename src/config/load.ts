@@ -3,8 +3,9 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { SallyportError } from '../core/errors.js';
 import type { Config } from './config.js';
-import { LARGEST_FILE, type ParseResult, parseConfig } from './parse.js';
+import { type ParseResult, parseConfig } from './parse.js';
 import { formatProblem } from './problem.js';
+import { LARGEST_FILE, type Refused } from './schema-file.js';
 import { readYaml } from './yaml-tree.js';
 
 /**
@@ -22,14 +23,22 @@ export async function loadConfig(file: string): Promise<Config> {
  * @throws SP_CONFIG_MISSING, SP_CONFIG_UNREADABLE
  */
 export async function readConfig(file: string): Promise<ParseResult> {
+  return await readFileWith(file, parseConfig);
+}
+
+/** Reads a file by its parser, which refuses what is too large. @throws SP_CONFIG_MISSING, SP_CONFIG_UNREADABLE */
+export async function readFileWith<Read>(
+  file: string,
+  parse: (text: string, file: string) => Read | Refused,
+): Promise<Read | Refused> {
   const bytes = await readBytes(file);
   const badLine = firstLineNotUtf8(bytes);
   // A file cut off at the limit may end inside a character; its size is what is wrong with it.
   if (badLine !== undefined && bytes.length <= LARGEST_FILE) {
     return { ok: false, problems: [{ file, line: badLine, column: 1, path: '', message: 'this is not UTF-8 text' }] };
   }
-  if (bytes.length > LARGEST_FILE) return parseConfig(' '.repeat(LARGEST_FILE + 1), file);
-  return parseConfig(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes), file);
+  if (bytes.length > LARGEST_FILE) return parse(' '.repeat(LARGEST_FILE + 1), file);
+  return parse(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes), file);
 }
 
 /**
@@ -45,7 +54,7 @@ export async function namedStateDirectory(file: string): Promise<string | undefi
 }
 
 /** The error that stands for all problems of a file: the first of them, and how many more there are. */
-export function invalidConfig(result: ParseResult & { ok: false }, file: string): SallyportError {
+export function invalidConfig(result: Refused, file: string): SallyportError {
   const [first, ...more] = result.problems;
   return new SallyportError('SP_CONFIG_INVALID', {
     problem: first === undefined ? file : formatProblem(first),

@@ -1,5 +1,6 @@
 import type { StrikeLimit } from '../core/knock/strikes.js';
 import { formatPortRange, formatPortSpan } from '../core/ports.js';
+import { PROVIDER_PROTOCOLS } from '../core/provider.js';
 import type { Scope } from '../core/service.js';
 import { formatDuration } from '../core/time.js';
 import type { Config, PhoneConfig, TrustedAddress, TrustedName } from './config.js';
@@ -17,7 +18,7 @@ const HEAD = `# The configuration of Sallyport. Unknown keys are errors; \`sally
  * written out, and `phone` only where it was configured.
  */
 export function printConfig(config: Config): string {
-  const { services, firewall, trusted, knock, grants, phone, control, log, journal, state } = config;
+  const { services, firewall, trusted, providers, knock, grants, phone, control, log, journal, state } = config;
   const lines = [
     line('version', 1),
     comment('services:', 'the sets of ports that can be opened'),
@@ -32,7 +33,11 @@ export function printConfig(config: Config): string {
     line('  interfaces', trusted.interfaces, trusted.interfaces.length === 0 ? 'such as [wg0]' : undefined),
     ...items('  addresses', trusted.addresses.map(address), '{address: 203.0.113.0/28, services: all, note: office}'),
     ...items('  names', trusted.names.map(hostName), 'not tracked by this version'),
-    line('  providers', trusted.providers, 'not tracked by this version'),
+    line('  providers', trusted.providers, 'VoIP providers; see sallyport provider list'),
+    comment('providers:', 'what is opened to VoIP providers'),
+    ...(providers.catalogue === null ? [] : [line('  catalogue', providers.catalogue)]),
+    comment('  ports:', 'where this host takes what they send'),
+    ...PROVIDER_PROTOCOLS.map((one) => line(`    ${one}`, providers.ports[one].map(formatPortRange))),
     'knock:',
     line('  source', knock.source, 'kernel | socket'),
     line('  socket_protocols', knock.socketProtocols, 'what source: socket listens to'),

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { days, minutes, seconds } from '../core/time.js';
-import { listOf, mapping, oneOf, wholeNumber, yesOrNo } from './leaf.js';
-import { shown } from './problem.js';
+import { formatVersion, listOf, mapping, oneOf, wholeNumber, yesOrNo } from './leaf.js';
 import * as values from './values.js';
 
 const SCOPE = 'write all, or a list of services such as [ssh, sip], at least one';
@@ -107,9 +106,32 @@ const trusted = mapping({
   providers: listOf(values.providerName)
     .prefault([])
     .meta({
-      description: 'VoIP providers that are let in. Read, but not tracked by this version.',
+      description:
+        'VoIP providers that are let in, by the names that `sallyport provider list` shows. SIP, IAX and RTP are opened to them, and nothing else.',
       written: [['voip.ms']],
     }),
+});
+
+const portsOf = (description: string, ports: readonly string[]) =>
+  listOf(values.portRange)
+    .prefault([...ports])
+    .meta({ description });
+
+const providers = mapping({
+  catalogue: values
+    .absolutePath({
+      description:
+        'A catalogue of your own, an absolute path: adds providers to those that come along, and replaces those of the same name.',
+    })
+    .optional()
+    .meta({ written: ['/etc/sallyport/providers.yaml'] }),
+  ports: mapping({
+    sip: portsOf('Where this host takes SIP from providers.', ['udp/5060', 'tcp/5060-5061']),
+    iax: portsOf('Where it takes IAX.', ['udp/4569']),
+    rtp: portsOf('Where it takes RTP.', ['udp/10000-20000']),
+  })
+    .prefault({})
+    .meta({ description: 'The ports of this host that are opened to providers, as far as they are closed.' }),
 });
 
 const SOCKET_PROTOCOLS = 'name at least one: [udp] or [tcp, udp]';
@@ -225,17 +247,11 @@ const phone = mapping({
  * JSON Schema and docs/configuration.md are made from it.
  */
 export const fileSchema = mapping({
-  version: z
-    .literal(1, {
-      error: ({ input }) =>
-        input === undefined
-          ? 'it is missing; write version: 1'
-          : `${shown(input)} is not a version that this Sallyport reads; write version: 1`,
-    })
-    .meta({ description: 'The version of the format of this file: `1`.', written: [1] }),
+  version: formatVersion,
   services,
   firewall: firewall.prefault({}).meta({ description: 'What is closed, and how.' }),
   trusted: trusted.prefault({}).meta({ description: 'Who is let in without a knock, until the line is removed.' }),
+  providers: providers.prefault({}).meta({ description: 'How VoIP providers are let in.' }),
   knock: knock.prefault({}).meta({ description: 'How knocks are recognised.' }),
   grants: grants.prefault({}).meta({ description: 'What a knock opens, and for how long.' }),
   phone: phone.prefault({}).meta({
@@ -276,8 +292,9 @@ export type FileValues = z.output<typeof fileSchema>;
 
 /** Keys that may stand with nothing below them, as when all of it is commented out; they count as left out. */
 export const MAY_BE_EMPTY: readonly (readonly string[])[] = [
-  ...['firewall', 'trusted', 'knock', 'grants', 'phone', 'control', 'log', 'journal', 'state'].map((key) => [key]),
+  ...['firewall', 'trusted', 'providers', 'knock', 'grants', 'phone', 'control', 'log', 'journal', 'state'].map((key) => [key]),
   ...['interfaces', 'addresses', 'names', 'providers'].map((key) => ['trusted', key]),
+  ['providers', 'ports'],
   ['phone', 'ari'],
   ['phone', 'ami'],
 ];

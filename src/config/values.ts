@@ -1,5 +1,6 @@
 import { neverAllowed, parseAddress, parseTarget, type Target } from '../core/address.js';
 import { parsePortRange, parsePortSpan } from '../core/ports.js';
+import { PROVIDER_NAME, type ProviderName } from '../core/provider.js';
 import { ALL, SERVICE_NAME, type ServiceName } from '../core/service.js';
 import { type Duration, formatDuration, parseDuration } from '../core/time.js';
 import { plainText, textAs, Unreadable } from './leaf.js';
@@ -72,12 +73,7 @@ export const serviceReference = textAs('is not the name of a service', (text) =>
 
 export const target = textAs(
   'is not an address or a CIDR (try 203.0.113.7 or 203.0.113.0/28)',
-  (text): Target => {
-    const value = parseTarget(text);
-    const refusal = neverAllowed(value, NO_OWN_ADDRESSES);
-    if (refusal !== undefined) throw new Unreadable(`${value} may never be let in: it is or holds ${refusal}`);
-    return value;
-  },
+  readTarget,
   { description: 'An address or a CIDR.', written: ['203.0.113.0/28'] },
 );
 
@@ -102,10 +98,27 @@ export const trustedHost = textAs(
 export const providerName = textAs(
   'is not the name of a provider (try voip.ms)',
   (text) => {
-    if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(text)) throw new Error('not a name');
+    if (!PROVIDER_NAME.test(text)) throw new Error('not a name');
+    return text as ProviderName;
+  },
+  { description: 'The name of a provider of the catalogue.', pattern: PROVIDER_NAME.source },
+);
+
+/** A host of a provider. */
+export const host = textAs(
+  'is not a host name, an address or a CIDR (try sip.example.net or 203.0.113.0/28)',
+  (text): { readonly name: string } | { readonly target: Target } =>
+    isAddressText(text) ? { target: readTarget(text) } : { name: readHostName(text) },
+  { description: 'A host name, an address or a CIDR.', written: ['sip.example.net'] },
+);
+
+export const month = textAs(
+  'is not a month (try 2016-05)',
+  (text) => {
+    if (!/^\d{4}-(0[1-9]|1[0-2])$/.test(text)) throw new Error('not a month');
     return text;
   },
-  { description: 'The name of a provider of the catalogue.', pattern: '^[a-z0-9][a-z0-9._-]{0,63}$' },
+  { description: 'Since when, as a month.', written: ['2016-05'], pattern: '^[0-9]{4}-(0[1-9]|1[0-2])$' },
 );
 
 export const note = textAs('is not text; put it in quotes', (text) => plainText(text, 200), {
@@ -198,6 +211,13 @@ function readHostName(text: string): string {
     throw new Error('not a host name');
   }
   return name;
+}
+
+function readTarget(text: string): Target {
+  const value = parseTarget(text);
+  const refusal = neverAllowed(value, NO_OWN_ADDRESSES);
+  if (refusal !== undefined) throw new Unreadable(`${value} may never be let in: it is or holds ${refusal}`);
+  return value;
 }
 
 function isAddressText(text: string): boolean {
