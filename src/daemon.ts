@@ -1,5 +1,6 @@
 import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
+import { loadCatalogue } from './config/catalogue.js';
 import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
 import { HELD_FOR } from './core/grants/held.js';
@@ -84,7 +85,7 @@ export class Daemon {
     const config = this.#config;
     const clock = this.#clock;
     const startedAt = clock.now();
-    const layout = await guardLayout(config);
+    const [layout, catalogue] = await Promise.all([guardLayout(config), loadCatalogue(config.providers)]);
     checkPool(layout);
     await this.#manager.start();
     // Loads while the threads of the store and of netlink come up.
@@ -114,7 +115,7 @@ export class Daemon {
 
     const [state, found] = await Promise.all([store.load((clock.now() - HELD_FOR) as Instant), firewall.inspect()]);
     const gate = await assembleGate({
-      ...{ config, layout, clock, store, recorder, state, firewall, source },
+      ...{ config, catalogue, layout, clock, store, recorder, state, firewall, source },
       log: this.#log,
     });
     const { strikes, people, entries, claims, claimDesk, ledger, held, guard, doorkeeper } = gate;
@@ -137,6 +138,7 @@ export class Daemon {
       log: this.#log,
     });
     await entries.start();
+    await gate.providers.start();
     if (state.meta.confirmed !== 'yes' && found.table !== 'none') await this.#letPeersIn(entries);
     if (found.table === 'foreign') await sources.rescue();
     await guard.start(found, recovered);
@@ -191,7 +193,7 @@ export class Daemon {
       ...unheardNotice(config, state.users),
       ...phonelessNotice(config, state.users),
     ];
-    for (const remark of remarks) this.#log.warn({}, remark);
+    for (const remark of [...remarks, ...gate.providers.notices()]) this.#log.warn({}, remark);
     const gateway = new Gateway({
       ...gate,
       ...{ config, clock, recorder, store, startedAt },

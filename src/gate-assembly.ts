@@ -6,6 +6,7 @@ import { HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import type { KnockSource } from './core/knock/source.js';
 import { takesTcpReplies } from './core/port-classes.js';
+import { type Catalogue, providedEntries, providersOf } from './core/provider.js';
 import type { Store, StoredState } from './core/store.js';
 import type { Clock } from './core/time.js';
 import { ClaimDesk } from './gate/claim-desk.js';
@@ -15,14 +16,16 @@ import { DesiredContents } from './gate/guard/desired-contents.js';
 import { Guard } from './gate/guard/guard.js';
 import type { Log } from './gate/log.js';
 import { People } from './gate/people.js';
+import { ProviderDesk } from './gate/provider-desk.js';
 import type { Recorder } from './gate/recorder.js';
 import { Strikes } from './gate/strikes.js';
 import { ownAddresses } from './host/addresses.js';
 import { inboundPeers } from './host/listeners.js';
-import { configuredEntries, heardProtocols } from './layout.js';
+import { configuredEntries, enabledProviders, heardProtocols } from './layout.js';
 
 export interface GateSurroundings {
   readonly config: Config;
+  readonly catalogue: Catalogue;
   readonly layout: GuardLayout;
   readonly clock: Clock;
   readonly log: Log;
@@ -39,6 +42,7 @@ export interface Gate {
   readonly strikes: Strikes;
   readonly people: People;
   readonly entries: Entries;
+  readonly providers: ProviderDesk;
   readonly claims: Claims;
   readonly claimDesk: ClaimDesk;
   readonly ledger: GrantLedger;
@@ -49,7 +53,7 @@ export interface Gate {
 
 /** Puts the parts of the gate together, with the users of the store. Nothing is started. */
 export async function assembleGate(surroundings: GateSurroundings): Promise<Gate> {
-  const { config, layout, clock, log, store, recorder, state, firewall, source } = surroundings;
+  const { config, catalogue, layout, clock, log, store, recorder, state, firewall, source } = surroundings;
   const { ttl, maxTtl, ipv6Prefix } = config.grants;
   const strikes = new Strikes({ limit: config.knock.strikes, source, recorder, store, clock, log });
   const people = new People({
@@ -67,6 +71,7 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
     clock,
     state,
     configured: configuredEntries(config),
+    provided: providedEntries(providersOf(catalogue, enabledProviders(config, state))),
     hold: (targets) => doorkeeper.hold(targets),
     setRanges: () => guard.setRanges(desired.ranges()),
   });
@@ -104,7 +109,12 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
     clearStrikes: (target) => strikes.clear(target),
     ownAddresses: cached(ownAddresses, 5000, clock),
   });
-  return { strikes, people, entries, claims, claimDesk, ledger, held, guard, doorkeeper };
+  const providers = new ProviderDesk({
+    ...{ catalogue, state, layout, entries, recorder, clock },
+    configured: config.trusted.providers,
+    names: { provide: async () => undefined, standing: () => undefined, others: () => [] },
+  });
+  return { strikes, people, entries, providers, claims, claimDesk, ledger, held, guard, doorkeeper };
 }
 
 /** Asks again only after some milliseconds. */

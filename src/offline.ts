@@ -1,12 +1,17 @@
+import { readCatalogue } from './config/catalogue.js';
+import type { Config } from './config/config.js';
 import { loadConfig, readConfig } from './config/load.js';
 import { notices } from './config/notices.js';
 import { poolProblems } from './config/pool.js';
 import { formatProblem } from './config/problem.js';
-import { SallyportError } from './core/errors.js';
+import { providerNotices } from './config/provider-notices.js';
+import type { Refused } from './config/schema-file.js';
+import { isSallyportError, SallyportError } from './core/errors.js';
 import type { ImportGround } from './core/import/plan.js';
+import type { Catalogue } from './core/provider.js';
 import { panic } from './firewall/nftables-firewall.js';
 import { localPortRange } from './host/addresses.js';
-import { heardProtocols } from './layout.js';
+import { configuredEntries, heardProtocols } from './layout.js';
 import { describeOdds, findOdds, mendOdds, viewOdds } from './odds.js';
 import { storedUsers } from './stored.js';
 import { unheardInStore } from './unheard.js';
@@ -34,13 +39,17 @@ export async function check({ file, json }: { file: string; json: boolean }): Pr
   const users = result.ok ? await storedUsers(result.config.state.directory) : undefined;
   const guess = result.ok ? findOdds(result.config, users) : undefined;
   const tooEasy = result.ok && guess !== undefined ? mendOdds(guess, result.config) : undefined;
+  const catalogue = result.ok
+    ? await readCatalogue(result.config.providers).catch((error) => unreadable(file, error))
+    : undefined;
   const remarks = [
     ...(result.ok ? [...notices(result.config), ...unheardInStore(result.config, users)] : []),
+    ...(result.ok && catalogue?.ok ? aboutProviders(result.config, catalogue.catalogue) : []),
     ...(tooEasy === undefined ? [] : [tooEasy]),
   ];
   const localPorts = await localPortRange();
   const host = result.ok && localPorts !== undefined ? poolProblems(result.config.knock.pool, localPorts) : [];
-  const problems = result.ok ? [] : result.problems;
+  const problems = [result, catalogue].flatMap((one) => (one?.ok === false ? one.problems : []));
   const isGood = problems.length + host.length === 0;
   if (json) {
     const onHost = host.map((message) => ({ file, line: null, column: null, path: 'knock.pool', message }));
@@ -56,6 +65,21 @@ export async function check({ file, json }: { file: string; json: boolean }): Pr
   for (const line of lines) process.stdout.write(`${line}\n`);
   if (isGood) process.stdout.write(`${file} is good.\n`);
   return isGood ? 0 : 1;
+}
+
+function aboutProviders(config: Config, catalogue: Catalogue): string[] {
+  return providerNotices(catalogue, {
+    configured: config.trusted.providers,
+    byCommand: [],
+    entries: configuredEntries(config),
+    names: config.trusted.names.map(({ name }) => name),
+  });
+}
+
+/** A catalogue that cannot be read, as something wrong in the configuration, which names it. */
+function unreadable(file: string, error: unknown): Refused {
+  if (!isSallyportError(error)) throw error;
+  return { ok: false, problems: [{ file, line: 1, column: 1, path: 'providers.catalogue', message: error.message }] };
 }
 
 /**

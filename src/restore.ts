@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { loadCatalogue } from './config/catalogue.js';
 import type { Config } from './config/config.js';
 import { loadConfig, namedStateDirectory } from './config/load.js';
 import { SallyportError } from './core/errors.js';
@@ -7,6 +8,7 @@ import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import { holdDeparted, holdRecorded, restoreGrant } from './core/grants/restore.js';
 import { compileSteps } from './core/knock/automaton.js';
+import { type Catalogue, providedEntries, providersOf } from './core/provider.js';
 import type { Instant } from './core/time.js';
 import { TABLE } from './firewall/names.js';
 import { NftablesFirewall } from './firewall/nftables-firewall.js';
@@ -14,7 +16,7 @@ import { loadSavedGuard } from './firewall/saved-guard.js';
 import { DesiredContents } from './gate/guard/desired-contents.js';
 import { bootId } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
-import { checkPool, configuredEntries, guardLayout } from './layout.js';
+import { checkPool, configuredEntries, enabledProviders, guardLayout } from './layout.js';
 import { NftablesLink } from './netlink/nftables-link.js';
 import { withStateDirectory } from './serve.js';
 import { readStored, type Stored } from './stored.js';
@@ -61,7 +63,8 @@ export async function restore(options: {
     if (found.table === 'intact' && found.arming?.kind === 'permanent') {
       return say(options.json, 'guarding', 'The guard is up already.', problems);
     }
-    const contents = contentsOf(readable, state, layout, clock, await bootId());
+    const catalogue = readable && (await loadCatalogue(readable.providers).catch((error) => void note(error)));
+    const contents = contentsOf({ config: readable, catalogue, state, layout, clock, boot: await bootId() });
     await firewall.load(contents, { kind: 'permanent' });
   } finally {
     await link?.close();
@@ -74,14 +77,27 @@ async function layoutOf(config: Config | undefined, directory: string): Promise<
   return (await loadSavedGuard(directory))?.layout;
 }
 
-function contentsOf(
-  config: Config | undefined,
-  state: Stored | undefined,
-  layout: GuardLayout,
-  clock: SystemClock,
-  boot: string | undefined,
-): GuardContents {
-  const entries = [...(state?.entries ?? []), ...(config === undefined ? [] : configuredEntries(config))];
+function contentsOf({
+  config,
+  catalogue,
+  state,
+  layout,
+  clock,
+  boot,
+}: {
+  config: Config | undefined;
+  catalogue: Catalogue | undefined;
+  state: Stored | undefined;
+  layout: GuardLayout;
+  clock: SystemClock;
+  boot: string | undefined;
+}): GuardContents {
+  const enabled = config === undefined ? [] : enabledProviders(config, state ?? { meta: {} });
+  const entries = [
+    ...(state?.entries ?? []),
+    ...(config === undefined ? [] : configuredEntries(config)),
+    ...(catalogue === undefined ? [] : providedEntries(providersOf(catalogue, enabled))),
+  ];
   const { last_alive, boot_id } = state?.meta ?? {};
   const lapse = {
     isSameBoot: boot !== undefined && boot === boot_id,

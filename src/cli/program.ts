@@ -9,10 +9,12 @@ import { DAEMON } from './specs/daemon.js';
 import { FIREWALL } from './specs/firewall.js';
 import { IMPORT } from './specs/import.js';
 import { PHONE } from './specs/phone.js';
+import { PROVIDERS } from './specs/providers.js';
 import { USERS } from './specs/users.js';
 
 const GROUPS: Readonly<Record<string, readonly [heading: string, summary: string]>> = {
   user: ['Access:', 'who may knock: add, set, list, show, remove, card, rotate'],
+  provider: ['Access:', 'VoIP providers that are let in: list, show, enable, disable'],
   firewall: ['Firewall:', 'the guard: status, apply, confirm, rollback, restore, panic'],
   phone: ['Setting up:', 'the telephone menu: install, test'],
 };
@@ -68,7 +70,7 @@ export function buildProgram(io: Pick<Io, 'stdout' | 'version'>, run: Run): Comm
     });
   common(program);
   const groups = new Map<string, Command>();
-  for (const spec of [...DAEMON, ...IMPORT, ...ACCESS, ...USERS, ...FIREWALL, ...PHONE, ...CLIENT]) {
+  for (const spec of [...DAEMON, ...IMPORT, ...ACCESS, ...USERS, ...PROVIDERS, ...FIREWALL, ...PHONE, ...CLIENT]) {
     const words = spec.name.split(' ');
     const name = words.pop() ?? '';
     const parent = words[0] === undefined ? program : (groups.get(words[0]) ?? addGroup(program, groups, words[0]));

@@ -29,12 +29,17 @@ function complain(issue: Issue, base: Path, described: () => JsonSchema): readon
   const path = [...base, ...issue.path.map((step) => (typeof step === 'number' ? step : String(step)))];
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({ path: [...path, key], at: 'key', message: unknownKey(key, path, described()) }));
+      return issue.keys.map((key) => ({
+        path: [...path, key],
+        at: 'key',
+        message: unknownKey(key, path, described()),
+      }));
     case 'invalid_key':
       return [{ path, at: 'key', message: issue.issues[0]?.message ?? issue.message }];
     case 'invalid_union': {
       const meant = issue.errors.filter((branch) => !branch.some(isOtherKind));
-      if (meant.length === 1 && meant[0] !== undefined) return meant[0].flatMap((inner) => complain(inner, path, described));
+      if (meant.length === 1 && meant[0] !== undefined)
+        return meant[0].flatMap((inner) => complain(inner, path, described));
       return [{ path, at: 'value', message: issue.message }];
     }
     case 'invalid_type':

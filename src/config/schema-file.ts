@@ -48,10 +48,7 @@ export function parseFile<Values>(
   }
   const written = withoutEmpty(yaml.value, kind.mayBeEmpty);
   const read = kind.schema.safeParse(written, { reportInput: true });
-  const found = [
-    ...(read.success ? [] : complaints(read.error.issues, kind.described)),
-    ...kind.crossChecks(written),
-  ];
+  const found = [...(read.success ? [] : complaints(read.error.issues, kind.described)), ...kind.crossChecks(written)];
   if (read.success && found.length === 0 && yaml.problems.length === 0) {
     return { ok: true, values: read.data, written };
   }

@@ -292,7 +292,9 @@ export type FileValues = z.output<typeof fileSchema>;
 
 /** Keys that may stand with nothing below them, as when all of it is commented out; they count as left out. */
 export const MAY_BE_EMPTY: readonly (readonly string[])[] = [
-  ...['firewall', 'trusted', 'providers', 'knock', 'grants', 'phone', 'control', 'log', 'journal', 'state'].map((key) => [key]),
+  ...['firewall', 'trusted', 'providers', 'knock', 'grants', 'phone', 'control', 'log', 'journal', 'state'].map(
+    (key) => [key],
+  ),
   ...['interfaces', 'addresses', 'names', 'providers'].map((key) => ['trusted', key]),
   ['providers', 'ports'],
   ['phone', 'ari'],

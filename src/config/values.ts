@@ -71,11 +71,10 @@ export const serviceName = textAs(
 /** The name of a service where `services` is referred to; whether there is such a service is a cross check. */
 export const serviceReference = textAs('is not the name of a service', (text) => text as ServiceName);
 
-export const target = textAs(
-  'is not an address or a CIDR (try 203.0.113.7 or 203.0.113.0/28)',
-  readTarget,
-  { description: 'An address or a CIDR.', written: ['203.0.113.0/28'] },
-);
+export const target = textAs('is not an address or a CIDR (try 203.0.113.7 or 203.0.113.0/28)', readTarget, {
+  description: 'An address or a CIDR.',
+  written: ['203.0.113.0/28'],
+});
 
 export const interfaceName = textAs(
   'is not the name of an interface (at most 15 letters, digits and . _ - + @, perhaps a * at the end)',

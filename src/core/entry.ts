@@ -8,7 +8,7 @@ export interface Entry {
   readonly target: Target;
   readonly services: Scope;
   readonly note: string | null;
-  /** Who made it: an operator, the set-up (the peer of an SSH session), or a line of the configuration. */
-  readonly source: 'operator' | 'setup' | 'config';
+  /** Who made it: an operator, the set-up (the peer of an SSH session), a line of the configuration, or an enabled provider. */
+  readonly source: 'operator' | 'setup' | 'config' | 'provider';
   readonly createdAt: Instant;
 }

@@ -8,6 +8,7 @@ import { IMPORT_ERRORS } from './errors/import.js';
 import { INPUT_ERRORS } from './errors/input.js';
 import { KNOCK_ERRORS } from './errors/knock.js';
 import { PHONE_ERRORS } from './errors/phone.js';
+import { PROVIDER_ERRORS } from './errors/provider.js';
 import { STORE_ERRORS } from './errors/store.js';
 
 /**
@@ -25,6 +26,7 @@ export const ERRORS = {
   ...IMPORT_ERRORS,
   ...CLIENT_ERRORS,
   ...PHONE_ERRORS,
+  ...PROVIDER_ERRORS,
 };
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -19,6 +19,8 @@ export type EventName =
   | 'alarm.raised'
   | 'entry.added'
   | 'entry.removed'
+  | 'provider.enabled'
+  | 'provider.disabled'
   | 'user.added'
   | 'user.changed'
   | 'user.removed'

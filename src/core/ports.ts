@@ -67,3 +67,16 @@ export function spansOverlap(a: PortSpan, b: PortSpan): boolean {
 export function inSpan(port: number, span: PortSpan): boolean {
   return span.first <= port && port <= span.last;
 }
+
+/** The ports that are in both. */
+export function commonPorts(a: readonly PortRange[], b: readonly PortRange[]): PortRange[] {
+  return a.flatMap((one) =>
+    b
+      .filter((other) => one.protocol === other.protocol && spansOverlap(one, other))
+      .map((other) => ({
+        protocol: one.protocol,
+        first: Math.max(one.first, other.first) as Port,
+        last: Math.min(one.last, other.last) as Port,
+      })),
+  );
+}

@@ -1,6 +1,8 @@
-import type { Target } from './address.js';
+import { coveringTargets, parseAddress, prefixLength, type Target } from './address.js';
 import type { Brand } from './brand.js';
+import type { Entry } from './entry.js';
 import type { Scope, ServiceName } from './service.js';
+import type { Instant } from './time.js';
 
 /** What `trusted.providers` and `sallyport provider` call a VoIP provider. */
 export type ProviderName = Brand<string, 'ProviderName'>;
@@ -21,6 +23,8 @@ export const PROVIDER_SCOPE: Readonly<Record<ProviderProtocol, ServiceName>> = {
   iax: 'IAX' as ServiceName,
   rtp: 'RTP' as ServiceName,
 };
+
+export const PROVIDER_SCOPES: readonly ServiceName[] = Object.values(PROVIDER_SCOPE);
 
 /** Hosts of a provider: names, which are tracked, and addresses and CIDRs. */
 export interface Hosts {
@@ -75,4 +79,67 @@ function openings<Host>(
 
 function scopeOf(protocols: readonly ProviderProtocol[]): Scope {
   return [...new Set(protocols.map((one) => PROVIDER_SCOPE[one]))].sort();
+}
+
+/** Reads the names that `formatProviderNames` wrote; what is none is passed over. */
+export function parseProviderNames(text: string | undefined): ProviderName[] {
+  return (text ?? '').split(' ').filter((name): name is ProviderName => PROVIDER_NAME.test(name));
+}
+
+export function formatProviderNames(names: Iterable<ProviderName>): string {
+  return [...names].join(' ');
+}
+
+/** Those that are let in when these are enabled: unknown and retired ones never are. */
+export function providersOf(catalogue: Catalogue, enabled: Iterable<ProviderName>): Provider[] {
+  return [...new Set(enabled)].flatMap((name) => {
+    const provider = catalogue.get(name);
+    return provider === undefined || provider.retired !== null ? [] : [provider];
+  });
+}
+
+/** The entries for the addresses and CIDRs of providers; their names are tracked. */
+export function providedEntries(providers: readonly Provider[]): Entry[] {
+  return providers.flatMap((provider) =>
+    openingsOf(provider).targets.map(({ host, services }, index) => ({
+      id: `${provider.name}-${index + 1}`,
+      target: host,
+      services,
+      note: provider.name,
+      source: 'provider',
+      createdAt: 0 as Instant,
+    })),
+  );
+}
+
+/** What lets a host of a retired provider in. */
+export interface Leftover {
+  readonly provider: Provider & { readonly retired: NonNullable<Provider['retired']> };
+  readonly by: Entry | string;
+}
+
+/**
+ * What still lets retired providers in: an entry that covers an address of theirs, or a tracked name. One for everyone (/0)
+ * is not for their sake.
+ */
+export function leftoversIn(catalogue: Catalogue, entries: readonly Entry[], names: readonly string[]): Leftover[] {
+  return [...catalogue.values()].flatMap((provider): Leftover[] => {
+    const { retired, signalling, media } = provider;
+    if (retired === null) return [];
+    const covering = new Set([...signalling.targets, ...media.targets].flatMap(networksAround));
+    const theirs = new Set([...signalling.names, ...media.names]);
+    const gone = { ...provider, retired };
+    const found = [
+      ...entries.filter(({ target }) => covering.has(target)),
+      ...names.filter((name) => theirs.has(name)),
+    ];
+    return found.map((by) => ({ provider: gone, by }));
+  });
+}
+
+/** A target and all networks that it lies in, but that of everyone. */
+function networksAround(target: Target): Target[] {
+  const length = prefixLength(target);
+  const address = parseAddress(target.split('/')[0] ?? '');
+  return [target, ...coveringTargets(address).filter((one) => prefixLength(one) > 0 && prefixLength(one) < length)];
 }

@@ -9,12 +9,13 @@ import type { Change, StoredState } from '../core/store.js';
 import type { Clock } from '../core/time.js';
 import type { Recorder } from './recorder.js';
 
-/** The whitelist: entries of the store, which change, and of the configuration, which do not. */
+/** The whitelist: entries of the store, of the configuration, which do not change, and of the providers that are enabled. */
 export class Entries {
   readonly #recorder: Recorder;
   readonly #clock: Clock;
   readonly #configured: readonly Entry[];
   readonly #stored = new Map<string, Entry>();
+  #provided: readonly Entry[];
   readonly #hold: (targets: readonly Target[]) => Promise<void>;
   readonly #setRanges: () => Promise<void>;
   readonly #configuredBefore: readonly string[];
@@ -25,6 +26,8 @@ export class Entries {
     clock: Clock;
     state: Pick<StoredState, 'entries' | 'meta'>;
     configured: readonly Entry[];
+    /** Of the providers that are enabled already. */
+    provided: readonly Entry[];
     /** Keeps what an entry let in from coming back as a reply. */
     hold: (targets: readonly Target[]) => Promise<void>;
     /** Brings the interval sets to what is listed here. */
@@ -33,6 +36,7 @@ export class Entries {
     this.#recorder = options.recorder;
     this.#clock = options.clock;
     this.#configured = options.configured;
+    this.#provided = options.provided;
     this.#hold = options.hold;
     this.#setRanges = options.setRanges;
     const { entries, meta } = options.state;
@@ -41,18 +45,28 @@ export class Entries {
     this.#configuredBefore = (meta.configured ?? '').split(' ');
   }
 
-  /** Puts out what the configuration let in when the gateway last ran, and lets in no more. */
+  /** Puts out what the configuration and its providers let in when the gateway last ran, and let in no more. */
   async start(): Promise<void> {
-    const now = new Set<string>(this.#configured.map(({ target }) => target));
-    const gone = this.#configuredBefore.filter((target) => !now.has(target));
+    const now = this.#given();
+    const gone = this.#configuredBefore.filter((target) => !(now as Set<string>).has(target));
     const departed = parseDeparted(gone.map((target) => `${target}@${Math.floor(this.#clock.now())}`).join(' '));
-    const configured = { kind: 'meta', key: 'configured', value: [...now].join(' ') } as const;
-    void this.#recorder.record([configured, ...departed.map(({ target }) => this.#depart(target))]);
+    void this.#recorder.record([rememberGiven(now), ...departed.map(({ target }) => this.#depart(target))]);
     await this.#hold(departed.map(({ target }) => target));
   }
 
   list(): Entry[] {
-    return [...this.#stored.values(), ...this.#configured];
+    return [...this.#stored.values(), ...this.#configured, ...this.#provided];
+  }
+
+  /** Lets in what enabled providers bring, in place of what they brought before. */
+  async provide(provided: readonly Entry[]): Promise<void> {
+    const before = this.#given();
+    this.#provided = provided;
+    const now = this.#given();
+    const gone = [...before].filter((target) => !now.has(target));
+    void this.#recorder.record([rememberGiven(now), ...gone.map((target) => this.#depart(target))]);
+    await this.#hold(gone);
+    await this.#setRanges();
   }
 
   find(id: string): Entry | undefined {
@@ -73,14 +87,21 @@ export class Entries {
     return entry;
   }
 
-  /** @throws SP_ENTRY_CONFIGURED for one that the configuration makes */
+  /** @throws SP_ENTRY_CONFIGURED for one that the configuration makes, SP_ENTRY_PROVIDED for one of a provider */
   async remove(entry: Entry): Promise<void> {
-    if (entry.source === 'config') throw new SallyportError('SP_ENTRY_CONFIGURED', { target: entry.target });
+    const { target, source, note } = entry;
+    if (source === 'config') throw new SallyportError('SP_ENTRY_CONFIGURED', { target });
+    if (source === 'provider') throw new SallyportError('SP_ENTRY_PROVIDED', { target, name: note ?? '' });
     const changes = [this.#depart(entry.target), this.#journal('entry.removed', entry)];
     await this.#recorder.recordNow([{ kind: 'entry.remove', id: entry.id }, ...changes]);
     this.#stored.delete(entry.id);
     await this.#hold([entry.target]);
     await this.#setRanges();
+  }
+
+  /** What is let in by others than the store. */
+  #given(): Set<Target> {
+    return new Set([...this.#configured, ...this.#provided].map(({ target }) => target));
   }
 
   #depart(target: Target): Change {
@@ -96,4 +117,8 @@ export class Entries {
       event: { at: this.#clock.now(), event, address: target, services, detail: note },
     } as const;
   }
+}
+
+function rememberGiven(targets: ReadonlySet<Target>): Change {
+  return { kind: 'meta', key: 'configured', value: [...targets].join(' ') };
 }

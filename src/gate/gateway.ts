@@ -8,6 +8,8 @@ import type {
   JournalView,
   ListView,
   LongLists,
+  ProviderDetails,
+  ProviderView,
   RemoveUserResult,
   RevokeRequest,
   RevokeResult,
@@ -23,6 +25,7 @@ import type { Grant } from '../core/grants/grant.js';
 import { MinHeap } from '../core/heap.js';
 import type { SourceHealth } from '../core/knock/source.js';
 import type { PhoneHealth } from '../core/phone/link.js';
+import { PROVIDER_SCOPES } from '../core/provider.js';
 import { ALL } from '../core/service.js';
 import type { Store } from '../core/store.js';
 import { between, type Clock, type Duration, type Instant, toIso } from '../core/time.js';
@@ -30,6 +33,7 @@ import { AccessDesk, type AccessDeskOptions } from './access-desk.js';
 import { FirewallDesk, type FirewallDeskOptions } from './firewall-desk.js';
 import { parseMoment } from './moment.js';
 import { newPace } from './pace.js';
+import type { ProviderDesk } from './provider-desk.js';
 import type { UserDesk } from './user-desk.js';
 import {
   inSeconds,
@@ -47,6 +51,7 @@ export interface GatewayOptions extends AccessDeskOptions, FirewallDeskOptions {
   readonly version: string;
   readonly startedAt: Instant;
   readonly userDesk: UserDesk;
+  readonly providers: ProviderDesk;
   readonly store: Store;
   readonly claims: Claims;
   /** Null where there is no telephone. */
@@ -107,7 +112,7 @@ export class Gateway implements GatewayApi {
       },
       claims: viewClaims(this.#o.claims.list(), this.#o.people, clock),
       strikes: viewStrikes(this.#o.strikes.limit, ignored, clock),
-      notices: [...this.#o.notices],
+      notices: [...this.#o.notices, ...this.#o.providers.notices()],
     };
   }
 
@@ -123,7 +128,7 @@ export class Gateway implements GatewayApi {
     const open = new Set([...grants, ...covering].flatMap(({ services }) => services));
     const allowed = open.has(ALL)
       ? [...config.firewall.guard]
-      : [...config.firewall.guard].filter((name) => open.has(name));
+      : [...config.firewall.guard, ...PROVIDER_SCOPES].filter((name) => open.has(name));
     return {
       address,
       grants: grants.map((grant) => viewGrant(grant, this.#o.clock)),
@@ -167,6 +172,22 @@ export class Gateway implements GatewayApi {
 
   rotate(name: string): Promise<UserCard> {
     return this.#o.userDesk.rotate(name);
+  }
+
+  async providers(): Promise<ProviderView[]> {
+    return this.#o.providers.list();
+  }
+
+  async provider(name: string): Promise<ProviderDetails> {
+    return this.#o.providers.show(name);
+  }
+
+  enableProvider(name: string): Promise<ProviderDetails> {
+    return this.#o.providers.enable(name);
+  }
+
+  disableProvider(name: string): Promise<ProviderView> {
+    return this.#o.providers.disable(name);
   }
 
   async journal({ since, after, limit }: JournalRequest): Promise<Iterable<JournalView>> {

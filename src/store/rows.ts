@@ -17,7 +17,11 @@ import { bad, isNull, oneOf, parsed, type Row, text, textLike, textOrNull, whole
 const METHODS: Readonly<Record<Method, true>> = { knock: true, spa: true, phone: true, cli: true, console: true };
 const END_REASONS: Readonly<Record<EndReason, true>> = { expired: true, revoked: true, evicted: true };
 const APPROVED_BY: Readonly<Record<Approval, true>> = { none: true, phone: true, callback: true };
-const SOURCES: Readonly<Record<Entry['source'], true>> = { operator: true, setup: true, config: true };
+const SOURCES: Readonly<Record<Exclude<Entry['source'], 'provider'>, true>> = {
+  operator: true,
+  setup: true,
+  config: true,
+};
 
 const EVENT_NAME = /^[a-z]+\.[a-z]+$/;
 const ACCOUNT = /^\d{1,32}$/;

@@ -5,6 +5,8 @@ import type {
   GatewayApi,
   GrantView,
   JournalView,
+  ProviderDetails,
+  ProviderView,
   StatusView,
   UserCard,
   UserView,
@@ -139,6 +141,44 @@ export function statusView(changes: Partial<StatusView> = {}): StatusView {
   };
 }
 
+export function providerView(changes: Partial<ProviderView> = {}): ProviderView {
+  return {
+    name: 'voip.ms',
+    title: 'VoIP.ms',
+    source: 'shipped',
+    status: 'enabled',
+    by: 'command',
+    names: 1,
+    networks: 1,
+    addresses: 1,
+    problems: [],
+    ...changes,
+  };
+}
+
+export function providerDetails(changes: Partial<ProviderDetails> = {}): ProviderDetails {
+  return {
+    ...providerView(),
+    hosts: [
+      {
+        host: 'atlanta.voip.ms',
+        services: ['IAX', 'RTP', 'SIP'],
+        state: 'ok',
+        addresses: ['198.51.100.9'],
+        problems: [],
+        resolved_at: AT,
+      },
+      { host: '198.51.100.32/27', services: ['RTP'], state: null, addresses: [], problems: [], resolved_at: null },
+    ],
+    ports: [
+      { service: 'SIP', ports: ['udp/5060'] },
+      { service: 'IAX', ports: [] },
+    ],
+    retired: null,
+    ...changes,
+  };
+}
+
 /** A gateway of canned answers. It notes what it was asked, and any answer can be replaced. */
 export class FakeGateway implements GatewayApi {
   readonly asked: unknown[][] = [];
@@ -198,6 +238,12 @@ export class FakeGateway implements GatewayApi {
     this.#note({ removed: userView({ name }), revoked: [grantView()] }, 'removeUser', name);
   card: GatewayApi['card'] = (name) => this.#note(cardView({ name }), 'card', name);
   rotate: GatewayApi['rotate'] = (name) => this.#note(cardView({ name }), 'rotate', name);
+  providers: GatewayApi['providers'] = () => this.#note([providerView()], 'providers');
+  provider: GatewayApi['provider'] = (name) => this.#note(providerDetails({ name }), 'provider', name);
+  enableProvider: GatewayApi['enableProvider'] = (name) =>
+    this.#note(providerDetails({ name }), 'enableProvider', name);
+  disableProvider: GatewayApi['disableProvider'] = (name) =>
+    this.#note(providerView({ name, status: 'off', by: null }), 'disableProvider', name);
   journal: GatewayApi['journal'] = (query) => this.#note([...this.events], 'journal', query);
   followJournal: GatewayApi['followJournal'] = (listener) => {
     this.followers.add(listener);

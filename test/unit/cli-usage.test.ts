@@ -27,7 +27,6 @@ describe('bad usage is status 2 and one line with a code', () => {
     'user add bob --knock-stdin --pin-stdin',
     'status --config ',
     'status extra',
-    'provider list',
     'audit',
     'user set alice --rotate 60s',
   ])('"%s"', async (line) => {
@@ -87,7 +86,7 @@ describe('help', () => {
     ]) {
       expect(out).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'));
     }
-    expect(out).not.toMatch(/^ {2}(provider|audit|connect|profile)\b/m);
+    expect(out).not.toMatch(/^ {2}(audit|connect|profile)\b/m);
   });
 
   it('has no escape on a terminal either', async () => {

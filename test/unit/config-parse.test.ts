@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 import { formatProblem } from '../../src/config/problem.ts';
+import { parsePortRange } from '../../src/core/ports.ts';
 import { LEAST, SAMPLE } from '../support/config-sample.ts';
 
 function config(text: string): Config {
@@ -57,6 +58,14 @@ describe('what is left out', () => {
       version: 1,
       firewall: { driver: 'nftables', policy: 'guard', guard: ['ssh'], onExpiry: 'cut', provisional: 300_000 },
       trusted: { interfaces: [], addresses: [], names: [], providers: [] },
+      providers: {
+        catalogue: null,
+        ports: {
+          sip: ['udp/5060', 'tcp/5060-5061'].map(parsePortRange),
+          iax: [parsePortRange('udp/4569')],
+          rtp: [parsePortRange('udp/10000-20000')],
+        },
+      },
       knock: {
         source: 'kernel',
         socketProtocols: ['udp'],

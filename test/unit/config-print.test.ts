@@ -74,6 +74,10 @@ const file = fc
           }),
           providers: fc.array(fc.stringMatching(/^[a-z0-9][a-z0-9._-]{0,20}$/), { maxLength: 3 }),
         }),
+        providers: some({
+          catalogue: path,
+          ports: some({ sip: fc.constantFrom(['udp/5160'], []), rtp: fc.constant(['udp/30000-31000']) }),
+        }),
         knock: some({
           source: fc.constantFrom('kernel', 'socket'),
           socket_protocols: fc.constantFrom(['udp'], ['tcp'], ['udp', 'tcp']),
@@ -178,7 +182,6 @@ describe('the remarks', () => {
   it('name what the file asks for and this version does not do', () => {
     expect(notices(read(SAMPLE))).toEqual([
       'trusted.names: home.example.org is not tracked by this version; it lets nobody in',
-      'trusted.providers: voip.ms is not tracked by this version; it lets nobody in',
     ]);
     expect(notices(read(LEAST))).toEqual([]);
   });

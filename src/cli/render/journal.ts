@@ -9,6 +9,7 @@ const COLORS: Readonly<Record<string, Format>> = {
   opened: 'green',
   renewed: 'green',
   added: 'green',
+  enabled: 'green',
   confirmed: 'green',
   refused: 'red',
   ignored: 'red',
@@ -18,6 +19,7 @@ const COLORS: Readonly<Record<string, Format>> = {
   shared: 'yellow',
   revoked: 'yellow',
   removed: 'yellow',
+  disabled: 'yellow',
   stepped: 'yellow',
   provisional: 'yellow',
 };

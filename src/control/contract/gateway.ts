@@ -5,6 +5,8 @@ import type {
   FirewallView,
   JournalView,
   ListView,
+  ProviderDetails,
+  ProviderView,
   RemoveUserResult,
   RevokeResult,
   StatusView,
@@ -41,6 +43,10 @@ export interface GatewayApi {
   card(name: string): Promise<UserCard>;
   /** Draws a new sequence; the old one opens nothing any more. */
   rotate(name: string): Promise<UserCard>;
+  providers(): Promise<ProviderView[]>;
+  provider(name: string): Promise<ProviderDetails>;
+  enableProvider(name: string): Promise<ProviderDetails>;
+  disableProvider(name: string): Promise<ProviderView>;
   /** In the order of their numbers. */
   journal(query: JournalRequest): Promise<Iterable<JournalView>>;
   /** Calls `listener` with every event from now on, until the function that it returns is called. */

@@ -65,4 +65,5 @@ export const JournalRequest = z.strictObject({
 export type JournalRequest = z.infer<typeof JournalRequest>;
 
 export const UserParams = z.strictObject({ name });
+export const ProviderParams = z.strictObject({ name });
 export const AddressParams = z.strictObject({ address: line(64) });

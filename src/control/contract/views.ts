@@ -25,7 +25,7 @@ export const EntryView = z.object({
   target: z.string(),
   services: z.array(z.string()),
   note: z.string().nullable(),
-  source: z.enum(['operator', 'setup', 'config']),
+  source: z.enum(['operator', 'setup', 'config', 'provider']),
   created_at: time,
 });
 export type EntryView = z.infer<typeof EntryView>;
@@ -194,6 +194,41 @@ export const FirewallView = z.object({
   pool: z.string(),
 });
 export type FirewallView = z.infer<typeof FirewallView>;
+
+/** A VoIP provider of the catalogue. */
+export const ProviderView = z.object({
+  name: z.string(),
+  title: z.string(),
+  source: z.enum(['shipped', 'own']).nullable().describe('whose catalogue it is in; null: in none'),
+  status: z.enum(['enabled', 'off', 'retired', 'unknown']).describe('only an enabled one is let in'),
+  by: z.enum(['config', 'command']).nullable().describe('what has enabled it'),
+  names: z.number().describe('how many host names it has'),
+  networks: z.number().describe('how many addresses and CIDRs of its own it has'),
+  addresses: z.number().describe('how many addresses its names have now'),
+  problems: z.array(z.string()),
+});
+export type ProviderView = z.infer<typeof ProviderView>;
+
+const ProviderHostView = z.object({
+  host: z.string().describe('a host name, an address or a CIDR'),
+  services: z.array(z.string()).describe('what is opened to it: SIP, IAX, RTP'),
+  state: z
+    .enum(['pending', 'ok', 'degraded', 'missing', 'dropped'])
+    .nullable()
+    .describe('how a host name that is tracked stands; missing and dropped: there is no such name; null: not tracked'),
+  addresses: z.array(z.string()).describe('what it resolves to'),
+  problems: z.array(z.string()),
+  resolved_at: time.nullable(),
+});
+
+export const ProviderDetails = ProviderView.extend({
+  hosts: z.array(ProviderHostView),
+  ports: z
+    .array(z.object({ service: z.string(), ports: z.array(z.string()) }))
+    .describe('which closed ports of this host it is let in to'),
+  retired: z.object({ since: z.string(), why: z.string() }).nullable(),
+});
+export type ProviderDetails = z.infer<typeof ProviderDetails>;
 
 /** What every refused request is answered with. */
 export const ErrorView = z.object({

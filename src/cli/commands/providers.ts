@@ -1,0 +1,106 @@
+import type { ProviderDetails, ProviderView } from '../../control/contract/views.js';
+import type { Call } from '../call.js';
+import { moment } from '../render/access.js';
+import { pairs, table } from '../render/table.js';
+import type { Format, Terminal } from '../render/terminal.js';
+import { clean, count, list as words } from '../text.js';
+
+export async function list(call: Call): Promise<number> {
+  const client = await call.client();
+  const found = await client.call('providers', {});
+  if (call.json) {
+    call.printJson(found);
+    return 0;
+  }
+  const { terminal } = call;
+  const rows = found.map((one) => [
+    terminal.paint('bold', clean(one.name)),
+    clean(one.title),
+    status(terminal, one),
+    String(one.names),
+    String(one.addresses + one.networks),
+    terminal.paint('yellow', words(one.problems)),
+  ]);
+  call.print(await table(terminal, ['provider', 'title', 'status', 'names', 'addresses', 'problems'], rows));
+  return 0;
+}
+
+export async function show(call: Call): Promise<number> {
+  const client = await call.client();
+  const found = await client.call('provider', { params: { name: call.subject } });
+  if (call.json) call.printJson(found);
+  else call.print(await render(call, found));
+  return 0;
+}
+
+export async function enable(call: Call): Promise<number> {
+  const client = await call.client();
+  const found = await client.call('enableProvider', { params: { name: call.subject } });
+  if (call.json) {
+    call.printJson(found);
+    return 0;
+  }
+  const ports = found.ports.filter(({ ports }) => ports.length > 0);
+  const what = ports.length > 0 ? ` to ${ports.map(portsLine).join(', ')}` : '; none of its ports is closed';
+  const until = found.by === 'config' ? 'by the configuration' : 'until it is disabled';
+  call.print(`${clean(found.name)} is let in ${until}${what}`);
+  if (found.names > 0) {
+    const names = count(found.names, 'host name is', 'host names are');
+    call.print(`Its ${names} tracked; see them: sallyport provider show ${clean(found.name)}`);
+  }
+  return 0;
+}
+
+export async function disable(call: Call): Promise<number> {
+  const client = await call.client();
+  const found = await client.call('disableProvider', { params: { name: call.subject } });
+  if (call.json) call.printJson(found);
+  else call.print(`${clean(found.name)} is not let in any more`);
+  return 0;
+}
+
+async function render({ terminal }: Call, found: ProviderDetails): Promise<string> {
+  const facts: [string, string][] = [
+    ['name', terminal.paint('bold', clean(found.name))],
+    ['title', clean(found.title)],
+    ['status', status(terminal, found)],
+    ['catalogue', found.source === 'own' ? 'your own' : 'shipped'],
+    ...found.ports.map((one): [string, string] => [
+      clean(one.service),
+      one.ports.length > 0 ? words(one.ports) : 'not closed by the firewall, so there is nothing to open',
+    ]),
+  ];
+  if (found.retired !== null)
+    facts.push(['retired', `since ${clean(found.retired.since)}: ${clean(found.retired.why)}`]);
+  const rows = found.hosts.map((one) => [
+    terminal.paint('bold', clean(one.host)),
+    words(one.services),
+    one.state === null ? '' : terminal.paint(COLORS[one.state], one.state),
+    words(one.addresses),
+    one.resolved_at === null ? '' : moment(one.resolved_at),
+    words(one.problems),
+  ]);
+  const hosts = await table(terminal, ['host', 'opened', 'state', 'addresses', 'resolved', 'problems'], rows);
+  const problems = found.problems.map((problem) => terminal.paint('yellow', clean(problem)));
+  return [pairs(terminal, facts), hosts, ...(problems.length > 0 ? [problems.join('\n')] : [])].join('\n\n');
+}
+
+const COLORS: Readonly<Record<NonNullable<ProviderDetails['hosts'][number]['state']>, Format>> = {
+  pending: 'dim',
+  ok: 'green',
+  degraded: 'yellow',
+  missing: 'yellow',
+  dropped: 'red',
+};
+
+const BY = { config: 'enabled by the configuration', command: 'enabled by command' } as const;
+
+function status(terminal: Terminal, { status: how, by }: ProviderView): string {
+  if (how === 'enabled' && by !== null) return terminal.paint('green', BY[by]);
+  return terminal.paint(how === 'off' ? 'dim' : 'yellow', how);
+}
+
+/** `SIP (udp/5060)`. */
+function portsLine({ service, ports }: ProviderDetails['ports'][number]): string {
+  return `${clean(service)} (${words(ports)})`;
+}
