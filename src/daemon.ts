@@ -138,7 +138,6 @@ export class Daemon {
       log: this.#log,
     });
     await entries.start();
-    await gate.providers.start();
     if (state.meta.confirmed !== 'yes' && found.table !== 'none') await this.#letPeersIn(entries);
     if (found.table === 'foreign') await sources.rescue();
     await guard.start(found, recovered);

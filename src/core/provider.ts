@@ -98,16 +98,32 @@ export function providersOf(catalogue: Catalogue, enabled: Iterable<ProviderName
   });
 }
 
-/** The entries for the addresses and CIDRs of providers; their names are tracked. */
+/** The entries for the addresses and CIDRs of providers. */
 export function providedEntries(providers: readonly Provider[]): Entry[] {
   return providers.flatMap((provider) =>
-    openingsOf(provider).targets.map(({ host, services }, index) => ({
-      id: `${provider.name}-${index + 1}`,
-      target: host,
-      services,
-      note: provider.name,
-      source: 'provider',
-      createdAt: 0 as Instant,
+    openingsOf(provider).targets.map(({ host, services }) => ({
+      ...{ id: `${provider.name}:${host}`, target: host, services, note: provider.name },
+      ...{ source: 'provider', createdAt: 0 as Instant },
+    })),
+  );
+}
+
+/** A host name that is tracked for a provider's sake. */
+export interface ProvidedName {
+  readonly id: string;
+  readonly name: string;
+  readonly services: Scope;
+  readonly note: string | null;
+  readonly source: 'provider';
+  readonly createdAt: Instant;
+}
+
+/** The host names of providers, which are tracked. */
+export function providedNames(providers: readonly Provider[]): ProvidedName[] {
+  return providers.flatMap((provider) =>
+    openingsOf(provider).names.map(({ host, services }) => ({
+      ...{ id: `${provider.name}:${host}`, name: host, services, note: provider.name },
+      ...{ source: 'provider', createdAt: 0 as Instant },
     })),
   );
 }

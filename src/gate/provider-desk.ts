@@ -1,4 +1,4 @@
-import { type ProviderUse, providerNotices, likelyProvider } from '../config/provider-notices.js';
+import { likelyProvider, type ProviderUse, providerNotices } from '../config/provider-notices.js';
 import type { ProviderDetails, ProviderView } from '../control/contract/gateway.js';
 import type { Address } from '../core/address.js';
 import { SallyportError } from '../core/errors.js';
@@ -10,10 +10,12 @@ import {
   type Opening,
   openingsOf,
   PROVIDER_SCOPE,
+  type ProvidedName,
   type Provider,
   type ProviderName,
   parseProviderNames,
   providedEntries,
+  providedNames,
   providersOf,
 } from '../core/provider.js';
 import type { StoredState } from '../core/store.js';
@@ -35,10 +37,10 @@ export interface NameStanding {
 /** There is no such name, for a while or for good. */
 const GONE: ReadonlySet<NameStanding['condition']> = new Set(['missing', 'dropped']);
 
-/** Tracks host names, and lets in their addresses. */
+/** Tracks host names, and lets in their addresses: from the beginning those of the providers that are enabled then. */
 export interface TrackedNames {
   /** Tracks these for providers from now on, in place of those before. Resolves when it counts. */
-  provide(names: readonly (Opening<string> & { readonly provider: ProviderName })[]): Promise<void>;
+  provide(names: readonly ProvidedName[]): Promise<void>;
   /** undefined for a name that nobody has tracked. */
   standing(name: string): NameStanding | undefined;
   /** The names that are tracked for others than providers. */
@@ -58,7 +60,8 @@ export interface ProviderDeskOptions {
 
 /**
  * Which VoIP providers are let in: those of the configuration, and those that a command has enabled, until a command
- * disables them. A change is first on the disk, then it counts. Changes are made one after the other.
+ * disables them. A change is first on the disk, then it counts. Changes are made one after the other. What those bring that
+ * are enabled at the start is among entries and names already.
  */
 export class ProviderDesk {
   readonly #o: ProviderDeskOptions;
@@ -129,11 +132,6 @@ export class ProviderDesk {
     });
   }
 
-  /** Has the names of the enabled providers tracked. Their addresses and CIDRs are among the entries from the beginning. */
-  async start(): Promise<void> {
-    await this.#o.names.provide(this.#names());
-  }
-
   /** What a person should know, one line each. */
   notices(): string[] {
     const { catalogue, configured, entries, names } = this.#o;
@@ -168,12 +166,6 @@ export class ProviderDesk {
     return this.#enabled().some((one) => one.name === name);
   }
 
-  #names() {
-    return this.#enabled().flatMap((provider) =>
-      openingsOf(provider).names.map((opening) => ({ ...opening, provider: provider.name })),
-    );
-  }
-
   async #change(byCommand: ReadonlySet<ProviderName>, event: 'provider.enabled' | 'provider.disabled', name: string) {
     const { recorder, clock, entries, names } = this.#o;
     await recorder.recordNow([
@@ -181,7 +173,8 @@ export class ProviderDesk {
       { kind: 'journal', event: { at: clock.now(), event, detail: name } },
     ]);
     this.#byCommand = byCommand;
-    await Promise.all([entries.provide(providedEntries(this.#enabled())), names.provide(this.#names())]);
+    const enabled = this.#enabled();
+    await Promise.all([entries.provide(providedEntries(enabled)), names.provide(providedNames(enabled))]);
   }
 
   #view(provider: Provider): ProviderView {

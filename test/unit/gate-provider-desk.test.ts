@@ -1,0 +1,224 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { parseCatalogue } from '../../src/config/catalogue.ts';
+import type { Address } from '../../src/core/address.ts';
+import { parsePortRange } from '../../src/core/ports.ts';
+import type { Catalogue, ProviderName } from '../../src/core/provider.ts';
+import { Entries } from '../../src/gate/entries.ts';
+import { type NameStanding, ProviderDesk } from '../../src/gate/provider-desk.ts';
+import { Recorder } from '../../src/gate/recorder.ts';
+import { service } from '../support/core-arbitraries.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { FakeLog, FakeStore } from '../support/gate-fakes.ts';
+
+const CATALOGUE = `version: 1
+providers:
+  acme:
+    title: Acme
+    signalling: [sip.acme.example, 203.0.113.8]
+    media: [203.0.113.64/27]
+  gone: {title: Gone, signalling: [66.54.140.46, talk.gone.example], retired: {since: 2016-05, why: it was shut down}}
+  small: {title: Small, signalling: [one.small.example, two.small.example], protocols: [sip]}
+`;
+
+let clock: FakeClock;
+let store: FakeStore;
+let held: string[];
+let tracked: string[][];
+let standings: Map<string, NameStanding>;
+let entries: Entries;
+
+const name = (text: string) => text as ProviderName;
+const stands = (condition: NameStanding['condition'], ...addresses: string[]): NameStanding => ({
+  condition,
+  addresses: addresses as Address[],
+  problems: condition === 'ok' ? [] : ['there is no such name (NXDOMAIN)'],
+  resolvedAt: null,
+});
+
+function deskOf({
+  configured = [],
+  meta = {},
+  others = [],
+}: {
+  configured?: string[];
+  meta?: Record<string, string>;
+  others?: string[];
+} = {}): ProviderDesk {
+  const read = parseCatalogue(CATALOGUE, 'own.yaml');
+  if (!read.ok) throw new Error('the catalogue is faulty');
+  const catalogue: Catalogue = new Map(read.providers.map((one) => [one.name, one]));
+  const recorder = new Recorder({ store, log: new FakeLog() });
+  entries = new Entries({
+    ...{ recorder, clock, state: { entries: [], meta }, configured: [], provided: [] },
+    hold: async (targets) => void held.push(...targets),
+    setRanges: async () => undefined,
+  });
+  return new ProviderDesk({
+    ...{ catalogue, recorder, clock, entries, state: { meta } },
+    configured: configured.map(name),
+    layout: { guarded: new Map([[service('SIP'), [parsePortRange('udp/5060')]]]) },
+    names: {
+      provide: async (names) => void tracked.push(names.map((one) => `${one.name} ${one.services}`)),
+      standing: (host) => standings.get(host),
+      others: () => others,
+    },
+  });
+}
+
+beforeEach(() => {
+  clock = new FakeClock();
+  store = new FakeStore();
+  held = [];
+  tracked = [];
+  standings = new Map();
+});
+
+describe('a provider that is enabled', () => {
+  it('is on the disk, and its addresses and names are let in to what is its, at once', async () => {
+    const desk = deskOf();
+    const shown = await desk.enable('acme');
+    expect(shown).toMatchObject({ status: 'enabled', by: 'command', names: 1, networks: 2 });
+    expect(store.meta('providers')).toBe('acme');
+    expect(store.events).toEqual([{ at: clock.now(), event: 'provider.enabled', detail: 'acme' }]);
+    expect(entries.list().map(({ target, services }) => `${target} ${services}`)).toEqual([
+      '203.0.113.8 IAX,RTP,SIP',
+      '203.0.113.64/27 RTP',
+    ]);
+    expect(tracked).toEqual([['sip.acme.example IAX,RTP,SIP']]);
+    expect(shown.ports).toEqual([
+      { service: 'SIP', ports: ['udp/5060'] },
+      { service: 'IAX', ports: [] },
+      { service: 'RTP', ports: [] },
+    ]);
+  });
+
+  it('is so after a restart, and enabling it again changes nothing', async () => {
+    const desk = deskOf({ meta: { providers: 'acme' } });
+    await desk.enable('acme');
+    expect(desk.show('acme').by).toBe('command');
+    expect([store.kept, tracked]).toEqual([[], []]);
+  });
+
+  it('is put out at once when it is disabled, and what it had is held', async () => {
+    const desk = deskOf();
+    await Promise.all([desk.enable('acme'), desk.enable('small')]);
+    expect(store.meta('providers')).toBe('acme small');
+    expect(await desk.disable('acme')).toMatchObject({ status: 'off', by: null });
+    expect(store.meta('providers')).toBe('small');
+    expect([entries.list(), held]).toEqual([[], ['203.0.113.8', '203.0.113.64/27']]);
+    expect(tracked.at(-1)).toEqual(['one.small.example SIP', 'two.small.example SIP']);
+    expect(await desk.disable('acme')).toMatchObject({ status: 'off' });
+  });
+
+  it('by the configuration stays so for commands', async () => {
+    const desk = deskOf({ configured: ['acme'] });
+    expect(desk.show('acme')).toMatchObject({ status: 'enabled', by: 'config' });
+    await desk.enable('acme');
+    expect(store.kept).toEqual([]);
+    await expect(desk.disable('acme')).rejects.toMatchObject({ code: 'SP_PROVIDER_CONFIGURED' });
+  });
+
+  it('that cannot be kept is not let in', async () => {
+    const desk = deskOf();
+    store.fault = () => new Error('the disk is full');
+    await expect(desk.enable('acme')).rejects.toThrow();
+    expect([desk.show('acme').status, entries.list(), tracked]).toEqual(['off', [], []]);
+  });
+
+  it('has entries that only go with it', async () => {
+    const desk = deskOf();
+    await desk.enable('acme');
+    const [entry] = entries.list();
+    if (entry === undefined) throw new Error('it has none');
+    await expect(entries.remove(entry)).rejects.toMatchObject({
+      code: 'SP_ENTRY_PROVIDED',
+      fix: expect.stringContaining('sallyport provider disable acme'),
+    });
+  });
+});
+
+describe('a provider that there is not', () => {
+  it('is refused with the name that was probably meant', async () => {
+    const desk = deskOf();
+    await expect(desk.enable('acmee')).rejects.toMatchObject({
+      code: 'SP_PROVIDER_UNKNOWN',
+      message: 'there is no provider "acmee" (did you mean acme?)',
+    });
+    expect(() => desk.show('nobody')).toThrow('there is no provider "nobody"');
+    await expect(desk.disable('nobody')).rejects.toMatchObject({ code: 'SP_PROVIDER_UNKNOWN' });
+  });
+
+  it('but is enabled is named, and can be dropped', async () => {
+    const desk = deskOf({ configured: ['acmee'], meta: { providers: 'former' } });
+    expect(desk.list().filter(({ status }) => status === 'unknown')).toMatchObject([
+      { name: 'acmee', by: 'config', problems: [expect.any(String)] },
+      { name: 'former', by: 'command', problems: [expect.any(String)] },
+    ]);
+    expect(desk.notices()).toEqual([
+      'trusted.providers: no catalogue has a provider acmee (did you mean acme?), so it lets nobody in; mend or drop the line',
+      'provider: no catalogue has a provider former, so it lets nobody in; drop it: sallyport provider disable former',
+    ]);
+    await desk.disable('former');
+    expect(store.meta('providers')).toBe('');
+  });
+});
+
+describe('a retired provider', () => {
+  it('cannot be enabled', async () => {
+    await expect(deskOf().enable('gone')).rejects.toMatchObject({
+      code: 'SP_PROVIDER_RETIRED',
+      message: 'gone is retired since 2016-05: it was shut down',
+    });
+  });
+
+  it('of the configuration lets nobody in, and is told of', async () => {
+    const desk = deskOf({ configured: ['gone'] });
+    expect(desk.show('gone')).toMatchObject({ status: 'retired', by: 'config', problems: [expect.any(String)] });
+    expect(desk.notices()).toEqual([
+      'trusted.providers: gone is retired since 2016-05 (it was shut down), so it lets nobody in; mend or drop the line',
+    ]);
+  });
+
+  it('that something else lets in is told of as long as it does', async () => {
+    const desk = deskOf({ others: ['talk.gone.example', 'home.example.org'] });
+    const entry = await entries.add({
+      ...{ target: '66.54.140.0/24' as Address, services: [service('ssh')], note: null, source: 'operator' },
+    });
+    expect(desk.notices()).toEqual([
+      expect.stringMatching(
+        /^66\.54\.140\.0\/24 still lets in gone, .*take it out: sallyport revoke 66\.54\.140\.0\/24$/,
+      ),
+      expect.stringMatching(/^talk\.gone\.example still lets in gone, which is retired since 2016-05/),
+    ]);
+    await entries.remove(entry);
+    expect(desk.notices()).toHaveLength(1);
+  });
+});
+
+describe('what is told of a provider', () => {
+  it('has the addresses of its names as they stand, where it is enabled', async () => {
+    standings.set('sip.acme.example', stands('ok', '198.51.100.9', '2001:db8::9'));
+    const desk = deskOf();
+    expect(desk.show('acme')).toMatchObject({ status: 'off', addresses: 0 });
+    expect(desk.show('acme').hosts[0]).toMatchObject({ host: 'sip.acme.example', state: null, addresses: [] });
+    await desk.enable('acme');
+    expect(desk.show('acme')).toMatchObject({ addresses: 2, problems: [] });
+    expect(desk.show('acme').hosts[0]).toMatchObject({ state: 'ok', addresses: ['198.51.100.9', '2001:db8::9'] });
+  });
+
+  it('names a name that is gone, and calls it dead with the advice to drop it when all are', () => {
+    standings.set('one.small.example', stands('dropped'));
+    standings.set('two.small.example', stands('ok', '198.51.100.9'));
+    const byCommand = deskOf({ meta: { providers: 'small' } });
+    expect(byCommand.show('small').problems).toEqual(['one.small.example: there is no such name (NXDOMAIN)']);
+    expect(byCommand.notices()).toEqual([]);
+    standings.set('two.small.example', stands('missing', '198.51.100.9'));
+    const advice =
+      'small seems to be gone: none of its names exists any more; drop it: sallyport provider disable small';
+    expect([byCommand.show('small').problems, byCommand.notices()]).toEqual([[advice], [advice]]);
+    expect(deskOf({ configured: ['small'] }).notices()).toEqual([
+      'small seems to be gone: none of its names exists any more; take it out of trusted.providers',
+    ]);
+    expect(deskOf().notices()).toEqual([]);
+  });
+});
