@@ -6,7 +6,7 @@ import { at } from '../lib/checkout.mjs';
 /** Copies the build below `directory`, with the packages by a link; gives the path of its main file. */
 export function copyProgram(directory) {
   mkdirSync(directory, { recursive: true });
-  cpSync(at('dist'), join(directory, 'dist'), { recursive: true });
+  for (const folder of ['dist', 'providers']) cpSync(at(folder), join(directory, folder), { recursive: true });
   cpSync(at('package.json'), join(directory, 'package.json'));
   symlinkSync(at('node_modules'), join(directory, 'node_modules'));
   return join(directory, 'dist', 'main.js');

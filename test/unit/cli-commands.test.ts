@@ -12,6 +12,8 @@ import {
   entryView,
   firewallView,
   grantView,
+  providerDetails,
+  providerView,
   statusView,
   userView,
 } from '../support/fake-gateway.ts';
@@ -52,6 +54,10 @@ describe('what a command asks of the daemon', () => {
     ['user remove alice', ['removeUser', 'alice']],
     ['user card alice', ['card', 'alice']],
     ['user rotate alice', ['rotate', 'alice']],
+    ['provider list', ['providers']],
+    ['provider show voip.ms', ['provider', 'voip.ms']],
+    ['provider enable voip.ms', ['enableProvider', 'voip.ms']],
+    ['provider disable voip.ms', ['disableProvider', 'voip.ms']],
     ['log', ['journal', { since: '1d', limit: 10_000 }]],
     ['log --since 2h', ['journal', { since: '2h', limit: 10_000 }]],
     ['firewall status', ['firewall']],
@@ -79,6 +85,10 @@ describe('--json', () => {
     ['user show alice', userView()],
     ['user remove alice', { removed: userView(), revoked: [grantView()] }],
     ['user card alice', cardView()],
+    ['provider list', [providerView()]],
+    ['provider show voip.ms', providerDetails()],
+    ['provider enable voip.ms', providerDetails()],
+    ['provider disable voip.ms', providerView({ status: 'off', by: null })],
     ['firewall status', firewallView()],
   ])('%s prints the answer of the daemon, wherever the option stands', async (line, answer) => {
     for (const argv of [`${line} --json`, `--json ${line}`]) {

@@ -2,7 +2,15 @@ import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { verdict } from '../../src/cli/render/status.ts';
 import { type CliRun, type ControlRig, startRig } from '../support/control-rig.ts';
-import { claimView, entryView, grantView, journalView, statusView, userView } from '../support/fake-gateway.ts';
+import {
+  claimView,
+  entryView,
+  grantView,
+  journalView,
+  providerView,
+  statusView,
+  userView,
+} from '../support/fake-gateway.ts';
 
 let rig: ControlRig;
 beforeEach(async () => {
@@ -30,6 +38,45 @@ describe('a pipe', () => {
         'bartholomew  sip, ssh  default  3      1 of 5  -        no   none',
         '',
       ].join('\n'),
+    );
+  });
+});
+
+describe('providers', () => {
+  it('are listed with what has enabled them, and what is wrong with them', async () => {
+    rig.gateway.answer('providers', async () => [
+      providerView(),
+      providerView({
+        name: 'ipkall',
+        title: 'IPkall',
+        status: 'retired',
+        by: null,
+        names: 0,
+        networks: 2,
+        addresses: 0,
+      }),
+      providerView({ name: 'acme', title: 'Acme', by: 'config', problems: ['acme seems to be gone'] }),
+    ]);
+    expect((await rig.run(['provider', 'list'])).out).toBe(
+      [
+        'PROVIDER  TITLE    STATUS                        NAMES  ADDRESSES  PROBLEMS',
+        'voip.ms   VoIP.ms  enabled by command            1      2',
+        'ipkall    IPkall   retired                       0      2',
+        'acme      Acme     enabled by the configuration  1      2          acme seems to be gone',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('are shown with their hosts, and with the ports that they reach', async () => {
+    const { out } = await rig.run(['provider', 'show', 'voip.ms']);
+    expect(out).toMatch(/^SIP +udp\/5060$/m);
+    expect(out).toMatch(/^IAX +not closed by the firewall, so there is nothing to open$/m);
+    expect(out).toMatch(/^atlanta\.voip\.ms +IAX, RTP, SIP +ok +198\.51\.100\.9 +2026-03-01 08:00:00Z$/m);
+    expect(out).toMatch(/^198\.51\.100\.32\/27 +RTP$/m);
+    expect((await rig.run(['provider', 'enable', 'voip.ms'])).out).toBe(
+      'voip.ms is let in to SIP (udp/5060), until it is disabled\n' +
+        'Its 1 host name is tracked: sallyport provider show voip.ms\n',
     );
   });
 });

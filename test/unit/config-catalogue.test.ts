@@ -50,6 +50,17 @@ describe('the shipped catalogue', () => {
     }
   });
 
+  it('is in the documents as it is', async () => {
+    const rows = [...(await loadCatalogue({ catalogue: null })).values()].map(
+      ({ name, title, signalling, retired }) => {
+        const mark = retired === null ? '' : ` (retired ${retired.since})`;
+        return `| ${name}${mark} | ${title} | ${[...signalling.names, ...signalling.targets].join(', ')} |`;
+      },
+    );
+    const page = readFileSync(new URL('../../docs/providers.md', import.meta.url), 'utf8');
+    expect(page.trim().split('\n').slice(-rows.length)).toEqual(rows);
+  });
+
   it('has those that are gone as retired', async () => {
     const catalogue = await loadCatalogue({ catalogue: null });
     expect(catalogue.get(named('ipkall'))).toMatchObject({

@@ -41,12 +41,12 @@ export async function enable(call: Call): Promise<number> {
     return 0;
   }
   const ports = found.ports.filter(({ ports }) => ports.length > 0);
-  const what = ports.length > 0 ? ` to ${ports.map(portsLine).join(', ')}` : '; none of its ports is closed';
+  const what = ports.length > 0 ? `to ${ports.map(portsLine).join(', ')}` : 'though none of its ports is closed';
   const until = found.by === 'config' ? 'by the configuration' : 'until it is disabled';
-  call.print(`${clean(found.name)} is let in ${until}${what}`);
+  call.print(`${clean(found.name)} is let in ${what}, ${until}`);
   if (found.names > 0) {
     const names = count(found.names, 'host name is', 'host names are');
-    call.print(`Its ${names} tracked; see them: sallyport provider show ${clean(found.name)}`);
+    call.print(`Its ${names} tracked: sallyport provider show ${clean(found.name)}`);
   }
   return 0;
 }
