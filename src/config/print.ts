@@ -3,8 +3,9 @@ import { formatPortRange, formatPortSpan } from '../core/ports.js';
 import { PROVIDER_PROTOCOLS } from '../core/provider.js';
 import type { Scope } from '../core/service.js';
 import { formatDuration } from '../core/time.js';
-import type { Config, PhoneConfig, TrustedAddress, TrustedName } from './config.js';
+import type { Config, PhoneConfig, ProvidersConfig, TrustedAddress, TrustedName } from './config.js';
 import { flow } from './flow.js';
+import { USUAL_PROVIDER_PORTS } from './schema.js';
 
 /** The column that comments stand in where the line leaves room. */
 const COMMENT_COLUMN = 26;
@@ -15,7 +16,7 @@ const HEAD = `# The configuration of Sallyport. Unknown keys are errors; \`sally
 
 /**
  * The configuration as a file with short comments. `parseConfig` of it gives an equal configuration; every key is
- * written out, and `phone` only where it was configured.
+ * written out; `phone` only where it was configured, and `providers` only where it says something or there are some.
  */
 export function printConfig(config: Config): string {
   const { services, firewall, trusted, providers, knock, grants, phone, control, log, journal, state } = config;
@@ -34,10 +35,7 @@ export function printConfig(config: Config): string {
     ...items('  addresses', trusted.addresses.map(address), '{address: 203.0.113.0/28, services: all, note: office}'),
     ...items('  names', trusted.names.map(hostName), 'not tracked by this version'),
     line('  providers', trusted.providers, 'VoIP providers; see sallyport provider list'),
-    comment('providers:', 'what is opened to VoIP providers'),
-    ...(providers.catalogue === null ? [] : [line('  catalogue', providers.catalogue)]),
-    comment('  ports:', 'where this host takes what they send'),
-    ...PROVIDER_PROTOCOLS.map((one) => line(`    ${one}`, providers.ports[one].map(formatPortRange))),
+    ...(trusted.providers.length > 0 || isUnusual(providers) ? providerLines(providers) : []),
     'knock:',
     line('  source', knock.source, 'kernel | socket'),
     line('  socket_protocols', knock.socketProtocols, 'what source: socket listens to'),
@@ -64,6 +62,22 @@ export function printConfig(config: Config): string {
 
 function strikes(limit: StrikeLimit | null): string | object {
   return limit === null ? 'off' : { limit: limit.wrong, ignore: formatDuration(limit.ignoreFor) };
+}
+
+function providerLines({ catalogue, ports }: ProvidersConfig): string[] {
+  return [
+    comment('providers:', 'what is opened to VoIP providers'),
+    ...(catalogue === null ? [] : [line('  catalogue', catalogue)]),
+    comment('  ports:', 'where this host takes what they send'),
+    ...PROVIDER_PROTOCOLS.map((one) => line(`    ${one}`, ports[one].map(formatPortRange))),
+  ];
+}
+
+function isUnusual({ catalogue, ports }: ProvidersConfig): boolean {
+  const differs = PROVIDER_PROTOCOLS.some(
+    (one) => ports[one].map(formatPortRange).join() !== USUAL_PROVIDER_PORTS[one].join(),
+  );
+  return catalogue !== null || differs;
 }
 
 function phoneLines({ extension, driver, language, ari, ami }: PhoneConfig): string[] {

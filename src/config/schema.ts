@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ProviderProtocol } from '../core/provider.js';
 import { days, minutes, seconds } from '../core/time.js';
 import { formatVersion, listOf, mapping, oneOf, wholeNumber, yesOrNo } from './leaf.js';
 import * as values from './values.js';
@@ -112,9 +113,16 @@ const trusted = mapping({
     }),
 });
 
-const portsOf = (description: string, ports: readonly string[]) =>
+/** Where a PBX takes what providers send, unless it is told otherwise. */
+export const USUAL_PROVIDER_PORTS = {
+  sip: ['udp/5060', 'tcp/5060-5061'],
+  iax: ['udp/4569'],
+  rtp: ['udp/10000-20000'],
+} as const;
+
+const portsOf = (protocol: ProviderProtocol, description: string) =>
   listOf(values.portRange)
-    .prefault([...ports])
+    .prefault([...USUAL_PROVIDER_PORTS[protocol]])
     .meta({ description });
 
 const providers = mapping({
@@ -126,9 +134,9 @@ const providers = mapping({
     .optional()
     .meta({ written: ['/etc/sallyport/providers.yaml'] }),
   ports: mapping({
-    sip: portsOf('Where this host takes SIP from providers.', ['udp/5060', 'tcp/5060-5061']),
-    iax: portsOf('Where it takes IAX.', ['udp/4569']),
-    rtp: portsOf('Where it takes RTP.', ['udp/10000-20000']),
+    sip: portsOf('sip', 'Where this host takes SIP from providers.'),
+    iax: portsOf('iax', 'Where it takes IAX.'),
+    rtp: portsOf('rtp', 'Where it takes RTP.'),
   })
     .prefault({})
     .meta({ description: 'The ports of this host that are opened to providers, as far as they are closed.' }),
