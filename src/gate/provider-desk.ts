@@ -1,15 +1,10 @@
-import { likelyProvider, type ProviderUse, providerNotices } from '../config/provider-notices.js';
+import { likelyProvider, providerNotices } from '../config/provider-notices.js';
 import type { ProviderDetails, ProviderView } from '../control/contract/gateway.js';
-import type { Address } from '../core/address.js';
 import { SallyportError } from '../core/errors.js';
 import type { GuardLayout } from '../core/firewall.js';
-import { formatPortRange } from '../core/ports.js';
 import {
   type Catalogue,
   formatProviderNames,
-  type Opening,
-  openingsOf,
-  PROVIDER_SCOPE,
   type ProvidedName,
   type Provider,
   type ProviderName,
@@ -19,23 +14,17 @@ import {
   providersOf,
 } from '../core/provider.js';
 import type { StoredState } from '../core/store.js';
-import { type Clock, type Instant, toIso } from '../core/time.js';
+import type { Clock } from '../core/time.js';
 import type { Entries } from './entries.js';
+import {
+  deadness,
+  type NameStanding,
+  type ProviderStanding,
+  viewProvider,
+  viewProviderDetails,
+  viewUnknownProvider,
+} from './provider-views.js';
 import type { Recorder } from './recorder.js';
-
-/** How a tracked name stands. */
-export interface NameStanding {
-  readonly condition: NonNullable<ProviderDetails['hosts'][number]['state']>;
-  /** What is let in for its sake. */
-  readonly addresses: readonly Address[];
-  /** What is wrong, in words for people. */
-  readonly problems: readonly string[];
-  /** When it was last answered for. */
-  readonly resolvedAt: Instant | null;
-}
-
-/** There is no such name, for a while or for good. */
-const GONE: ReadonlySet<NameStanding['condition']> = new Set(['missing', 'dropped']);
 
 /** Tracks host names, and lets in their addresses: from the beginning those of the providers that are enabled then. */
 export interface TrackedNames {
@@ -74,36 +63,15 @@ export class ProviderDesk {
   }
 
   list(): ProviderView[] {
-    const known = [...this.#o.catalogue.values()].map((provider) => this.#view(provider));
-    return [...known, ...this.#unknown()];
+    const { catalogue, configured } = this.#o;
+    const known = [...catalogue.values()].map((provider) => viewProvider(this.#standing(provider)));
+    const unknown = [...new Set([...configured, ...this.#byCommand])].filter((name) => !catalogue.has(name));
+    return [...known, ...unknown.map((name) => viewUnknownProvider(name, this.#by(name)))];
   }
 
   /** @throws SP_PROVIDER_UNKNOWN */
   show(name: string): ProviderDetails {
-    const provider = this.#find(name);
-    const { names, targets } = openingsOf(provider);
-    const isEnabled = this.#isEnabled(provider);
-    return {
-      ...this.#view(provider),
-      hosts: [
-        ...names.map(({ host, services }) => {
-          const standing = isEnabled ? this.#o.names.standing(host) : undefined;
-          return {
-            host,
-            services: [...services],
-            state: standing?.condition ?? null,
-            addresses: [...(standing?.addresses ?? [])],
-            problems: [...(standing?.problems ?? [])],
-            resolved_at: standing?.resolvedAt == null ? null : toIso(standing.resolvedAt),
-          };
-        }),
-        ...targets.map(({ host, services }) => ({
-          ...{ host, services: [...services], state: null, addresses: [], problems: [], resolved_at: null },
-        })),
-      ],
-      ports: this.#ports(provider),
-      retired: provider.retired,
-    };
+    return viewProviderDetails(this.#standing(this.#find(name)), this.#o.layout.guarded);
   }
 
   /** Lets a provider in, at once. @throws SP_PROVIDER_UNKNOWN, SP_PROVIDER_RETIRED, SP_STORE_* */
@@ -113,7 +81,7 @@ export class ProviderDesk {
       if (provider.retired !== null) {
         throw new SallyportError('SP_PROVIDER_RETIRED', { name: provider.name, ...provider.retired });
       }
-      if (!this.#isEnabled(provider)) {
+      if (this.#by(provider.name) === null) {
         await this.#change(new Set([...this.#byCommand, provider.name]), 'provider.enabled', provider.name);
       }
       return this.show(name);
@@ -135,13 +103,8 @@ export class ProviderDesk {
   /** What a person should know, one line each. */
   notices(): string[] {
     const { catalogue, configured, entries, names } = this.#o;
-    const use: ProviderUse = {
-      configured,
-      byCommand: [...this.#byCommand],
-      entries: entries.list(),
-      names: names.others(),
-    };
-    const dead = this.#enabled().flatMap((provider) => this.#deadness(provider));
+    const use = { configured, byCommand: [...this.#byCommand], entries: entries.list(), names: names.others() };
+    const dead = this.#enabled().flatMap((provider) => deadness(this.#standing(provider)) ?? []);
     return [...providerNotices(catalogue, use), ...dead];
   }
 
@@ -162,8 +125,14 @@ export class ProviderDesk {
     return providersOf(this.#o.catalogue, [...this.#o.configured, ...this.#byCommand]);
   }
 
-  #isEnabled({ name }: Provider): boolean {
-    return this.#enabled().some((one) => one.name === name);
+  #by(name: ProviderName): ProviderView['by'] {
+    if (this.#o.configured.includes(name)) return 'config';
+    return this.#byCommand.has(name) ? 'command' : null;
+  }
+
+  #standing(provider: Provider): ProviderStanding {
+    const { names } = this.#o;
+    return { provider, by: this.#by(provider.name), nameStanding: (name) => names.standing(name) };
   }
 
   async #change(byCommand: ReadonlySet<ProviderName>, event: 'provider.enabled' | 'provider.disabled', name: string) {
@@ -175,74 +144,6 @@ export class ProviderDesk {
     this.#byCommand = byCommand;
     const enabled = this.#enabled();
     await Promise.all([entries.provide(providedEntries(enabled)), names.provide(providedNames(enabled))]);
-  }
-
-  #view(provider: Provider): ProviderView {
-    const { name, title, retired, source } = provider;
-    const { names, targets } = openingsOf(provider);
-    const isEnabled = this.#isEnabled(provider);
-    const live = isEnabled ? names.flatMap(({ host }) => this.#o.names.standing(host)?.addresses ?? []) : [];
-    return {
-      name,
-      title,
-      source,
-      status: retired !== null ? 'retired' : isEnabled ? 'enabled' : 'off',
-      by: this.#by(name),
-      names: names.length,
-      networks: targets.length,
-      addresses: new Set(live).size,
-      problems: [...this.#withoutEffect(provider), ...(isEnabled ? this.#problems(provider) : [])],
-    };
-  }
-
-  #by(name: ProviderName): ProviderView['by'] {
-    if (this.#o.configured.includes(name)) return 'config';
-    return this.#byCommand.has(name) ? 'command' : null;
-  }
-
-  #withoutEffect({ name, retired }: Provider): string[] {
-    if (retired === null || this.#by(name) === null) return [];
-    return [`it is enabled, but retired since ${retired.since}: it lets nobody in`];
-  }
-
-  /** Those that are enabled, and in no catalogue any more. */
-  #unknown(): ProviderView[] {
-    const names = new Set([...this.#o.configured, ...this.#byCommand]);
-    return [...names]
-      .filter((name) => !this.#o.catalogue.has(name))
-      .map((name) => ({
-        ...{ name, title: '', source: null, status: 'unknown', by: this.#by(name) },
-        ...{ names: 0, networks: 0, addresses: 0, problems: ['no catalogue has it: it lets nobody in'] },
-      }));
-  }
-
-  #problems(provider: Provider): string[] {
-    const dead = this.#deadness(provider);
-    if (dead.length > 0) return dead;
-    return openingsOf(provider).names.flatMap(({ host }) =>
-      (this.#o.names.standing(host)?.problems ?? []).map((problem) => `${host}: ${problem}`),
-    );
-  }
-
-  /** Whether nothing of an enabled provider is left, and what to do then. */
-  #deadness(provider: Provider): string[] {
-    const { names, targets } = openingsOf(provider);
-    const isGone = ({ host }: Opening<string>) => GONE.has(this.#o.names.standing(host)?.condition ?? 'pending');
-    if (names.length === 0 || targets.length > 0 || !names.every(isGone)) return [];
-    const { name } = provider;
-    const drop =
-      this.#by(name) === 'config' ? 'take it out of trusted.providers' : `drop it: sallyport provider disable ${name}`;
-    return [`${name} seems to be gone: none of its names exists any more; ${drop}`];
-  }
-
-  /** Which ports of this host it reaches. */
-  #ports({ protocols, media }: Provider): ProviderDetails['ports'] {
-    const isMedia = media.names.length + media.targets.length > 0;
-    const all = isMedia ? new Set([...protocols, 'rtp' as const]) : new Set(protocols);
-    return [...all].map((protocol) => ({
-      service: PROVIDER_SCOPE[protocol],
-      ports: (this.#o.layout.guarded.get(PROVIDER_SCOPE[protocol]) ?? []).map(formatPortRange),
-    }));
   }
 
   /** Each change is planned on what the one before left. */
