@@ -3,6 +3,7 @@ import { poolProblems } from './config/pool.js';
 import type { Entry } from './core/entry.js';
 import { SallyportError } from './core/errors.js';
 import type { GuardLayout } from './core/firewall.js';
+import type { NameEntry } from './core/names/name-entry.js';
 import { commonPorts, type PortRange, PROTOCOLS, type Protocol, parsePortSpan } from './core/ports.js';
 import { PROVIDER_PROTOCOLS, PROVIDER_SCOPE, type ProviderName, parseProviderNames } from './core/provider.js';
 import type { ServiceName } from './core/service.js';
@@ -63,6 +64,18 @@ export function configuredEntries(config: Config): Entry[] {
   return config.trusted.addresses.map(({ target, services, note }, index) => ({
     id: `config-${index + 1}`,
     target,
+    services,
+    note,
+    source: 'config',
+    createdAt: 0 as Instant,
+  }));
+}
+
+/** The host names that the configuration lets in. */
+export function configuredNames(config: Config): NameEntry[] {
+  return config.trusted.names.map(({ name, services, note }, index) => ({
+    id: `config-name-${index + 1}`,
+    name,
     services,
     note,
     source: 'config',

@@ -8,7 +8,8 @@ import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import { holdDeparted, holdRecorded, restoreGrant } from './core/grants/restore.js';
 import { compileSteps } from './core/knock/automaton.js';
-import { type Catalogue, providedEntries, providersOf } from './core/provider.js';
+import { keptEntries } from './core/names/name-entry.js';
+import { type Catalogue, providedEntries, providedNames, providersOf } from './core/provider.js';
 import type { Instant } from './core/time.js';
 import { TABLE } from './firewall/names.js';
 import { NftablesFirewall } from './firewall/nftables-firewall.js';
@@ -16,7 +17,7 @@ import { loadSavedGuard } from './firewall/saved-guard.js';
 import { DesiredContents } from './gate/guard/desired-contents.js';
 import { bootId } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
-import { checkPool, configuredEntries, enabledProviders, guardLayout } from './layout.js';
+import { checkPool, configuredEntries, configuredNames, enabledProviders, guardLayout } from './layout.js';
 import { NftablesLink } from './netlink/nftables-link.js';
 import { withStateDirectory } from './serve.js';
 import { readStored, type Stored } from './stored.js';
@@ -25,7 +26,7 @@ const USUAL_STATE = '/var/lib/sallyport';
 
 /**
  * `sallyport firewall restore`, the boot step: puts the guard up before the network is, without a daemon and without DNS,
- * with what is left of the grants. Closed is the answer to every doubt: an unreadable configuration gives way to the guard
+ * with what is left of the grants and the last known addresses of names. Closed is the answer to every doubt: an unreadable configuration gives way to the guard
  * that was last loaded, an unreadable store leaves the guard without grants.
  * @returns 0 where all was restored (or there was nothing to), 1 where only the guard was
  */
@@ -93,10 +94,17 @@ function contentsOf({
   boot: string | undefined;
 }): GuardContents {
   const enabled = config === undefined ? [] : enabledProviders(config, state ?? { meta: {} });
+  const providers = catalogue === undefined ? [] : providersOf(catalogue, enabled);
+  const names = [
+    ...(state?.names ?? []),
+    ...(config === undefined ? [] : configuredNames(config)),
+    ...providedNames(providers),
+  ];
   const entries = [
     ...(state?.entries ?? []),
     ...(config === undefined ? [] : configuredEntries(config)),
-    ...(catalogue === undefined ? [] : providedEntries(providersOf(catalogue, enabled))),
+    ...providedEntries(providers),
+    ...keptEntries(names, state?.resolved ?? []),
   ];
   const { last_alive, boot_id } = state?.meta ?? {};
   const lapse = {

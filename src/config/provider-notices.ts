@@ -1,4 +1,5 @@
 import type { Entry } from '../core/entry.js';
+import type { HostName } from '../core/names/host-name.js';
 import { type Catalogue, leftoversIn, type ProviderName } from '../core/provider.js';
 import { nearest } from './suggest.js';
 
@@ -8,7 +9,7 @@ export interface ProviderUse {
   readonly byCommand: readonly ProviderName[];
   readonly entries: readonly Entry[];
   /** The host names that are tracked. */
-  readonly names: readonly string[];
+  readonly names: readonly HostName[];
 }
 
 /** What a person should know about the providers of a host: plain remarks, one line each. */

@@ -1,6 +1,8 @@
 import { coveringTargets, parseAddress, prefixLength, type Target } from './address.js';
 import type { Brand } from './brand.js';
 import type { Entry } from './entry.js';
+import type { HostName } from './names/host-name.js';
+import type { NameEntry } from './names/name-entry.js';
 import type { Scope, ServiceName } from './service.js';
 import type { Instant } from './time.js';
 
@@ -28,7 +30,7 @@ export const PROVIDER_SCOPES: readonly ServiceName[] = Object.values(PROVIDER_SC
 
 /** Hosts of a provider: names, which are tracked, and addresses and CIDRs. */
 export interface Hosts {
-  readonly names: readonly string[];
+  readonly names: readonly HostName[];
   readonly targets: readonly Target[];
 }
 
@@ -58,7 +60,7 @@ export interface Opening<Host> {
 
 /** What letting a provider in opens, each host once. */
 export function openingsOf({ signalling, protocols, media }: Provider): {
-  readonly names: readonly Opening<string>[];
+  readonly names: readonly Opening<HostName>[];
   readonly targets: readonly Opening<Target>[];
 } {
   return {
@@ -108,18 +110,8 @@ export function providedEntries(providers: readonly Provider[]): Entry[] {
   );
 }
 
-/** A host name that is tracked for a provider's sake. */
-export interface ProvidedName {
-  readonly id: string;
-  readonly name: string;
-  readonly services: Scope;
-  readonly note: string | null;
-  readonly source: 'provider';
-  readonly createdAt: Instant;
-}
-
 /** The host names of providers, which are tracked. */
-export function providedNames(providers: readonly Provider[]): ProvidedName[] {
+export function providedNames(providers: readonly Provider[]): NameEntry[] {
   return providers.flatMap((provider) =>
     openingsOf(provider).names.map(({ host, services }) => ({
       ...{ id: `${provider.name}:${host}`, name: host, services, note: provider.name },
@@ -131,14 +123,14 @@ export function providedNames(providers: readonly Provider[]): ProvidedName[] {
 /** What lets a host of a retired provider in. */
 export interface Leftover {
   readonly provider: Provider & { readonly retired: NonNullable<Provider['retired']> };
-  readonly by: Entry | string;
+  readonly by: Entry | HostName;
 }
 
 /**
  * What still lets retired providers in: an entry that covers an address of theirs, or a tracked name. One for everyone (/0)
  * is not for their sake.
  */
-export function leftoversIn(catalogue: Catalogue, entries: readonly Entry[], names: readonly string[]): Leftover[] {
+export function leftoversIn(catalogue: Catalogue, entries: readonly Entry[], names: readonly HostName[]): Leftover[] {
   return [...catalogue.values()].flatMap((provider): Leftover[] => {
     const { retired, signalling, media } = provider;
     if (retired === null) return [];

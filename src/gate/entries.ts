@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { Target } from '../core/address.js';
 import type { Entry } from '../core/entry.js';
 import { SallyportError } from '../core/errors.js';
-import { type Departed, formatDeparted, parseDeparted } from '../core/grants/departed.js';
-import { HELD_FOR } from '../core/grants/held.js';
+import { parseDeparted } from '../core/grants/departed.js';
 import type { JournalEvent } from '../core/journal.js';
 import type { Change, StoredState } from '../core/store.js';
 import type { Clock } from '../core/time.js';
+import type { Departures } from './departures.js';
 import type { Recorder } from './recorder.js';
 
 /** The whitelist: entries of the store, of the configuration, which do not change, and of the providers that are enabled. */
@@ -19,12 +19,13 @@ export class Entries {
   readonly #hold: (targets: readonly Target[]) => Promise<void>;
   readonly #setRanges: () => Promise<void>;
   readonly #configuredBefore: readonly string[];
-  #departed: Departed[];
+  readonly #departures: Departures;
 
   constructor(options: {
     recorder: Recorder;
     clock: Clock;
     state: Pick<StoredState, 'entries' | 'meta'>;
+    departures: Departures;
     configured: readonly Entry[];
     /** Of the providers that are enabled already. */
     provided: readonly Entry[];
@@ -41,7 +42,7 @@ export class Entries {
     this.#setRanges = options.setRanges;
     const { entries, meta } = options.state;
     for (const entry of entries) this.#stored.set(entry.id, entry);
-    this.#departed = parseDeparted(meta.departed);
+    this.#departures = options.departures;
     this.#configuredBefore = (meta.configured ?? '').split(' ');
   }
 
@@ -49,9 +50,9 @@ export class Entries {
   async start(): Promise<void> {
     const now = this.#given();
     const gone = this.#configuredBefore.filter((target) => !(now as Set<string>).has(target));
-    const departed = parseDeparted(gone.map((target) => `${target}@${Math.floor(this.#clock.now())}`).join(' '));
-    void this.#recorder.record([rememberGiven(now), ...departed.map(({ target }) => this.#depart(target))]);
-    await this.#hold(departed.map(({ target }) => target));
+    const departed = parseDeparted(gone.map((target) => `${target}@0`).join(' ')).map(({ target }) => target);
+    void this.#recorder.record([rememberGiven(now), ...(departed.length > 0 ? [this.#departures.add(departed)] : [])]);
+    await this.#hold(departed);
   }
 
   list(): Entry[] {
@@ -64,7 +65,7 @@ export class Entries {
     this.#provided = provided;
     const now = this.#given();
     const gone = [...before].filter((target) => !now.has(target));
-    void this.#recorder.record([rememberGiven(now), ...gone.map((target) => this.#depart(target))]);
+    void this.#recorder.record([rememberGiven(now), ...(gone.length > 0 ? [this.#departures.add(gone)] : [])]);
     await this.#hold(gone);
     await this.#setRanges();
   }
@@ -92,7 +93,7 @@ export class Entries {
     const { target, source, note } = entry;
     if (source === 'config') throw new SallyportError('SP_ENTRY_CONFIGURED', { target });
     if (source === 'provider') throw new SallyportError('SP_ENTRY_PROVIDED', { target, name: note ?? '' });
-    const changes = [this.#depart(entry.target), this.#journal('entry.removed', entry)];
+    const changes = [this.#departures.add([target]), this.#journal('entry.removed', entry)];
     await this.#recorder.recordNow([{ kind: 'entry.remove', id: entry.id }, ...changes]);
     this.#stored.delete(entry.id);
     await this.#hold([entry.target]);
@@ -102,13 +103,6 @@ export class Entries {
   /** What is let in by others than the store. */
   #given(): Set<Target> {
     return new Set([...this.#configured, ...this.#provided].map(({ target }) => target));
-  }
-
-  #depart(target: Target): Change {
-    const now = this.#clock.now();
-    const recent = this.#departed.filter((one) => one.target !== target && one.at > now - HELD_FOR);
-    this.#departed = [...recent, { target, at: now }];
-    return { kind: 'meta', key: 'departed', value: formatDeparted(this.#departed) };
   }
 
   #journal(event: JournalEvent['event'], { target, services, note }: { target: Target } & Entry) {

@@ -2,10 +2,11 @@ import { likelyProvider, providerNotices } from '../config/provider-notices.js';
 import type { ProviderDetails, ProviderView } from '../control/contract/gateway.js';
 import { SallyportError } from '../core/errors.js';
 import type { GuardLayout } from '../core/firewall.js';
+import { MOST_NAMES, type NameEntry } from '../core/names/name-entry.js';
 import {
   type Catalogue,
   formatProviderNames,
-  type ProvidedName,
+  openingsOf,
   type Provider,
   type ProviderName,
   parseProviderNames,
@@ -16,9 +17,9 @@ import {
 import type { StoredState } from '../core/store.js';
 import type { Clock } from '../core/time.js';
 import type { Entries } from './entries.js';
+import type { NameDesk } from './name-desk.js';
 import {
   deadness,
-  type NameStanding,
   type ProviderStanding,
   viewProvider,
   viewProviderDetails,
@@ -26,23 +27,15 @@ import {
 } from './provider-views.js';
 import type { Recorder } from './recorder.js';
 
-/** Tracks host names, and lets in their addresses: from the beginning those of the providers that are enabled then. */
-export interface TrackedNames {
-  /** Tracks these for providers from now on, in place of those before. Resolves when it counts. */
-  provide(names: readonly ProvidedName[]): Promise<void>;
-  /** undefined for a name that nobody has tracked. */
-  standing(name: string): NameStanding | undefined;
-  /** The names that are tracked for others than providers. */
-  others(): readonly string[];
-}
-
 export interface ProviderDeskOptions {
   readonly catalogue: Catalogue;
   readonly configured: readonly ProviderName[];
   readonly state: Pick<StoredState, 'meta'>;
   readonly layout: Pick<GuardLayout, 'guarded'>;
   readonly entries: Entries;
-  readonly names: TrackedNames;
+  readonly names: Pick<NameDesk, 'give' | 'tracker' | 'list' | 'size'>;
+  /** Those that the configuration has tracked. */
+  readonly configuredNames: readonly NameEntry[];
   readonly recorder: Recorder;
   readonly clock: Clock;
 }
@@ -71,10 +64,10 @@ export class ProviderDesk {
 
   /** @throws SP_PROVIDER_UNKNOWN */
   show(name: string): ProviderDetails {
-    return viewProviderDetails(this.#standing(this.#find(name)), this.#o.layout.guarded);
+    return viewProviderDetails(this.#standing(this.#find(name)), this.#o.layout.guarded, this.#o.clock);
   }
 
-  /** Lets a provider in, at once. @throws SP_PROVIDER_UNKNOWN, SP_PROVIDER_RETIRED, SP_STORE_* */
+  /** Lets a provider in, at once. @throws SP_PROVIDER_UNKNOWN, SP_PROVIDER_RETIRED, SP_NAMES_FULL, SP_STORE_* */
   enable(name: string): Promise<ProviderDetails> {
     return this.#inTurn(async () => {
       const provider = this.#find(name);
@@ -82,6 +75,7 @@ export class ProviderDesk {
         throw new SallyportError('SP_PROVIDER_RETIRED', { name: provider.name, ...provider.retired });
       }
       if (this.#by(provider.name) === null) {
+        this.#needsRoom(provider);
         await this.#change(new Set([...this.#byCommand, provider.name]), 'provider.enabled', provider.name);
       }
       return this.show(name);
@@ -103,9 +97,20 @@ export class ProviderDesk {
   /** What a person should know, one line each. */
   notices(): string[] {
     const { catalogue, configured, entries, names } = this.#o;
-    const use = { configured, byCommand: [...this.#byCommand], entries: entries.list(), names: names.others() };
+    const tracked = names.list().filter(({ entry }) => entry.source !== 'provider');
+    const use = {
+      ...{ configured, byCommand: [...this.#byCommand], entries: entries.list() },
+      names: tracked.map(({ entry }) => entry.name),
+    };
     const dead = this.#enabled().flatMap((provider) => deadness(this.#standing(provider)) ?? []);
     return [...providerNotices(catalogue, use), ...dead];
+  }
+
+  /** @throws SP_NAMES_FULL */
+  #needsRoom(provider: Provider): void {
+    const { names } = this.#o;
+    const fresh = openingsOf(provider).names.filter(({ host }) => names.tracker(host) === undefined);
+    if (names.size + fresh.length > MOST_NAMES) throw new SallyportError('SP_NAMES_FULL', { most: MOST_NAMES });
   }
 
   #find(name: string): Provider {
@@ -132,18 +137,21 @@ export class ProviderDesk {
 
   #standing(provider: Provider): ProviderStanding {
     const { names } = this.#o;
-    return { provider, by: this.#by(provider.name), nameStanding: (name) => names.standing(name) };
+    return { provider, by: this.#by(provider.name), trackerOf: (name) => names.tracker(name) };
   }
 
   async #change(byCommand: ReadonlySet<ProviderName>, event: 'provider.enabled' | 'provider.disabled', name: string) {
-    const { recorder, clock, entries, names } = this.#o;
+    const { recorder, clock, entries, names, configuredNames } = this.#o;
     await recorder.recordNow([
       { kind: 'meta', key: 'providers', value: formatProviderNames(byCommand) },
       { kind: 'journal', event: { at: clock.now(), event, detail: name } },
     ]);
     this.#byCommand = byCommand;
     const enabled = this.#enabled();
-    await Promise.all([entries.provide(providedEntries(enabled)), names.provide(providedNames(enabled))]);
+    await Promise.all([
+      entries.provide(providedEntries(enabled)),
+      names.give([...configuredNames, ...providedNames(enabled)]),
+    ]);
   }
 
   /** Each change is planned on what the one before left. */

@@ -1,20 +1,11 @@
 import type { ProviderDetails, ProviderView } from '../control/contract/gateway.js';
-import type { Address } from '../core/address.js';
 import type { GuardLayout } from '../core/firewall.js';
+import type { HostName } from '../core/names/host-name.js';
+import type { NameCondition, NameTracker } from '../core/names/tracker.js';
 import { formatPortRange } from '../core/ports.js';
 import { type Opening, openingsOf, PROVIDER_SCOPE, type Provider, type ProviderName } from '../core/provider.js';
-import { type Instant, toIso } from '../core/time.js';
-
-/** How a tracked name stands. */
-export interface NameStanding {
-  readonly condition: NonNullable<ProviderDetails['hosts'][number]['state']>;
-  /** What is let in for its sake. */
-  readonly addresses: readonly Address[];
-  /** What is wrong, in words for people. */
-  readonly problems: readonly string[];
-  /** When it was last answered for. */
-  readonly resolvedAt: Instant | null;
-}
+import type { Clock } from '../core/time.js';
+import { viewTracked } from './views.js';
 
 /** A provider, and how things are with it here. */
 export interface ProviderStanding {
@@ -22,18 +13,18 @@ export interface ProviderStanding {
   /** What has enabled it. */
   readonly by: ProviderView['by'];
   /** How its names stand; undefined for one that is not tracked. */
-  readonly nameStanding: (name: string) => NameStanding | undefined;
+  readonly trackerOf: (name: HostName) => NameTracker | undefined;
 }
 
 /** There is no such name, for a while or for good. */
-const GONE: ReadonlySet<NameStanding['condition']> = new Set(['missing', 'dropped']);
+const GONE: ReadonlySet<NameCondition> = new Set(['missing', 'dropped']);
 
 export function viewProvider(standing: ProviderStanding): ProviderView {
-  const { provider, by, nameStanding } = standing;
+  const { provider, by, trackerOf } = standing;
   const { name, title, retired, source } = provider;
   const { names, targets } = openingsOf(provider);
   const isEnabled = isLetIn(standing);
-  const live = isEnabled ? names.flatMap(({ host }) => nameStanding(host)?.addresses ?? []) : [];
+  const live = isEnabled ? names.flatMap(({ host }) => trackerOf(host)?.addresses ?? []) : [];
   return {
     ...{ name, title, source, by },
     status: retired !== null ? 'retired' : isEnabled ? 'enabled' : 'off',
@@ -45,14 +36,21 @@ export function viewProvider(standing: ProviderStanding): ProviderView {
 }
 
 /** @param ports what there are sets for: the closed ports of this host */
-export function viewProviderDetails(standing: ProviderStanding, ports: GuardLayout['guarded']): ProviderDetails {
-  const { provider } = standing;
+export function viewProviderDetails(
+  standing: ProviderStanding,
+  ports: GuardLayout['guarded'],
+  clock: Clock,
+): ProviderDetails {
+  const { provider, trackerOf } = standing;
   const { names, targets } = openingsOf(provider);
   return {
     ...viewProvider(standing),
     hosts: [
-      ...names.map((opening) => viewHost(opening, isLetIn(standing) ? standing.nameStanding(opening.host) : undefined)),
-      ...targets.map((opening) => viewHost(opening, undefined)),
+      ...names.map(({ host, services }) => {
+        const tracker = isLetIn(standing) ? trackerOf(host) : undefined;
+        return { host, services: [...services], tracked: tracker === undefined ? null : viewTracked(tracker, clock) };
+      }),
+      ...targets.map(({ host, services }) => ({ host, services: [...services], tracked: null })),
     ],
     ports: protocolsOf(provider).map((protocol) => ({
       service: PROVIDER_SCOPE[protocol],
@@ -72,9 +70,9 @@ export function viewUnknownProvider(name: ProviderName, by: ProviderView['by']):
 
 /** That nothing of an enabled provider is left, and what to do then; null where it is not so. */
 export function deadness(standing: ProviderStanding): string | null {
-  const { provider, by, nameStanding } = standing;
+  const { provider, by, trackerOf } = standing;
   const { names, targets } = openingsOf(provider);
-  const isGone = ({ host }: Opening<string>) => GONE.has(nameStanding(host)?.condition ?? 'pending');
+  const isGone = ({ host }: Opening<HostName>) => GONE.has(trackerOf(host)?.condition ?? 'pending');
   if (!isLetIn(standing) || names.length === 0 || targets.length > 0 || !names.every(isGone)) return null;
   const { name } = provider;
   const drop = by === 'config' ? 'take it out of trusted.providers' : `drop it: sallyport provider disable ${name}`;
@@ -86,23 +84,15 @@ function isLetIn({ provider, by }: ProviderStanding): boolean {
 }
 
 function problemsOf(standing: ProviderStanding): string[] {
-  const { provider, by, nameStanding } = standing;
+  const { provider, by, trackerOf } = standing;
   if (by === null) return [];
   if (provider.retired !== null)
     return [`it is enabled, but retired since ${provider.retired.since}: it lets nobody in`];
   const dead = deadness(standing);
   if (dead !== null) return [dead];
   return openingsOf(provider).names.flatMap(({ host }) =>
-    (nameStanding(host)?.problems ?? []).map((problem) => `${host}: ${problem}`),
+    (trackerOf(host)?.problems ?? []).map(({ text }) => `${host}: ${text}`),
   );
-}
-
-function viewHost({ host, services }: Opening<string>, standing: NameStanding | undefined) {
-  const { condition = null, addresses = [], problems = [], resolvedAt = null } = standing ?? {};
-  return {
-    ...{ host, services: [...services], state: condition, addresses: [...addresses], problems: [...problems] },
-    resolved_at: resolvedAt === null ? null : toIso(resolvedAt),
-  };
 }
 
 /** What is opened to any host of it. */

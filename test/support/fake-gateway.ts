@@ -51,6 +51,7 @@ export function entryView(changes: Partial<EntryView> = {}): EntryView {
     note: 'head office',
     source: 'operator',
     created_at: AT,
+    tracked: null,
     ...changes,
   };
 }
@@ -163,12 +164,9 @@ export function providerDetails(changes: Partial<ProviderDetails> = {}): Provide
       {
         host: 'atlanta.voip.ms',
         services: ['IAX', 'RTP', 'SIP'],
-        state: 'ok',
-        addresses: ['198.51.100.9'],
-        problems: [],
-        resolved_at: AT,
+        tracked: { state: 'ok', addresses: ['198.51.100.9'], resolved_at: AT, next_at: AT, detail: null },
       },
-      { host: '198.51.100.32/27', services: ['RTP'], state: null, addresses: [], problems: [], resolved_at: null },
+      { host: '198.51.100.32/27', services: ['RTP'], tracked: null },
     ],
     ports: [
       { service: 'SIP', ports: ['udp/5060'] },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config/parse.ts';
 import type { Entry } from '../../src/core/entry.ts';
+import { parseHostName } from '../../src/core/names/host-name.ts';
 import { formatPortRange, parsePortRange } from '../../src/core/ports.ts';
 import {
   formatProviderNames,
@@ -21,7 +22,7 @@ import { SSH, target } from '../support/grants.ts';
 const provider = (name: string, changes: Partial<Provider> = {}): Provider => ({
   name: name as ProviderName,
   title: name,
-  signalling: { names: [`sip.${name}.example`], targets: [target('203.0.113.8')] },
+  signalling: { names: [parseHostName(`sip.${name}.example`)], targets: [target('203.0.113.8')] },
   protocols: ['sip', 'iax', 'rtp'],
   media: { names: [], targets: [target('203.0.113.64/27')] },
   retired: null,
@@ -92,7 +93,9 @@ describe('the names of enabled providers', () => {
 describe('what still lets a retired provider in', () => {
   const catalogue = catalogueOf(provider('acme'), provider('gone', { retired: GONE }));
   const found = (entries: Entry[], tracked: string[] = []) =>
-    leftoversIn(catalogue, entries, tracked).map(({ by }) => (typeof by === 'string' ? by : by.target));
+    leftoversIn(catalogue, entries, tracked.map(parseHostName)).map(({ by }) =>
+      typeof by === 'string' ? by : by.target,
+    );
 
   it('is an entry for its address or a network around it, and a name of it', () => {
     expect(found([entry('203.0.113.8'), entry('203.0.0.0/16'), entry('203.0.113.64/26')])).toEqual([

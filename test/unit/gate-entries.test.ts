@@ -3,6 +3,7 @@ import type { Entry } from '../../src/core/entry.ts';
 import { SallyportError } from '../../src/core/errors.ts';
 import { formatDeparted, parseDeparted } from '../../src/core/grants/departed.ts';
 import { hours } from '../../src/core/time.ts';
+import { Departures } from '../../src/gate/departures.ts';
 import { Entries } from '../../src/gate/entries.ts';
 import { Recorder } from '../../src/gate/recorder.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -24,6 +25,7 @@ function entriesOf(
     recorder: new Recorder({ store, log: new FakeLog() }),
     clock,
     state: { entries: options.stored ?? [], meta: options.meta ?? {} },
+    departures: new Departures(clock, options.meta?.departed),
     configured: options.configured ?? [],
     provided: options.provided ?? [],
     hold: async (targets) => void held.push(...targets),

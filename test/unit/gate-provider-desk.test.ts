@@ -1,15 +1,21 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { parseCatalogue } from '../../src/config/catalogue.ts';
-import type { Address } from '../../src/core/address.ts';
+import { parseHostName } from '../../src/core/names/host-name.ts';
+import type { Lookup } from '../../src/core/names/lookup.ts';
+import type { NameEntry } from '../../src/core/names/name-entry.ts';
+import { NameTracker } from '../../src/core/names/tracker.ts';
 import { parsePortRange } from '../../src/core/ports.ts';
 import type { Catalogue, ProviderName } from '../../src/core/provider.ts';
+import { days } from '../../src/core/time.ts';
+import { Departures } from '../../src/gate/departures.ts';
 import { Entries } from '../../src/gate/entries.ts';
 import { ProviderDesk } from '../../src/gate/provider-desk.ts';
-import type { NameStanding } from '../../src/gate/provider-views.ts';
 import { Recorder } from '../../src/gate/recorder.ts';
 import { service } from '../support/core-arbitraries.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeLog, FakeStore } from '../support/gate-fakes.ts';
+import { target } from '../support/grants.ts';
+import { both, found, NXDOMAIN } from '../support/names.ts';
 
 const CATALOGUE = `version: 1
 providers:
@@ -25,25 +31,32 @@ let clock: FakeClock;
 let store: FakeStore;
 let held: string[];
 let tracked: string[][];
-let standings: Map<string, NameStanding>;
+let trackers: Map<string, NameTracker>;
 let entries: Entries;
 
 const name = (text: string) => text as ProviderName;
-const stands = (condition: NameStanding['condition'], ...addresses: string[]): NameStanding => ({
-  condition,
-  addresses: addresses as Address[],
-  problems: condition === 'ok' ? [] : ['there is no such name (NXDOMAIN)'],
-  resolvedAt: null,
+const entryOf = (text: string): NameEntry => ({
+  ...{ id: text, name: parseHostName(text), services: [service('ssh')], note: null, source: 'operator' },
+  createdAt: clock.now(),
 });
+/** What a name server says of a host name. */
+const says = (host: string, lookup: Lookup) => {
+  const rules = { maxAddresses: 16, nxdomainAfter: days(1), refusal: () => undefined };
+  const tracker = trackers.get(host) ?? new NameTracker({ name: parseHostName(host), rules, clock });
+  trackers.set(host, tracker);
+  tracker.take(lookup);
+};
 
 function deskOf({
   configured = [],
   meta = {},
   others = [],
+  size = 0,
 }: {
   configured?: string[];
   meta?: Record<string, string>;
   others?: string[];
+  size?: number;
 } = {}): ProviderDesk {
   const read = parseCatalogue(CATALOGUE, 'own.yaml');
   if (!read.ok) throw new Error('the catalogue is faulty');
@@ -51,6 +64,7 @@ function deskOf({
   const recorder = new Recorder({ store, log: new FakeLog() });
   entries = new Entries({
     ...{ recorder, clock, state: { entries: [], meta }, configured: [], provided: [] },
+    departures: new Departures(clock, undefined),
     hold: async (targets) => void held.push(...targets),
     setRanges: async () => undefined,
   });
@@ -59,10 +73,12 @@ function deskOf({
     configured: configured.map(name),
     layout: { guarded: new Map([[service('SIP'), [parsePortRange('udp/5060')]]]) },
     names: {
-      provide: async (names) => void tracked.push(names.map((one) => `${one.name} ${one.services}`)),
-      standing: (host) => standings.get(host),
-      others: () => others,
+      give: async (names) => void tracked.push(names.map((one) => `${one.name} ${one.services}`)),
+      tracker: (host) => trackers.get(host),
+      list: () => others.map((text) => ({ entry: entryOf(text), tracker: {} as NameTracker })),
+      size,
     },
+    configuredNames: [entryOf('home.example.org')],
   });
 }
 
@@ -71,7 +87,7 @@ beforeEach(() => {
   store = new FakeStore();
   held = [];
   tracked = [];
-  standings = new Map();
+  trackers = new Map();
 });
 
 describe('a provider that is enabled', () => {
@@ -85,7 +101,7 @@ describe('a provider that is enabled', () => {
       '203.0.113.8 IAX,RTP,SIP',
       '203.0.113.64/27 RTP',
     ]);
-    expect(tracked).toEqual([['sip.acme.example IAX,RTP,SIP']]);
+    expect(tracked).toEqual([['home.example.org ssh', 'sip.acme.example IAX,RTP,SIP']]);
     expect(shown.ports).toEqual([
       { service: 'SIP', ports: ['udp/5060'] },
       { service: 'IAX', ports: [] },
@@ -107,7 +123,7 @@ describe('a provider that is enabled', () => {
     expect(await desk.disable('acme')).toMatchObject({ status: 'off', by: null });
     expect(store.meta('providers')).toBe('small');
     expect([entries.list(), held]).toEqual([[], ['203.0.113.8', '203.0.113.64/27']]);
-    expect(tracked.at(-1)).toEqual(['one.small.example SIP', 'two.small.example SIP']);
+    expect(tracked.at(-1)).toEqual(['home.example.org ssh', 'one.small.example SIP', 'two.small.example SIP']);
     expect(await desk.disable('acme')).toMatchObject({ status: 'off' });
   });
 
@@ -135,6 +151,14 @@ describe('a provider that is enabled', () => {
       code: 'SP_ENTRY_PROVIDED',
       fix: expect.stringContaining('sallyport provider disable acme'),
     });
+  });
+});
+
+describe('a provider of more names than can be tracked', () => {
+  it('is not let in', async () => {
+    const desk = deskOf({ size: 1000 });
+    await expect(desk.enable('acme')).rejects.toMatchObject({ code: 'SP_NAMES_FULL' });
+    expect([store.kept, tracked]).toEqual([[], []]);
   });
 });
 
@@ -183,7 +207,7 @@ describe('a retired provider', () => {
   it('that something else lets in is told of as long as it does', async () => {
     const desk = deskOf({ others: ['talk.gone.example', 'home.example.org'] });
     const entry = await entries.add({
-      ...{ target: '66.54.140.0/24' as Address, services: [service('ssh')], note: null, source: 'operator' },
+      ...{ target: target('66.54.140.0/24'), services: [service('ssh')], note: null, source: 'operator' },
     });
     expect(desk.notices()).toEqual([
       expect.stringMatching(
@@ -198,22 +222,25 @@ describe('a retired provider', () => {
 
 describe('what is told of a provider', () => {
   it('has the addresses of its names as they stand, where it is enabled', async () => {
-    standings.set('sip.acme.example', stands('ok', '198.51.100.9', '2001:db8::9'));
+    says('sip.acme.example', found(['198.51.100.9', '2001:db8::9']));
     const desk = deskOf();
     expect(desk.show('acme')).toMatchObject({ status: 'off', addresses: 0 });
-    expect(desk.show('acme').hosts[0]).toMatchObject({ host: 'sip.acme.example', state: null, addresses: [] });
+    expect(desk.show('acme').hosts[0]).toMatchObject({ host: 'sip.acme.example', tracked: null });
     await desk.enable('acme');
     expect(desk.show('acme')).toMatchObject({ addresses: 2, problems: [] });
-    expect(desk.show('acme').hosts[0]).toMatchObject({ state: 'ok', addresses: ['198.51.100.9', '2001:db8::9'] });
+    expect(desk.show('acme').hosts[0]?.tracked).toMatchObject({
+      state: 'ok',
+      addresses: ['198.51.100.9', '2001:db8::9'],
+    });
   });
 
   it('names a name that is gone, and calls it dead with the advice to drop it when all are', () => {
-    standings.set('one.small.example', stands('dropped'));
-    standings.set('two.small.example', stands('ok', '198.51.100.9'));
+    says('one.small.example', both(NXDOMAIN));
+    says('two.small.example', found(['198.51.100.9']));
     const byCommand = deskOf({ meta: { providers: 'small' } });
     expect(byCommand.show('small').problems).toEqual(['one.small.example: there is no such name (NXDOMAIN)']);
     expect(byCommand.notices()).toEqual([]);
-    standings.set('two.small.example', stands('missing', '198.51.100.9'));
+    says('two.small.example', both(NXDOMAIN));
     const advice =
       'small seems to be gone: none of its names exists any more; drop it: sallyport provider disable small';
     expect([byCommand.show('small').problems, byCommand.notices()]).toEqual([[advice], [advice]]);

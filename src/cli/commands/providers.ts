@@ -1,8 +1,8 @@
 import type { ProviderDetails, ProviderView } from '../../control/contract/views.js';
 import type { Call } from '../call.js';
-import { moment } from '../render/access.js';
+import { trackedCells } from '../render/access.js';
 import { pairs, table } from '../render/table.js';
-import type { Format, Terminal } from '../render/terminal.js';
+import type { Terminal } from '../render/terminal.js';
 import { clean, count, list as words } from '../text.js';
 
 export async function list(call: Call): Promise<number> {
@@ -72,26 +72,16 @@ async function render({ terminal }: Call, found: ProviderDetails): Promise<strin
   ];
   if (found.retired !== null)
     facts.push(['retired', `since ${clean(found.retired.since)}: ${clean(found.retired.why)}`]);
-  const rows = found.hosts.map((one) => [
-    terminal.paint('bold', clean(one.host)),
-    words(one.services),
-    one.state === null ? '' : terminal.paint(COLORS[one.state], one.state),
-    words(one.addresses),
-    one.resolved_at === null ? '' : moment(one.resolved_at),
-    words(one.problems),
+  const rows = found.hosts.map(({ host, services, tracked }) => [
+    terminal.paint('bold', clean(host)),
+    words(services),
+    ...(tracked === null ? ['', '', ''] : trackedCells(terminal, tracked)),
+    clean(tracked?.detail ?? ''),
   ]);
-  const hosts = await table(terminal, ['host', 'opened', 'state', 'addresses', 'resolved', 'problems'], rows);
+  const hosts = await table(terminal, ['host', 'opened', 'addresses', 'state', 'resolved', 'problem'], rows);
   const problems = found.problems.map((problem) => terminal.paint('yellow', clean(problem)));
   return [pairs(terminal, facts), hosts, ...(problems.length > 0 ? [problems.join('\n')] : [])].join('\n\n');
 }
-
-const COLORS: Readonly<Record<NonNullable<ProviderDetails['hosts'][number]['state']>, Format>> = {
-  pending: 'dim',
-  ok: 'green',
-  degraded: 'yellow',
-  missing: 'yellow',
-  dropped: 'red',
-};
 
 const BY = { config: 'enabled by the configuration', command: 'enabled by command' } as const;
 
