@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LabDaemon } from '../support/lab/daemon.js';
 import type { LabHost } from '../support/lab/host.js';
-import { Lab } from '../support/lab/lab.js';
+import { eventually, Lab } from '../support/lab/lab.js';
 
 /*
- * A PBX on the gateway, a provider that calls from the laptop and sends its RTP from the phone's machine as well, and a
- * stranger.
+ * A PBX on the gateway; providers that call from the laptop and send RTP from the phone's machine; a stranger. The phone's
+ * machine serves names, too, and the gateway asks it every second.
  */
 
 const FAMILIES = ['ipv4', 'ipv6'] as const;
@@ -22,6 +22,7 @@ interface Shown {
   readonly by: string | null;
   readonly problems: string[];
   readonly ports: { readonly service: string; readonly ports: string[] }[];
+  readonly hosts: { readonly host: string; readonly tracked: { readonly addresses: string[] } | null }[];
 }
 
 /** What a machine reaches over both families alike; what only one of them reaches fails the test. */
@@ -38,6 +39,7 @@ async function reached(host: LabHost): Promise<string[]> {
   return perFamily[0] ?? [];
 }
 
+const shown = async (name: string) => (await daemon.api<Shown>('GET', `/v1/providers/${name}`)).body;
 const start = async () => {
   await daemon.launch();
   await daemon.confirm();
@@ -53,6 +55,7 @@ beforeAll(async () => {
   iax: [udp/4569]
   web: [tcp/80]
 providers: {catalogue: ${catalogue}}
+names: {schedule: '* * * * * *', servers: [${lab.phone.ipv4}], nxdomain_after: 2s}
 `,
   });
   await mkdir(daemon.directory, { recursive: true });
@@ -64,10 +67,20 @@ providers:
     title: Acme
     signalling: [${lab.laptop.ipv4}, "${lab.laptop.ipv6}"]
     media: [${lab.phone.ipv4}/32, "${lab.phone.ipv6}"]
+  byname: {title: By name, signalling: [sip.byname.example], media: [rtp.byname.example]}
+  gone: {title: Gone, signalling: [sip.gone.example, other.gone.example]}
 `,
   );
   for (const port of Object.values(UDP)) await lab.gateway.tell('listenUdp', { port });
   for (const port of Object.values(TCP)) await lab.gateway.tell('listenTcp', { port });
+  await lab.phone.tell('dnsListen', { address: lab.phone.ipv4 });
+  const names = { 'sip.byname.example': lab.laptop, 'rtp.byname.example': lab.phone };
+  for (const [name, { ipv4, ipv6 }] of Object.entries(names)) {
+    await lab.phone.tell('dnsSet', { name, says: { A: [ipv4], AAAA: [ipv6], ttl: 60 } });
+  }
+  for (const name of ['sip.gone.example', 'other.gone.example']) {
+    await lab.phone.tell('dnsSet', { name, says: { rcode: 'nxdomain' } });
+  }
   await daemon.writeConfig();
   await start();
 });
@@ -123,6 +136,57 @@ describe('a provider', () => {
     expect((await daemon.cli('provider', 'disable', 'acme')).stdout).toBe('acme is not let in any more\n');
     for (const call of calls) expect(await call.ping(300)).toBe(false);
     for (const host of [lab.laptop, lab.phone]) expect(await reached(host)).toEqual([]);
+  });
+});
+
+describe('a provider with host names', () => {
+  it('is in as soon as they resolve, each to what is its', async () => {
+    await daemon.json('provider', 'enable', 'byname');
+    const { hosts } = await eventually(
+      () => shown('byname'),
+      (one) => one.hosts.every(({ tracked }) => tracked?.addresses.length === 2),
+    );
+    expect(await reached(lab.laptop)).toEqual(['sip', 'iax', 'rtp', 'sips']);
+    expect(await reached(lab.phone)).toEqual(['rtp']);
+    expect(await reached(lab.stranger)).toEqual([]);
+    expect(hosts).toMatchObject([
+      { host: 'sip.byname.example', tracked: { state: 'ok', addresses: [lab.laptop.ipv4, lab.laptop.ipv6] } },
+      { host: 'rtp.byname.example', services: ['RTP'], tracked: { state: 'ok' } },
+    ]);
+  });
+
+  it('is in again after a boot without the daemon and without DNS', async () => {
+    await daemon.kill();
+    await lab.phone.tell('dnsDie', { isDead: true });
+    await lab.gateway.exec('nft', ['flush', 'ruleset']);
+    expect((await daemon.cli('firewall', 'restore')).code).toBe(0);
+    expect(await reached(lab.laptop)).toEqual(['sip', 'iax', 'rtp', 'sips']);
+    expect(await reached(lab.phone)).toEqual(['rtp']);
+    expect(await reached(lab.stranger)).toEqual([]);
+    await start();
+    expect(await reached(lab.laptop)).toEqual(['sip', 'iax', 'rtp', 'sips']);
+    await lab.phone.tell('dnsDie', { isDead: false });
+  });
+
+  it('keeps its names from being revoked one by one, and is out at once when it is disabled', async () => {
+    const { code, stderr } = await daemon.cli('revoke', 'sip.byname.example');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('sallyport provider disable byname')]);
+    await daemon.json('provider', 'disable', 'byname');
+    for (const host of [lab.laptop, lab.phone]) expect(await reached(host)).toEqual([]);
+  });
+
+  it('that all are gone is called so, with the advice to drop it', async () => {
+    await daemon.json('provider', 'enable', 'gone');
+    const advice = /gone seems to be gone: none of its names exists any more; drop it: sallyport provider disable gone/;
+    await eventually(
+      () => shown('gone'),
+      ({ problems }) => problems.some((one) => advice.test(one)),
+    );
+    expect((await daemon.cli('provider', 'list')).stdout).toMatch(advice);
+    expect((await daemon.cli('status')).stdout).toMatch(advice);
+    expect((await daemon.cli('provider', 'show', 'gone')).stdout).toMatch(/^sip\.gone\.example .*NXDOMAIN/m);
+    await daemon.json('provider', 'disable', 'gone');
+    expect((await daemon.cli('status')).stdout).not.toMatch(advice);
   });
 });
 
