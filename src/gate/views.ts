@@ -86,7 +86,7 @@ export function viewTracked(tracker: NameTracker, clock: Clock): TrackedView {
   const { resolvedAt } = tracker.record();
   return {
     state: tracker.condition,
-    addresses: tracker.addresses,
+    addresses: [...tracker.addresses],
     resolved_at: resolvedAt === null ? null : toIso(resolvedAt),
     next_at: toIso(wallTime(clock, tracker.due)),
     detail: tracker.problems.length === 0 ? null : problemsOf(tracker),
