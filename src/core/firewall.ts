@@ -7,6 +7,8 @@ import type { Duration, Monotonic } from './time.js';
 
 /** What does not change while the gateway runs: the shape of the guard. */
 export interface GuardLayout {
+  /** What becomes of everything else that comes in or is forwarded: it is left alone, or closed too. */
+  readonly policy: 'guard' | 'lockdown';
   /** The services that are closed to strangers, and their ports. */
   readonly guarded: ReadonlyMap<ServiceName, readonly PortRange[]>;
   readonly onExpiry: 'cut' | 'drain';
@@ -25,6 +27,10 @@ export interface GuardLayout {
   readonly ipv6Prefix: 64 | 128;
   /** Interfaces through which everything is let in. */
   readonly trustedInterfaces: readonly string[];
+  /** Under lockdown: interfaces whose own connections are forwarded. */
+  readonly forwardFrom: readonly string[];
+  /** Under lockdown: ports that stay open to everyone, unless they are a service's. */
+  readonly openPorts: readonly PortRange[];
   /** Where the host's own outgoing connections have their ports. */
   readonly localPorts: PortSpan;
 }

@@ -1,3 +1,4 @@
+import { closedServices } from '../config/closed-services.js';
 import type {
   AddUserRequest,
   AllowRequest,
@@ -121,9 +122,7 @@ export class Gateway implements GatewayApi {
     const covering = entries.list().filter(({ target }) => covers(target, address));
     const ignored = await this.#o.strikes.ignoredIn(address);
     const open = new Set([...grants, ...covering].flatMap(({ services }) => services));
-    const allowed = open.has(ALL)
-      ? [...config.firewall.guard]
-      : [...config.firewall.guard].filter((name) => open.has(name));
+    const allowed = closedServices(config).filter((name) => open.has(ALL) || open.has(name));
     return {
       address,
       grants: grants.map((grant) => viewGrant(grant, this.#o.clock)),
