@@ -6,6 +6,7 @@ import { HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import type { KnockSource } from './core/knock/source.js';
 import { takesTcpReplies } from './core/port-classes.js';
+import { inSpan } from './core/ports.js';
 import type { Store, StoredState } from './core/store.js';
 import type { Clock } from './core/time.js';
 import { ClaimDesk } from './gate/claim-desk.js';
@@ -18,7 +19,7 @@ import { People } from './gate/people.js';
 import type { Recorder } from './gate/recorder.js';
 import { Strikes } from './gate/strikes.js';
 import { ownAddresses } from './host/addresses.js';
-import { inboundPeers } from './host/listeners.js';
+import { inboundPeers, ownConnections } from './host/listeners.js';
 import { configuredEntries, heardProtocols } from './layout.js';
 
 export interface GateSurroundings {
@@ -85,6 +86,9 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
     onLoaded: async () => {
       const peers = await inboundPeers((port) => takesTcpReplies(layout, port));
       await doorkeeper.hold([...peers].map((peer) => doorkeeper.widen(peer)));
+      if (layout.policy === 'lockdown') {
+        await firewall.keepConnections(await ownConnections((port) => inSpan(port, layout.localPorts)));
+      }
     },
     isConfirmed: state.meta.confirmed === 'yes',
     firstProvision: config.firewall.provisional,

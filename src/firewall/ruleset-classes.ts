@@ -4,6 +4,7 @@ import { type PortClass, portClasses } from '../core/port-classes.js';
 import { ALL, type ServiceName } from '../core/service.js';
 import { entrySet, FAMILIES, grantSet, rangeSet } from './names.js';
 
+export const ADDRESS_TYPE = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
 /** Where the source of a packet stands. */
 export const SOURCE = { 4: 'ip saddr', 6: 'ip6 saddr' } as const;
 

@@ -1,8 +1,8 @@
 import type { GuardLayout } from '../core/firewall.js';
 import { formatPortSpan, PROTOCOLS } from '../core/ports.js';
 import { ALL } from '../core/service.js';
-import { FAMILIES } from './names.js';
-import { classesOf, drained, dropHeld, letIn } from './ruleset-classes.js';
+import { begunSet, FAMILIES } from './names.js';
+import { ADDRESS_TYPE, classesOf, drained, dropHeld, letIn, SOURCE } from './ruleset-classes.js';
 
 /*
  * What lockdown adds: everything that the guard would leave alone is closed.
@@ -13,8 +13,11 @@ import { classesOf, drained, dropHeld, letIn } from './ruleset-classes.js';
  *           anything else -> lockdown: on the whitelist, an open port, discovery, DHCP: accept
  *                                      redirected by NAT? -> the class of the port that was addressed
  *                                      TCP outside of the local port range: drop
- *                                      -> answers:  ICMP errors and replies: accept; else drop
+ *                                      -> answers:  ICMP errors, own connections of old, replies: accept; else drop
  */
+
+/** More connections than local ports are to different ends; where it is full, the others are left to conntrack. */
+const BEGUN_SIZE = 262_144;
 
 /** ICMP types that tell of something wrong with a packet of one's own (RFC 4890, 4.3.1 and 4.4.1). */
 const ERRORS = [
@@ -45,10 +48,18 @@ export function renderLockdown(layout: GuardLayout): string[] {
   const open = layout.openPorts.map((range) => `${range.protocol} . ${formatPortSpan(range)}`).join(', ');
   const inside = [...new Set([...layout.trustedInterfaces, ...layout.forwardFrom])];
   return [
+    ...FAMILIES.map((family) => {
+      const key = `${ADDRESS_TYPE[family]} . inet_service . inet_service`;
+      return `  set ${begunSet(family)} { type ${key}; flags dynamic,timeout; timeout 1d; size ${BEGUN_SIZE}; }`;
+    }),
     '  chain answers {',
     ...ERRORS.map((rule) => `    ${rule}`),
     // Ports of services; those of the local range are the host's own, and it may go on speaking to whom it wants.
     ...dropHeld(layout, `udp dport != ${local} `),
+    ...FAMILIES.map((family) => {
+      const key = `${SOURCE[family]} . tcp sport . tcp dport`;
+      return `    ${key} @${begunSet(family)} update @${begunSet(family)} { ${key} } accept`;
+    }),
     '    ct state established ct direction reply accept',
     '    drop',
     '  }',

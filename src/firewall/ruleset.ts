@@ -19,7 +19,7 @@ import {
   strikeSet,
 } from './names.js';
 import { REPEAT } from './repeats.js';
-import { classesOf, renderClasses, SOURCE } from './ruleset-classes.js';
+import { ADDRESS_TYPE, classesOf, renderClasses, SOURCE } from './ruleset-classes.js';
 import { IS_FORWARDED, renderLockdown } from './ruleset-lockdown.js';
 
 /*
@@ -73,7 +73,6 @@ export function renderGuard(layout: GuardLayout): string {
   ].join('\n');
 }
 
-const ADDRESS_TYPE = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
 const UDP_HEADER = 8;
 /** The length and beginning of a payload with a pairing code. */
 const CARRIES_CODE = `udp length ${UDP_HEADER + PAIRING_BYTES} @th,${8 * UDP_HEADER},${8 * PAIRING_PREFIX.length} 0x${PAIRING_PREFIX.map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;

@@ -95,6 +95,7 @@ export class Gateway implements GatewayApi {
       parts: {
         firewall: {
           state: guard.mode,
+          policy: this.#o.config.firewall.policy,
           ...(guard.detail === null ? {} : { detail: guard.detail }),
           ...(reverts === undefined ? {} : { reverts_in_s: reverts }),
         },

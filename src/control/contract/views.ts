@@ -74,7 +74,10 @@ const DaemonPartView = PartView.extend({
   loop_max_ms: z.number().describe('the longest that its event loop was held in the last minute, in ms'),
 });
 
-const FirewallPartView = PartView.extend({ reverts_in_s: z.number().optional() });
+const FirewallPartView = PartView.extend({
+  policy: z.enum(['guard', 'lockdown']).optional().describe('whether the services named are closed, or everything'),
+  reverts_in_s: z.number().optional(),
+});
 
 /** A source whose knocks are ignored. */
 export const IgnoredView = z.object({
