@@ -84,11 +84,11 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
     desired,
     steps: () => people.steps(),
     onLoaded: async () => {
-      const peers = await inboundPeers((port) => takesTcpReplies(layout, port));
-      await doorkeeper.hold([...peers].map((peer) => doorkeeper.widen(peer)));
       if (layout.policy === 'lockdown') {
         await firewall.keepConnections(await ownConnections((port) => inSpan(port, layout.localPorts)));
       }
+      const peers = await inboundPeers((port) => takesTcpReplies(layout, port));
+      await doorkeeper.hold([...peers].map((peer) => doorkeeper.widen(peer)));
     },
     isConfirmed: state.meta.confirmed === 'yes',
     firstProvision: config.firewall.provisional,

@@ -56,11 +56,12 @@ export function renderLockdown(layout: GuardLayout): string[] {
     ...ERRORS.map((rule) => `    ${rule}`),
     // Ports of services; those of the local range are the host's own, and it may go on speaking to whom it wants.
     ...dropHeld(layout, `udp dport != ${local} `),
+    '    ct state established ct direction reply accept',
+    // These conntrack takes for others'.
     ...FAMILIES.map((family) => {
       const key = `${SOURCE[family]} . tcp sport . tcp dport`;
       return `    ${key} @${begunSet(family)} update @${begunSet(family)} { ${key} } accept`;
     }),
-    '    ct state established ct direction reply accept',
     '    drop',
     '  }',
     '  chain lockdown {',

@@ -152,6 +152,7 @@ describe.each([
   it('says that everything is closed', async () => {
     const shown = await daemon.cli('firewall', 'status');
     expect(shown.stdout).toMatch(/policy +lockdown/);
+    expect((await daemon.cli('status')).stdout).toContain('guarding everything; ');
     const status = await daemon.json<{ notices: string[]; parts: { firewall: { policy: string } } }>('status');
     expect(status.parts.firewall.policy).toBe('lockdown');
     expect(status.notices).toEqual([]);
