@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LabDaemon } from '../support/lab/daemon.js';
-import type { LabHost } from '../support/lab/host.js';
+import type { Flow, LabHost } from '../support/lab/host.js';
 import { eventually, Lab, steps } from '../support/lab/lab.js';
 import { peerProgram } from '../support/peers.js';
 
@@ -118,10 +118,11 @@ describe('a router under lockdown', () => {
     ]);
     for (const port of [80, 9090, 8443, 8081]) tries.push(stranger.tcp(gateway[family], port, quick));
     tries.push(stranger.udp(gateway[family], SIP, quick));
+    const pings = [container, inside, guest].map((host) => ping(stranger, host[family]));
     expect(await all(tries)).toEqual(['silent']);
+    for (const said of await Promise.all(pings)) expect(said).toContain(' 0 received');
     for (const host of [container, inside, guest]) {
       expect(await host.tell('udpSeen', { port: SIP, from: stranger[family] })).toBe(0);
-      expect(await ping(stranger, host[family])).toContain(' 0 received');
     }
   });
 
@@ -157,19 +158,22 @@ describe('a router under lockdown', () => {
     expect(await all([9090, 8443, 8081].map((port) => laptop.tcp(gateway[family], port, quick)))).toEqual(['silent']);
   });
 
-  it.each(FAMILIES)('lets a grant for all through to everything, and cuts it in time, over %s', async (family) => {
+  it('lets a grant for all through to everything, and cuts it in time', async () => {
     const { phone, gateway } = lab;
-    await daemon.json('allow', phone[family], '--for', '3s');
-    for (const port of [80, 9090, 8443, 8081]) expect(await phone.tcp(gateway[family], port)).toBe('open');
-    const flows = [await phone.hold('tcp', gateway[family], 9090), await phone.hold('udp', gateway[family], SIP)];
-    for (const host of [inside, guest]) {
-      expect(await phone.udp(host[family], SIP)).toBe('open');
-      flows.push(await phone.hold('tcp', host[family], 8080));
+    const flows: Flow[] = [];
+    for (const family of FAMILIES) {
+      await daemon.json('allow', phone[family], '--for', '4s');
+      for (const port of [80, 9090, 8443, 8081]) expect(await phone.tcp(gateway[family], port)).toBe('open');
+      flows.push(await phone.hold('tcp', gateway[family], 9090), await phone.hold('udp', gateway[family], SIP));
+      for (const host of [inside, guest]) {
+        expect(await phone.udp(host[family], SIP)).toBe('open');
+        flows.push(await phone.hold('tcp', host[family], 8080));
+      }
     }
-    const end = Date.parse((await daemon.grantFor(phone[family])).expires_at);
+    const ends = (await daemon.grants()).map(({ expires_at }) => Date.parse(expires_at));
     for (const last of await Promise.all(flows.map((flow) => flow.pulse()))) {
-      expect(last - end).toBeLessThan(1500);
-      expect(last - end).toBeGreaterThan(-1000);
+      expect(last).toBeGreaterThan(Math.min(...ends) - 1000);
+      expect(last).toBeLessThan(Math.max(...ends) + 1500);
     }
   });
 
