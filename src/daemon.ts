@@ -20,6 +20,7 @@ import { keepHeapSmall } from './host/heap.js';
 import { LoopWatch } from './host/loop.js';
 import { ServiceManager } from './host/notify.js';
 import { sshPeers } from './host/ssh-peers.js';
+import { trustedLinks } from './host/trusted-links.js';
 import { checkPool, guardLayout } from './layout.js';
 import { openSources } from './sources.js';
 import { SqliteStore } from './store/sqlite-store.js';
@@ -192,6 +193,7 @@ export class Daemon {
       ...phonelessNotice(config, state.users),
     ];
     for (const remark of remarks) this.#log.warn({}, remark);
+    const trusted = config.trusted.interfaces;
     const gateway = new Gateway({
       ...gate,
       ...{ config, clock, recorder, store, startedAt },
@@ -204,6 +206,7 @@ export class Daemon {
       }),
       phoneHealth: () => telephone?.health() ?? null,
       knockHealth: () => source.health(),
+      trustedLinks: async () => (trusted.length === 0 ? undefined : await trustedLinks(trusted)),
       vitals: () => ({ rss: process.memoryUsage.rss(), longestHold: loop.longest }),
     });
     const { ControlServer } = await loading;

@@ -27,8 +27,10 @@ import type { PhoneHealth } from '../core/phone/link.js';
 import { ALL } from '../core/service.js';
 import type { Store } from '../core/store.js';
 import { between, type Clock, type Duration, type Instant, toIso } from '../core/time.js';
+import type { TrustedLink } from '../core/trusted-link.js';
 import { AccessDesk, type AccessDeskOptions } from './access-desk.js';
 import { FirewallDesk, type FirewallDeskOptions } from './firewall-desk.js';
+import { viewInterfaces } from './interfaces-view.js';
 import { parseMoment } from './moment.js';
 import { newPace } from './pace.js';
 import type { UserDesk } from './user-desk.js';
@@ -53,6 +55,8 @@ export interface GatewayOptions extends AccessDeskOptions, FirewallDeskOptions {
   /** Null where there is no telephone. */
   readonly phoneHealth: () => PhoneHealth | null;
   readonly knockHealth: () => SourceHealth;
+  /** The trusted interfaces; undefined where there are none, or they cannot be looked at. */
+  readonly trustedLinks: () => Promise<readonly TrustedLink[] | undefined>;
   /** How the process fares: the memory it takes, in bytes, and how long its event loop was held lately. */
   readonly vitals: () => { readonly rss: number; readonly longestHold: Duration };
 }
@@ -85,6 +89,7 @@ export class Gateway implements GatewayApi {
     const ignored = await this.#o.strikes.ignored().catch(() => null);
     const { rss, longestHold } = this.#o.vitals();
     const phone = this.#o.phoneHealth();
+    const links = await this.#o.trustedLinks();
     return {
       ready: this.#isReady,
       version: this.#o.version,
@@ -104,6 +109,7 @@ export class Gateway implements GatewayApi {
           problem === undefined
             ? { state: 'ok' }
             : { state: 'failing', detail: `${problem}; ${recorder.waiting} records wait` },
+        ...(links === undefined ? {} : { interfaces: viewInterfaces(links, clock) }),
         ...(phone === null ? {} : { phone: viewPhone(phone) }),
         daemon: { state: 'running', rss_mb: Math.round(rss / 1e6), loop_max_ms: Math.round(longestHold) },
       },

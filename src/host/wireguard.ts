@@ -16,7 +16,7 @@ export async function wireguardPorts(names: readonly string[], host: Host = loca
     host.run('wg', ['show', 'all', 'listen-port']),
   ]);
   const ports = new Map([...netdevs, ...files, ...upPorts(shown ?? '')]);
-  const wanted = [...ports].filter(([name, port]) => port !== undefined && names.some((one) => matches(one, name)));
+  const wanted = [...ports].filter(([name, port]) => port !== undefined && isNamed(name, names));
   return [...new Set(wanted.flatMap(([, port]) => port ?? []))].sort((a, b) => a - b);
 }
 
@@ -72,6 +72,7 @@ function readPort(text: string | undefined): Port | undefined {
   }
 }
 
-function matches(pattern: string, name: string): boolean {
-  return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
+/** Whether an interface is among these names; a trailing `*` stands for any ending. */
+export function isNamed(name: string, names: readonly string[]): boolean {
+  return names.some((one) => (one.endsWith('*') ? name.startsWith(one.slice(0, -1)) : one === name));
 }

@@ -15,6 +15,10 @@ import { peerProgram } from '../support/peers.js';
  */
 const PORT = 51_820;
 
+interface Shown {
+  readonly latest_handshake: string | null;
+}
+
 describe('a trusted WireGuard interface under lockdown', () => {
   let lab: Lab;
   let daemon: LabDaemon;
@@ -64,9 +68,10 @@ describe('a trusted WireGuard interface under lockdown', () => {
     await wg(gateway, ['set', `wgg${id}`, ...own(ours?.file, PORT), ...peer(theirs?.public, ...inner)]);
     await wg(laptop, ['set', `wgl${id}`, ...own(theirs?.file), ...peer(gatewayKey, ...endpoint(), ...inner)]);
     for (const port of [22, 8080]) await gateway.tell('listenTcp', { port });
+    await gateway.exec('ip', ['link', 'add', 'spare', 'type', 'bridge']);
     const folder = dirname(peerProgram('usr/bin/wg').path ?? '');
     daemon = lab.daemon({
-      config: 'firewall: {policy: lockdown}\ntrusted: {interfaces: ["wgg*"]}',
+      config: 'firewall: {policy: lockdown}\ntrusted: {interfaces: ["wgg*", spare, "lan*"]}',
       env: { PATH: `${folder}:${process.env.PATH}` },
     });
     await daemon.start();
@@ -99,6 +104,21 @@ describe('a trusted WireGuard interface under lockdown', () => {
       expect(await lab.stranger.udp(lab.gateway.ipv4, port, { timeout: 250 })).toBe('silent');
     }
     expect(await lab.stranger.tcp(lab.gateway.ipv4, PORT, { timeout: 250 })).toBe('silent');
+  });
+
+  it('is shown with its peers, and others that are missing or down', async () => {
+    const { parts } = await daemon.json<{ parts: { interfaces: { state: string; interfaces: Shown[] } } }>('status');
+    const [tunnel, card, none, ...more] = parts.interfaces.interfaces;
+    expect(tunnel).toMatchObject({ name: `wgg${id}`, state: 'up', kind: 'wireguard', peers: 1 });
+    expect(Math.abs(Date.parse(tunnel?.latest_handshake ?? '') - Date.now())).toBeLessThan(60_000);
+    expect(card).toEqual({ name: 'spare', state: 'down', kind: 'bridge', peers: null, latest_handshake: null });
+    expect(none).toEqual({ name: 'lan*', state: 'missing', kind: null, peers: null, latest_handshake: null });
+    expect(more).toEqual([]);
+    expect(parts.interfaces.state).toBe('degraded');
+    const { stdout } = await daemon.cli('status');
+    expect(stdout).toMatch(
+      /interfaces +degraded +wgg\w+ \(wireguard, 1 peer, heard of \S+ ago\), spare is down \(bridge\), lan\* is not there/,
+    );
   });
 
   it('opens the port at which it listens, no other, and keeps it open through a restart', async () => {

@@ -299,8 +299,9 @@ describe('claims', () => {
 
 describe('the telephone', () => {
   it.each(['refused', 'unreachable', 'failed'])('is told of in the first line where it is %s', async (state) => {
-    const { parts } = statusView();
+    const { firewall, knock, store, daemon } = statusView().parts;
     const phone = { state, detail: 'the PBX does not take the login', calls: 0 };
-    expect(verdict(statusView({ parts: { ...parts, phone } })).text).toBe('guarding, but not all is well: phone');
+    const parts = { firewall, knock, store, daemon, phone };
+    expect(verdict(statusView({ parts })).text).toBe('guarding, but not all is well: phone');
   });
 });
