@@ -21,6 +21,7 @@ import { keepHeapSmall } from './host/heap.js';
 import { LoopWatch } from './host/loop.js';
 import { ServiceManager } from './host/notify.js';
 import { sshPeers } from './host/ssh-peers.js';
+import { trustedLinks } from './host/trusted-links.js';
 import { checkPool, guardLayout } from './layout.js';
 import { openSources } from './sources.js';
 import { SqliteStore } from './store/sqlite-store.js';
@@ -195,6 +196,7 @@ export class Daemon {
       ...phonelessNotice(config, state.users),
     ];
     for (const remark of [...remarks, ...gate.providers.notices()]) this.#log.warn({}, remark);
+    const trusted = config.trusted.interfaces;
     const gateway = new Gateway({
       ...gate,
       ...{ config, clock, recorder, store, startedAt },
@@ -207,6 +209,7 @@ export class Daemon {
       }),
       phoneHealth: () => telephone?.health() ?? null,
       knockHealth: () => source.health(),
+      trustedLinks: async () => (trusted.length === 0 ? undefined : await trustedLinks(trusted)),
       vitals: () => ({ rss: process.memoryUsage.rss(), longestHold: loop.longest }),
     });
     const { ControlServer } = await loading;

@@ -7,6 +7,7 @@ import { HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import type { KnockSource } from './core/knock/source.js';
 import { takesTcpReplies } from './core/port-classes.js';
+import { inSpan } from './core/ports.js';
 import { type Catalogue, providedEntries, providedNames, providersOf } from './core/provider.js';
 import type { Store, StoredState } from './core/store.js';
 import type { Clock } from './core/time.js';
@@ -24,7 +25,7 @@ import { ProviderDesk } from './gate/provider-desk.js';
 import type { Recorder } from './gate/recorder.js';
 import { Strikes } from './gate/strikes.js';
 import { ownAddresses } from './host/addresses.js';
-import { inboundPeers } from './host/listeners.js';
+import { inboundPeers, ownConnections } from './host/listeners.js';
 import { configuredEntries, configuredNames, enabledProviders, heardProtocols } from './layout.js';
 
 export interface GateSurroundings {
@@ -110,6 +111,9 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
     desired,
     steps: () => people.steps(),
     onLoaded: async () => {
+      if (layout.policy === 'lockdown') {
+        await firewall.keepConnections(await ownConnections((port) => inSpan(port, layout.localPorts)));
+      }
       const peers = await inboundPeers((port) => takesTcpReplies(layout, port));
       await doorkeeper.hold([...peers].map((peer) => doorkeeper.widen(peer)));
     },

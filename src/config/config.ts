@@ -25,9 +25,12 @@ export interface Config {
 
 export interface FirewallConfig {
   readonly driver: 'nftables' | 'none';
-  readonly policy: 'guard';
-  /** The services that strangers do not reach, by name, in the order of `services`, each once. */
+  /** Whether the services named in `guard` are closed, or everything. */
+  readonly policy: 'guard' | 'lockdown';
+  /** As it is written, in the order of `services`, each once; `closedServices` tells what strangers do not reach. */
   readonly guard: readonly ServiceName[];
+  /** Under lockdown: interfaces whose own connections are forwarded; a trailing `*` stands for any ending. */
+  readonly forward: readonly string[];
   /** Whether the end of a grant cuts live connections or lets them finish. */
   readonly onExpiry: 'cut' | 'drain';
   /** How long the very first guard holds unless it is confirmed. */

@@ -17,6 +17,7 @@ export function toConfig(values: FileValues, phoneWritten: boolean): Config {
       driver: firewall.driver,
       policy: firewall.policy,
       guard: guarded(firewall.guard, services),
+      forward: [...new Set(firewall.forward)],
       onExpiry: firewall.on_expiry,
       provisional: firewall.provisional,
     },

@@ -1,10 +1,12 @@
 import { prefixLength } from '../core/address.js';
+import { closedServices } from './closed-services.js';
 import type { Config } from './config.js';
 
 /** What a person should know about a faultless configuration: plain remarks, one line each. */
 export function notices(config: Config): readonly string[] {
   const { services, firewall, trusted, knock } = config;
-  const open = [...services.keys()].filter((name) => !firewall.guard.includes(name));
+  const closed = closedServices(config);
+  const open = [...services.keys()].filter((name) => !closed.includes(name));
   const everyone = trusted.addresses.filter(({ target }) => prefixLength(target) === 0);
   return [
     ...(firewall.driver === 'none'

@@ -9,6 +9,9 @@ const SCOPE = 'write all, or a list of services such as [ssh, sip], at least one
 
 const STRIKES = 'write off, or a mapping like {limit: 20, ignore: 10m}';
 
+/** What Docker, libvirt, LXD, LXC, Podman and Kubernetes call their bridges. */
+const FORWARD = ['docker0', 'br-*', 'virbr*', 'lxdbr*', 'lxcbr*', 'podman*', 'cni*'];
+
 const scope = (description: string, example = ['ssh']) =>
   z
     .union([z.literal('all'), listOf(values.serviceReference).min(1, { error: SCOPE })], { error: SCOPE })
@@ -39,15 +42,22 @@ const firewall = mapping({
     },
     ['ipset', 'command'],
   ).prefault('nftables'),
-  policy: oneOf(
-    ['guard'],
-    {
+  policy: oneOf(['guard', 'lockdown'], {
+    description:
+      '`guard` closes the services named in `guard`. `lockdown` closes everything, forwarded traffic too, except to the whitelist; see docs/lockdown.md.',
+    written: ['lockdown'],
+  }).prefault('guard'),
+  guard: scope(
+    'The services that are closed to strangers: `all`, or a list of names. Under `lockdown` every service is, whatever stands here.',
+    ['ssh', 'sip'],
+  ).prefault('all'),
+  forward: listOf(values.interfaceName)
+    .prefault([...FORWARD])
+    .meta({
       description:
-        '`guard` closes the services named in `guard`. `lockdown`, which closes everything, is not available in this version.',
-    },
-    ['lockdown'],
-  ).prefault('guard'),
-  guard: scope('The services that are closed to strangers: `all`, or a list of names.', ['ssh', 'sip']).prefault('all'),
+        'Under `lockdown`: the interfaces whose own connections this machine forwards, such as the bridges of containers or the network behind a router. A `*` at the end stands for any ending.',
+      written: [['docker0', 'lan0']],
+    }),
   on_expiry: oneOf(['cut', 'drain'], {
     description: 'When a grant ends: `cut` stops live connections, `drain` lets them finish.',
     written: ['drain'],
@@ -341,6 +351,7 @@ export const MAY_BE_EMPTY: readonly (readonly string[])[] = [
     'journal',
     'state',
   ].map((key) => [key]),
+  ['firewall', 'forward'],
   ...['interfaces', 'addresses', 'names', 'providers'].map((key) => ['trusted', key]),
   ['providers', 'ports'],
   ['phone', 'ari'],

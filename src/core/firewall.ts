@@ -1,12 +1,14 @@
 import type { Address, AddressRange, Target } from './address.js';
 import type { State, StepKey, Steps } from './knock/automaton.js';
 import type { IgnoredSource, StrikeLimit } from './knock/strikes.js';
-import type { PortRange, PortSpan } from './ports.js';
+import type { Port, PortRange, PortSpan } from './ports.js';
 import type { ServiceName } from './service.js';
 import type { Duration, Monotonic } from './time.js';
 
 /** What does not change while the gateway runs: the shape of the guard. */
 export interface GuardLayout {
+  /** What becomes of everything else that comes in or is forwarded: it is left alone, or closed too. */
+  readonly policy: 'guard' | 'lockdown';
   /** The services that are closed to strangers, and their ports. */
   readonly guarded: ReadonlyMap<ServiceName, readonly PortRange[]>;
   readonly onExpiry: 'cut' | 'drain';
@@ -25,6 +27,10 @@ export interface GuardLayout {
   readonly ipv6Prefix: 64 | 128;
   /** Interfaces through which everything is let in. */
   readonly trustedInterfaces: readonly string[];
+  /** Under lockdown: interfaces whose own connections are forwarded. */
+  readonly forwardFrom: readonly string[];
+  /** Under lockdown: ports that stay open to everyone, unless they are a service's. */
+  readonly openPorts: readonly PortRange[];
   /** Where the host's own outgoing connections have their ports. */
   readonly localPorts: PortSpan;
 }
@@ -63,6 +69,13 @@ export interface KernelRange extends AddressRange {
   readonly holds: 'entry' | 'grant';
   /** Null where it never ends. */
   readonly remaining: Duration | null;
+}
+
+/** A TCP connection that the host began, as its replies are addressed. */
+export interface OwnConnection {
+  readonly remote: Address;
+  readonly remotePort: Port;
+  readonly localPort: Port;
 }
 
 /** What fills the guard and changes as it runs. */
@@ -127,6 +140,11 @@ export interface Firewall {
   change(change: ElementChange): Promise<void>;
   changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void>;
   setRanges(ranges: RangeContents): Promise<void>;
+  /**
+   * Lets these connections go on that are older than the guard: conntrack may take whoever speaks first since then for the
+   * one who began. To be called after each load; nothing to do where the policy is not lockdown.
+   */
+  keepConnections(connections: readonly OwnConnection[]): Promise<void>;
   /**
    * Shows the elements of the hash sets, those of grants or those that are held, some perhaps more than once. The kernel
    * leaves out elements of a large set where others expire, come or go meanwhile: it is read again until nothing is news.

@@ -68,15 +68,14 @@ export function inSpan(port: number, span: PortSpan): boolean {
   return span.first <= port && port <= span.last;
 }
 
-/** The ports that are in both. */
-export function commonPorts(a: readonly PortRange[], b: readonly PortRange[]): PortRange[] {
-  return a.flatMap((one) =>
-    b
-      .filter((other) => one.protocol === other.protocol && spansOverlap(one, other))
-      .map((other) => ({
-        protocol: one.protocol,
-        first: Math.max(one.first, other.first) as Port,
-        last: Math.min(one.last, other.last) as Port,
-      })),
-  );
+/** The ports of the first that are in none of the others. */
+export function portsWithout(ranges: readonly PortRange[], others: readonly PortRange[]): PortRange[] {
+  return others.reduce<PortRange[]>((left, other) => left.flatMap((range) => without(range, other)), [...ranges]);
+}
+
+function without(range: PortRange, other: PortRange): PortRange[] {
+  if (range.protocol !== other.protocol || !spansOverlap(range, other)) return [range];
+  const below = other.first > range.first ? [{ ...range, last: (other.first - 1) as Port }] : [];
+  const above = other.last < range.last ? [{ ...range, first: (other.last + 1) as Port }] : [];
+  return [...below, ...above];
 }

@@ -1,8 +1,16 @@
 import { type AddressRange, familyOf, formatAddress, isAddress, type Target } from '../core/address.js';
-import type { Arming, GuardContents, GuardLayout, RangeContents, SetElement, SetScope } from '../core/firewall.js';
+import type {
+  Arming,
+  GuardContents,
+  GuardLayout,
+  OwnConnection,
+  RangeContents,
+  SetElement,
+  SetScope,
+} from '../core/firewall.js';
 import { type State, type StepKey, splitStepKey } from '../core/knock/automaton.js';
 import { between, type Clock, type Duration, formatDuration, type Monotonic, millis } from '../core/time.js';
-import { ACTIVE_MAP, entrySet, FAMILIES, grantSet, rangeSet, STEP_MAP, TABLE } from './names.js';
+import { ACTIVE_MAP, begunSet, entrySet, FAMILIES, grantSet, rangeSet, STEP_MAP, TABLE } from './names.js';
 import { toKernelStep } from './repeats.js';
 import { setScopes } from './ruleset.js';
 
@@ -52,6 +60,17 @@ export function* renderRanges(layout: GuardLayout, ranges: RangeContents, clock:
       });
       yield* refill(rangeSet(scope, family), timed);
     }
+  }
+}
+
+/** The host's own connections, in the sets of lockdown. */
+export function* renderBegun(connections: readonly OwnConnection[]): Generator<string> {
+  for (const family of FAMILIES) {
+    const some = connections.filter(({ remote }) => familyOf(remote) === family);
+    yield* addElements(
+      begunSet(family),
+      map(some, ({ remote, remotePort, localPort }) => `${remote} . ${remotePort} . ${localPort}`),
+    );
   }
 }
 

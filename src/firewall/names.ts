@@ -29,5 +29,7 @@ export const strikeSet = (family: Family): string => `strikes_${family}`;
 export const ignoredSet = (family: Family): string => `ignored_${family}`;
 /** The automaton. */
 export const STEP_MAP = 'step';
+/** The host's own TCP connections that are older than the guard, by their other end and their port here. */
+export const begunSet = (family: Family): string => `begun_${family}`;
 /** Which rules hold: an element for each family that leads to the guard, perhaps with a timeout. */
 export const ACTIVE_MAP = 'active';

@@ -11,6 +11,7 @@ import type {
   GuardState,
   KernelElement,
   KernelRange,
+  OwnConnection,
   RangeContents,
   SetElement,
   SetScope,
@@ -19,7 +20,7 @@ import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import { type Clock, type Duration, millis } from '../core/time.js';
 import type { NftablesLink } from '../netlink/nftables-link.js';
-import { renderArming, renderContents, renderRanges } from './contents.js';
+import { renderArming, renderBegun, renderContents, renderRanges } from './contents.js';
 import type { Elements } from './elements.js';
 import { Gatherer } from './gather.js';
 import { ACTIVE_MAP, FAMILIES, PANIC_COMMENT, TABLE } from './names.js';
@@ -128,6 +129,11 @@ export class NftablesFirewall implements Firewall {
 
   setRanges(ranges: RangeContents): Promise<void> {
     return this.#serialize(() => nftLoad(renderRanges(this.#layout, ranges, this.#clock), this.#onStarted));
+  }
+
+  async keepConnections(connections: readonly OwnConnection[]): Promise<void> {
+    if (this.#layout.policy !== 'lockdown' || connections.length === 0) return;
+    await this.#serialize(() => nftLoad(renderBegun(connections), this.#onStarted));
   }
 
   showElements(which: ElementKind, see: (element: KernelElement) => boolean): Promise<void> {

@@ -37,6 +37,7 @@ export class NoFirewall implements Firewall {
   async change(): Promise<void> {}
   async changeSteps(): Promise<void> {}
   async setRanges(): Promise<void> {}
+  async keepConnections(): Promise<void> {}
   async forgive(): Promise<void> {}
   async showElements(): Promise<void> {}
 

@@ -3,7 +3,6 @@ import type { GuardLayout, SetScope } from '../core/firewall.js';
 import { FINAL_BIT, PAIRED_BIT } from '../core/knock/automaton.js';
 import type { StrikeLimit } from '../core/knock/strikes.js';
 import { PAIRING_BYTES, PAIRING_PREFIX } from '../core/pairing.js';
-import { type PortClass, portClasses } from '../core/port-classes.js';
 import { formatPortSpan } from '../core/ports.js';
 import { ALL, type ServiceName } from '../core/service.js';
 import { formatDuration, seconds } from '../core/time.js';
@@ -20,6 +19,8 @@ import {
   strikeSet,
 } from './names.js';
 import { REPEAT } from './repeats.js';
+import { ADDRESS_TYPE, classesOf, renderClasses, SOURCE } from './ruleset-classes.js';
+import { IS_FORWARDED, renderLockdown } from './ruleset-lockdown.js';
 
 /*
  * How a packet goes:
@@ -33,7 +34,7 @@ import { REPEAT } from './repeats.js';
  *                                  take the knocks)
  *              trusted interface -> accept
  *              a guarded port?  -> its class: in a set? accept; held? drop; a reply? accept; else drop
- *              anything else    -> accept (it goes on to everybody else's rules)
+ *              anything else    -> accept (it goes on to everybody else's rules); under lockdown, see ruleset-lockdown.ts
  */
 
 /** Enough for every spoofed source of a flood within a window; see docs/knock.md. */
@@ -63,11 +64,15 @@ export function setScopes(layout: GuardLayout): { services: ServiceName[]; all: 
  */
 export function renderGuard(layout: GuardLayout): string {
   const automaton = layout.knocks === 'kernel' ? renderAutomaton(layout) : [];
-  return [...renderSets(layout), ...automaton, ...renderClasses(layout), ...renderHooks(layout)].join('\n');
+  return [
+    ...renderSets(layout),
+    ...automaton,
+    ...renderClasses(layout),
+    ...renderLockdown(layout),
+    ...renderHooks(layout),
+  ].join('\n');
 }
 
-const ADDRESS_TYPE = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
-const SOURCE = { 4: 'ip saddr', 6: 'ip6 saddr' } as const;
 const UDP_HEADER = 8;
 /** The length and beginning of a payload with a pairing code. */
 const CARRIES_CODE = `udp length ${UDP_HEADER + PAIRING_BYTES} @th,${8 * UDP_HEADER},${8 * PAIRING_PREFIX.length} 0x${PAIRING_PREFIX.map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
@@ -180,39 +185,19 @@ function countStrike({ wrong }: StrikeLimit, family: Family): string {
   return `    add @${strikeSet(family)} { ${STRIKE_KEY[family]} ${counter} } jump struck_${family}`;
 }
 
-function renderClasses(layout: GuardLayout): string[] {
-  return classesOf(layout).flatMap(({ chain, services, takesReplies }) => [
-    `  chain ${chain} {`,
-    ...(layout.onExpiry === 'drain' ? ['    ct state established accept'] : []),
-    ...FAMILIES.flatMap((family) => [
-      ...[ALL, ...services].map((scope) => `    ${hashKey(layout, family)} @${grantSet(scope, family)} accept`),
-      ...[ALL, ...services].map((scope) => `    ${SOURCE[family]} @${entrySet(scope, family)} accept`),
-      ...[ALL, ...services].map((scope) => `    ${SOURCE[family]} @${rangeSet(scope, family)} accept`),
-    ]),
-    ...(takesReplies
-      ? [
-          ...FAMILIES.flatMap((family) => [
-            `    ${hashKey(layout, family)} @${grantSet('held', family)} drop`,
-            `    ${SOURCE[family]} @${rangeSet('held', family)} drop`,
-          ]),
-          '    ct state established ct direction reply accept',
-        ]
-      : []),
-    '    drop',
-    '  }',
-  ]);
-}
-
 function renderHooks(layout: GuardLayout): string[] {
   const verdicts = classesOf(layout).flatMap(({ chain, ranges }) =>
     ranges.map((range) => `${range.protocol} . ${formatPortSpan(range)} : goto ${chain}`),
   );
   const trusted = layout.trustedInterfaces.map((name) => `"${name}"`).join(', ');
+  const isLockdown = layout.policy === 'lockdown';
   return [
     '  chain guard {',
-    `    meta l4proto { tcp, udp } th dport ${formatPortSpan(layout.pool)} ${layout.knocks === 'kernel' ? 'goto pool' : 'accept'}`,
+    ...(isLockdown ? [`    ${IS_FORWARDED} goto forwarded`] : []),
+    ...poolRule(layout),
     ...(trusted === '' ? [] : [`    iifname { ${trusted} } accept`]),
     ...(verdicts.length === 0 ? [] : [`    meta l4proto . th dport vmap { ${verdicts.join(', ')} }`]),
+    ...(isLockdown ? ['    goto lockdown'] : []),
     '  }',
     `  map ${ACTIVE_MAP} { type nf_proto : verdict; flags timeout; }`,
     '  chain prerouting {',
@@ -226,20 +211,22 @@ function renderHooks(layout: GuardLayout): string[] {
     '    iif lo accept',
     `    meta nfproto vmap @${ACTIVE_MAP}`,
     '  }',
+    ...(isLockdown
+      ? [
+          '  chain forward {',
+          '    type filter hook forward priority -10; policy accept;',
+          `    meta nfproto vmap @${ACTIVE_MAP}`,
+          '  }',
+        ]
+      : []),
   ];
 }
 
-function classesOf(layout: GuardLayout): (PortClass & { chain: string })[] {
-  return portClasses(layout.guarded, layout.localPorts).map((one) => ({
-    ...one,
-    // No service has a dot in its name, so no two classes share a chain.
-    chain: `${one.takesReplies ? 'replies' : 'ports'}.${one.services.join('.')}`,
-  }));
-}
-
-/** What the hash sets are asked for: the address, or its network where a grant covers one. */
-function hashKey(layout: GuardLayout, family: Family): string {
-  return family === 6 && layout.ipv6Prefix === 64 ? 'ip6 saddr & ffff:ffff:ffff:ffff::' : SOURCE[family];
+/** Where sockets take the knocks under lockdown, their part of the pool is among the open ports. */
+function poolRule({ knocks, policy, pool }: GuardLayout): string[] {
+  if (knocks === 'socket' && policy === 'lockdown') return [];
+  const verdict = knocks === 'kernel' ? 'goto pool' : 'accept';
+  return [`    meta l4proto { tcp, udp } th dport ${formatPortSpan(pool)} ${verdict}`];
 }
 
 function hex(value: number): string {

@@ -16,6 +16,8 @@ export interface SavedGuard {
 
 const FILE = 'guard.json';
 const FORMAT = 1;
+/** What files of older versions do not tell. */
+const OLDER = { knocks: 'kernel', strikes: null, policy: 'guard', forwardFrom: [], openPorts: [] } as const;
 
 /** SHA-256, hex. */
 export function digest(text: string): string {
@@ -54,8 +56,8 @@ export async function loadSavedGuard(directory: string): Promise<SavedGuard | un
   try {
     const saved = JSON.parse(await readFile(join(directory, FILE), 'utf8'));
     if (saved?.format !== FORMAT || typeof saved.listing !== 'string') return undefined;
-    const { guarded, knocks = 'kernel', strikes = null } = saved.layout;
-    return { listing: saved.listing, layout: { ...saved.layout, guarded: new Map(guarded), knocks, strikes } };
+    const { guarded, ...layout } = saved.layout;
+    return { listing: saved.listing, layout: { ...OLDER, ...layout, guarded: new Map(guarded) } };
   } catch {
     return undefined;
   }

@@ -1,3 +1,4 @@
+import { closedServices } from '../config/closed-services.js';
 import type { Config } from '../config/config.js';
 import type { FirewallView } from '../control/contract/gateway.js';
 import { formatPortRange, formatPortSpan } from '../core/ports.js';
@@ -31,7 +32,7 @@ export class FirewallDesk {
       reverts_at: revertsAt === undefined ? null : toIso(wallTime(clock, revertsAt)),
       reverts_in_s: revertsAt === undefined ? null : Math.max(0, inSeconds(between(clock.monotonic(), revertsAt))),
       detail: guard.detail,
-      guarded: config.firewall.guard.map((service) => ({
+      guarded: closedServices(config).map((service) => ({
         service,
         ports: (config.services.get(service) ?? []).map(formatPortRange),
       })),

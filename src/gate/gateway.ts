@@ -1,3 +1,4 @@
+import { closedServices } from '../config/closed-services.js';
 import type {
   AddUserRequest,
   AllowRequest,
@@ -29,8 +30,10 @@ import { PROVIDER_SCOPES } from '../core/provider.js';
 import { ALL } from '../core/service.js';
 import type { Store } from '../core/store.js';
 import { between, type Clock, type Duration, type Instant, toIso } from '../core/time.js';
+import type { TrustedLink } from '../core/trusted-link.js';
 import { AccessDesk, type AccessDeskOptions } from './access-desk.js';
 import { FirewallDesk, type FirewallDeskOptions } from './firewall-desk.js';
+import { viewInterfaces } from './interfaces-view.js';
 import { parseMoment } from './moment.js';
 import { newPace } from './pace.js';
 import type { ProviderDesk } from './provider-desk.js';
@@ -59,6 +62,8 @@ export interface GatewayOptions extends AccessDeskOptions, FirewallDeskOptions {
   /** Null where there is no telephone. */
   readonly phoneHealth: () => PhoneHealth | null;
   readonly knockHealth: () => SourceHealth;
+  /** The trusted interfaces; undefined where there are none, or they cannot be looked at. */
+  readonly trustedLinks: () => Promise<readonly TrustedLink[] | undefined>;
   /** How the process fares: the memory it takes, in bytes, and how long its event loop was held lately. */
   readonly vitals: () => { readonly rss: number; readonly longestHold: Duration };
 }
@@ -91,6 +96,7 @@ export class Gateway implements GatewayApi {
     const ignored = await this.#o.strikes.ignored().catch(() => null);
     const { rss, longestHold } = this.#o.vitals();
     const phone = this.#o.phoneHealth();
+    const links = await this.#o.trustedLinks();
     return {
       ready: this.#isReady,
       version: this.#o.version,
@@ -101,6 +107,7 @@ export class Gateway implements GatewayApi {
       parts: {
         firewall: {
           state: guard.mode,
+          policy: this.#o.config.firewall.policy,
           ...(guard.detail === null ? {} : { detail: guard.detail }),
           ...(reverts === undefined ? {} : { reverts_in_s: reverts }),
         },
@@ -109,6 +116,7 @@ export class Gateway implements GatewayApi {
           problem === undefined
             ? { state: 'ok' }
             : { state: 'failing', detail: `${problem}; ${recorder.waiting} records wait` },
+        ...(links === undefined ? {} : { interfaces: viewInterfaces(links, clock) }),
         ...(phone === null ? {} : { phone: viewPhone(phone) }),
         ...(names.size === 0 ? {} : { names: viewNames(names) }),
         daemon: { state: 'running', rss_mb: Math.round(rss / 1e6), loop_max_ms: Math.round(longestHold) },
@@ -132,9 +140,10 @@ export class Gateway implements GatewayApi {
     const ignored = await this.#o.strikes.ignoredIn(address);
     const named = names.list().filter(({ tracker }) => tracker.addresses.includes(address));
     const open = new Set([...grants, ...covering, ...named.map(({ entry }) => entry)].flatMap((one) => one.services));
-    const allowed = open.has(ALL)
-      ? [...config.firewall.guard]
-      : [...config.firewall.guard, ...PROVIDER_SCOPES].filter((name) => open.has(name));
+    const allowed = [
+      ...closedServices(config).filter((name) => open.has(ALL) || open.has(name)),
+      ...PROVIDER_SCOPES.filter((name) => open.has(name)),
+    ];
     return {
       address,
       grants: grants.map((grant) => viewGrant(grant, clock)),

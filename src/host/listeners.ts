@@ -1,4 +1,5 @@
 import type { Address } from '../core/address.js';
+import type { OwnConnection } from '../core/firewall.js';
 import { type Port, type Protocol, toPort } from '../core/ports.js';
 import { type Host, localHost } from './host.js';
 import { isLoopback } from './inet.js';
@@ -45,6 +46,24 @@ export async function inboundPeers(
   const connected = (await socketsOf(host, 'self', 'tcp', 'established')) ?? [];
   const inbound = connected.filter(({ local, remote }) => ports.has(local.port) && !isLoopback(remote.address));
   return new Set(inbound.map(({ remote }) => remote.address));
+}
+
+/** The TCP connections that this machine began: from ports at which nothing listens. Those to itself are left out. */
+export async function ownConnections(
+  isWanted: (port: Port) => boolean,
+  host: Host = localHost(),
+): Promise<readonly OwnConnection[]> {
+  const listening = (await socketsOf(host, 'self', 'tcp', 'listening')) ?? [];
+  const others = new Set(listening.map(({ local }) => local.port));
+  const connected = (await socketsOf(host, 'self', 'tcp', 'established')) ?? [];
+  return connected
+    .filter(({ local, remote }) => !others.has(local.port) && !isLoopback(remote.address))
+    .map(({ local, remote }) => ({
+      remote: remote.address,
+      remotePort: toPort(remote.port),
+      localPort: toPort(local.port),
+    }))
+    .filter(({ localPort }) => isWanted(localPort));
 }
 
 /** The services of a usual server that can be reached from outside: what there is to guard. */

@@ -10,6 +10,7 @@ import type {
   GuardState,
   KernelElement,
   KernelRange,
+  OwnConnection,
   RangeContents,
   SetScope,
 } from '../core/firewall.js';
@@ -61,6 +62,10 @@ export class SocketSteps implements Firewall {
 
   setRanges(ranges: RangeContents): Promise<void> {
     return this.#filter.setRanges(ranges);
+  }
+
+  keepConnections(connections: readonly OwnConnection[]): Promise<void> {
+    return this.#filter.keepConnections(connections);
   }
 
   showElements(which: ElementKind, see: (element: KernelElement) => boolean): Promise<void> {

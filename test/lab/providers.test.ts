@@ -202,6 +202,24 @@ describe('a retired provider', () => {
   });
 });
 
+describe('under lockdown', () => {
+  it('a provider of the configuration reaches its ports, though no service has them, and no command puts it out', async () => {
+    await daemon.kill();
+    const catalogue = join(lab.directory, 'providers.yaml');
+    await daemon.writeConfig(`services: {ssh: [tcp/22]}
+firewall: {policy: lockdown}
+trusted: {providers: [acme]}
+providers: {catalogue: ${catalogue}}
+`);
+    await start();
+    expect(await reached(lab.laptop)).toEqual(['sip', 'iax', 'rtp', 'sips']);
+    expect(await reached(lab.phone)).toEqual(['rtp']);
+    expect(await reached(lab.stranger)).toEqual([]);
+    const { code, stderr } = await daemon.cli('provider', 'disable', 'acme');
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^SP_PROVIDER_CONFIGURED: /)]);
+  });
+});
+
 describe('a catalogue that is faulty', () => {
   it('keeps the daemon from starting, and each fault is named with its line', async () => {
     await daemon.kill();

@@ -36,7 +36,10 @@ function layout(strikes: StrikeLimit | null): GuardLayout {
     nflogGroup: 864,
     maxTtl: hours(12),
     ipv6Prefix: 128,
+    policy: 'guard',
     trustedInterfaces: [],
+    forwardFrom: [],
+    openPorts: [],
     localPorts: parsePortSpan('32768-60999'),
   };
 }

@@ -219,6 +219,8 @@ export class FakeFirewall implements Firewall {
     });
   }
 
+  async keepConnections(): Promise<void> {}
+
   async showElements(which: ElementKind, see: (element: KernelElement) => boolean): Promise<void> {
     await this.onCall?.('showElements');
     for (const element of this.#read(which === 'held')) see(element);

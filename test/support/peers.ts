@@ -12,13 +12,23 @@ const FALLBACK = fileURLToPath(new URL('../../.cache/peers', import.meta.url));
 
 /** Debian's `knock`, the client of knockd. */
 export function knockProgram(): Peer {
-  return find('usr/bin/knock');
+  return peerProgram('usr/bin/knock');
 }
 
-function find(program: string): Peer {
+/** A program by its place in the packages, such as `usr/bin/nmap`. */
+export function peerProgram(program: string): Peer {
   const folder = process.env.SALLYPORT_PEERS ?? FALLBACK;
   const path = join(folder, program);
-  if (existsSync(path)) return { path, env: { LD_LIBRARY_PATH: libraries(folder).join(':') } };
+  if (existsSync(path)) {
+    const env = {
+      LD_LIBRARY_PATH: libraries(folder).join(':'),
+      NMAPDIR: join(folder, 'usr/share/nmap'),
+      XTABLES_LIBDIR: libraries(folder)
+        .map((one) => join(one, 'xtables'))
+        .join(':'),
+    };
+    return { path, env };
+  }
   return { reason: process.env.SALLYPORT_PEERS_MISSING ?? `${program} is not there: "npm test" fetches it` };
 }
 

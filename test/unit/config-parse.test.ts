@@ -56,7 +56,14 @@ describe('what is left out', () => {
     expect([...services.keys()]).toEqual(['ssh']);
     expect(rest).toEqual({
       version: 1,
-      firewall: { driver: 'nftables', policy: 'guard', guard: ['ssh'], onExpiry: 'cut', provisional: 300_000 },
+      firewall: {
+        driver: 'nftables',
+        policy: 'guard',
+        guard: ['ssh'],
+        forward: ['docker0', 'br-*', 'virbr*', 'lxdbr*', 'lxcbr*', 'podman*', 'cni*'],
+        onExpiry: 'cut',
+        provisional: 300_000,
+      },
       trusted: { interfaces: [], addresses: [], names: [], providers: [] },
       providers: {
         catalogue: null,
@@ -231,7 +238,6 @@ describe('a value that cannot be', () => {
     ],
     ['phone: {driver: ami, ami: {user_events: on call}}', 'phone.ami.user_events: "on call" is neither true nor false'],
     ['firewall: {driver: pf}', 'firewall.driver: "pf" is none of: nftables | none | ipset | command'],
-    ['firewall: {policy: lockdown}', 'firewall.policy: "lockdown" is not available in this version; write guard'],
     ['firewall: {guard: [shh]}', 'firewall.guard[0]: there is no service "shh"; did you mean ssh?'],
     ['firewall: {guard: [database]}', 'firewall.guard[0]: there is no service "database"; there are: ssh'],
     ['firewall: {guard: []}', 'firewall.guard: write all, or a list of services such as [ssh, sip], at least one'],

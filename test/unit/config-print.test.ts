@@ -203,6 +203,10 @@ describe('the remarks', () => {
     expect(notices(read(`${LEAST}firewall: {driver: none}\nknock: {source: socket}\n`))).toHaveLength(1);
   });
 
+  it('name nothing as open under lockdown', () => {
+    expect(notices(read(`${LEAST}  web: [tcp/80]\nfirewall: {policy: lockdown, guard: [ssh]}\n`))).toEqual([]);
+  });
+
   it('name what stays open', () => {
     const config = read(`${LEAST}  web: [tcp/80]\nfirewall: {guard: [ssh]}\ntrusted: {addresses: [0.0.0.0/0]}\n`);
     expect(notices(config)).toEqual([

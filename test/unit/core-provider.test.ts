@@ -33,6 +33,18 @@ const catalogueOf = (...providers: Provider[]) => new Map(providers.map((one) =>
 const GONE = { since: '2016-05', why: 'it was shut down' };
 const names = (...all: string[]) => all as ProviderName[];
 
+const ALL_OPENED = [
+  ['SIP', 'udp/5060,tcp/5060-5061'],
+  ['IAX', 'udp/4569'],
+  ['RTP', 'udp/10000-20000'],
+];
+const openedUnder = (policy: 'guard' | 'lockdown', closed: string[], open: string[] = []) => {
+  const read = parseConfig(`${LEAST}firewall: {policy: ${policy}}\n`, 'sallyport.yaml');
+  if (!read.ok) throw new Error('it does not load');
+  const opened = providerPorts(read.config, closed.map(parsePortRange), open.map(parsePortRange));
+  return opened.map(([scope, ports]) => [scope, ports.map(formatPortRange).join()]);
+};
+
 const entry = (text: string, source: Entry['source'] = 'operator'): Entry => ({
   ...{ id: 'E1', target: target(text), services: SSH, note: null, source },
   createdAt: 0 as Entry['createdAt'],
@@ -47,22 +59,21 @@ describe('what is opened to providers', () => {
   });
 
   it('is what of their ports is closed, and closes nothing', () => {
-    const read = parseConfig(LEAST, 'sallyport.yaml');
-    if (!read.ok) throw new Error('the least does not load');
-    const opened = (...closed: string[]) =>
-      providerPorts(read.config, closed.map(parsePortRange)).map(([scope, ports]) => [
-        scope,
-        ports.map(formatPortRange).join(),
-      ]);
+    const opened = (...closed: string[]) => openedUnder('guard', closed);
     expect(opened('tcp/22')).toEqual([]);
     expect(opened('tcp/22', 'udp/5060', 'tcp/5061', 'udp/9000-12000')).toEqual([
       ['SIP', 'udp/5060,tcp/5061'],
       ['RTP', 'udp/10000-12000'],
     ]);
-    expect(opened('udp/1-65535', 'tcp/1-65535')).toEqual([
+    expect(opened('udp/1-65535', 'tcp/1-65535', 'udp/5060')).toEqual(ALL_OPENED);
+  });
+
+  it('is all of their ports under lockdown, but what that leaves open to everyone', () => {
+    expect(openedUnder('lockdown', ['tcp/22'])).toEqual(ALL_OPENED);
+    expect(openedUnder('lockdown', ['udp/5060'], ['udp/5060', 'udp/12000', 'udp/19990-29999', 'tcp/4569'])).toEqual([
       ['SIP', 'udp/5060,tcp/5060-5061'],
       ['IAX', 'udp/4569'],
-      ['RTP', 'udp/10000-20000'],
+      ['RTP', 'udp/10000-11999,udp/12001-19989'],
     ]);
   });
 

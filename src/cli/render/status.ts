@@ -24,11 +24,16 @@ export function verdict(status: StatusView): Verdict {
   const { firewall } = status.parts;
   const addresses = new Set(status.grants.map(({ address }) => address)).size;
   const inside = addresses === 0 ? 'nobody is in' : `${count(addresses, 'address', 'addresses')} in`;
+  const guarding = firewall.policy === 'lockdown' ? 'guarding everything' : 'guarding';
   const reason = firewall.detail === undefined ? '' : `: ${clean(firewall.detail)}`;
   switch (firewall.state) {
     case 'provisional': {
       const left = firewall.reverts_in_s === undefined ? '' : `, opens again in ${remaining(firewall.reverts_in_s)}`;
-      return { tone: 'warn', text: `guarding for now${left}; ${inside}`, next: 'keep it: sallyport firewall confirm' };
+      return {
+        tone: 'warn',
+        text: `${guarding} for now${left}; ${inside}`,
+        next: 'keep it: sallyport firewall confirm',
+      };
     }
     case 'reverted':
       return {
@@ -47,11 +52,11 @@ export function verdict(status: StatusView): Verdict {
       if (broken.length > 0) {
         return {
           tone: 'warn',
-          text: `guarding, but not all is well: ${broken.map(([name]) => clean(name)).join(', ')}`,
+          text: `${guarding}, but not all is well: ${broken.map(([name]) => clean(name)).join(', ')}`,
         };
       }
       if (!status.ready) return { tone: 'warn', text: `starting; ${inside}` };
-      return { tone: 'good', text: `guarding; ${inside}` };
+      return { tone: 'good', text: `${guarding}; ${inside}` };
     }
     default:
       return { tone: 'warn', text: `the guard is ${clean(firewall.state)}${reason}; ${inside}` };

@@ -87,7 +87,23 @@ const DaemonPartView = PartView.extend({
   loop_max_ms: z.number().describe('the longest that its event loop was held in the last minute, in ms'),
 });
 
-const FirewallPartView = PartView.extend({ reverts_in_s: z.number().optional() });
+const InterfacesPartView = PartView.extend({
+  interfaces: z.array(
+    z.object({
+      name: z.string(),
+      state: z.enum(['up', 'down', 'missing']),
+      kind: z.string().nullable().describe('such as wireguard, tun, ether; null: it is missing'),
+      peers: z.number().nullable().describe('of WireGuard; null: it is none, or wg is not there'),
+      latest_handshake: time.nullable(),
+    }),
+  ),
+});
+export type InterfacesPartView = z.infer<typeof InterfacesPartView>;
+
+const FirewallPartView = PartView.extend({
+  policy: z.enum(['guard', 'lockdown']).optional().describe('whether the services named are closed, or everything'),
+  reverts_in_s: z.number().optional(),
+});
 
 /** A source whose knocks are ignored. */
 export const IgnoredView = z.object({
@@ -138,6 +154,7 @@ export const StatusView = z.object({
       daemon: DaemonPartView,
       phone: PhonePartView.optional(),
       names: NamesPartView.optional(),
+      interfaces: InterfacesPartView.optional().describe('the trusted interfaces, where there are any'),
     })
     .catchall(z.looseObject(PartView.shape)),
   claims: z.array(ClaimView),

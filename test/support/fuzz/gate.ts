@@ -55,7 +55,10 @@ const LAYOUT = {
   nflogGroup: 864,
   maxTtl: hours(12),
   ipv6Prefix: 128,
+  policy: 'guard',
   trustedInterfaces: [],
+  forwardFrom: [],
+  openPorts: [],
   localPorts: span(32_768, 60_999),
 } as const;
 

@@ -90,26 +90,26 @@ export class Lab {
   }
 
   /**
-   * A machine behind the gateway, on a wire of its own, with the gateway as its router: `.2` of the /24 and the /64 of which
-   * the gateway has `.1`.
+   * A machine behind the gateway, or behind another one, on a wire of its own, with that as its router: `.2` of the /24 and the
+   * /64 of which the router has `.1`.
    */
-  async behind(role: string, networks: { ipv4: string; ipv6: string }): Promise<LabHost> {
+  async behind(role: string, networks: { ipv4: string; ipv6: string }, router = this.gateway): Promise<LabHost> {
     const namespace = this.gateway.namespace.replace(/gateway$/, role);
     const host = new LabHost(namespace, `${networks.ipv4}2`, `${networks.ipv6}2`);
     this.#behind.push(host);
     const lines = [
       `netns add ${namespace}`,
-      `-n ${this.gateway.namespace} link add ${role} type veth peer name eth0 netns ${namespace}`,
-      `-n ${this.gateway.namespace} link set ${role} up`,
-      `-n ${this.gateway.namespace} address add ${networks.ipv4}1/24 dev ${role}`,
-      `-n ${this.gateway.namespace} address add ${networks.ipv6}1/64 dev ${role} nodad`,
+      `-n ${router.namespace} link add ${role} type veth peer name eth0 netns ${namespace}`,
+      `-n ${router.namespace} link set ${role} up`,
+      `-n ${router.namespace} address add ${networks.ipv4}1/24 dev ${role}`,
+      `-n ${router.namespace} address add ${networks.ipv6}1/64 dev ${role} nodad`,
       `-n ${namespace} link set lo up`,
       `-n ${namespace} link set eth0 up`,
       `-n ${namespace} address add ${host.ipv4}/24 dev eth0`,
       `-n ${namespace} address add ${host.ipv6}/64 dev eth0 nodad`,
       `-n ${namespace} route add default via ${networks.ipv4}1`,
       `-n ${namespace} -6 route add default via ${networks.ipv6}1`,
-      `netns exec ${this.gateway.namespace} sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1`,
+      `netns exec ${router.namespace} sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1`,
     ];
     for (const line of lines) await mustRun('ip', line.split(' '));
     host.start();

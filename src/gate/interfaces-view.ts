@@ -1,0 +1,27 @@
+import type { InterfacesPartView } from '../control/contract/views.js';
+import { type Clock, formatDuration, seconds, toIso } from '../core/time.js';
+import type { TrustedLink } from '../core/trusted-link.js';
+
+/** The trusted interfaces as a part of the status: `up` where all of them are. */
+export function viewInterfaces(links: readonly TrustedLink[], clock: Clock): InterfacesPartView {
+  return {
+    state: links.every(({ state }) => state === 'up') ? 'up' : 'degraded',
+    detail: links.map((link) => describe(link, clock)).join(', '),
+    interfaces: links.map(({ name, state, kind, wireguard }) => ({
+      name,
+      state,
+      kind,
+      peers: wireguard?.peers ?? null,
+      latest_handshake: wireguard?.latestHandshake == null ? null : toIso(wireguard.latestHandshake),
+    })),
+  };
+}
+
+function describe({ name, state, kind, wireguard }: TrustedLink, clock: Clock): string {
+  if (state === 'missing') return `${name} is not there`;
+  const peers = wireguard === null ? [] : [`${wireguard.peers} ${wireguard.peers === 1 ? 'peer' : 'peers'}`];
+  const last = wireguard?.latestHandshake ?? null;
+  const passed = last === null ? 0 : Math.max(0, Math.floor((clock.now() - last) / 1000));
+  const heard = last === null ? [] : [`heard of ${formatDuration(seconds(passed))} ago`];
+  return `${name}${state === 'up' ? '' : ' is down'} (${[kind, ...peers, ...heard].join(', ')})`;
+}
