@@ -5,7 +5,7 @@ import type { Scope } from '../core/service.js';
 import { formatDuration } from '../core/time.js';
 import type { Config, PhoneConfig, ProvidersConfig, TrustedAddress, TrustedName } from './config.js';
 import { flow } from './flow.js';
-import { USUAL_PROVIDER_PORTS } from './schema.js';
+import { USUAL_PROVIDER_PORTS } from './tracked-schema.js';
 
 /** The column that comments stand in where the line leaves room. */
 const COMMENT_COLUMN = 26;

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { MOST_NAMES } from '../core/names/name-entry.js';
-import type { ProviderProtocol } from '../core/provider.js';
 import { days, minutes, seconds } from '../core/time.js';
 import { formatVersion, listOf, mapping, oneOf, wholeNumber, yesOrNo } from './leaf.js';
+import { names, providers } from './tracked-schema.js';
 import * as values from './values.js';
 
 const SCOPE = 'write all, or a list of services such as [ssh, sip], at least one';
@@ -123,60 +123,6 @@ const trusted = mapping({
         'VoIP providers that are let in, by the names that `sallyport provider list` shows. SIP, IAX and RTP are opened to them, and nothing else.',
       written: [['voip.ms']],
     }),
-});
-
-const names = mapping({
-  schedule: values.cronSchedule.prefault('*/10 * * * *'),
-  servers: listOf(values.nameServer)
-    .max(8, { error: 'there are more than 8 servers' })
-    .prefault([])
-    .meta({
-      description: 'The name servers to ask, at most 8. Where there are none: those of `/etc/resolv.conf`.',
-      written: [['192.0.2.53', '[2001:db8::53]:5353']],
-    }),
-  nxdomain_after: values
-    .duration(
-      { min: seconds(1), max: days(365) },
-      {
-        description:
-          'When the DNS says for so long that there is no such name, its addresses are dropped; from `1s` to `365d`. No other answer, and no failure, ever drops them.',
-        written: ['7d'],
-      },
-    )
-    .prefault('1d'),
-  max_addresses: wholeNumber(1, 256, {
-    description:
-      'How many IPv4 addresses, and how many IPv6 ones, a name may bring; from `1` to `256`. An answer with more changes nothing, and is reported.',
-  }).prefault(16),
-});
-
-/** Where a PBX takes what providers send, unless it is told otherwise. */
-export const USUAL_PROVIDER_PORTS = {
-  sip: ['udp/5060', 'tcp/5060-5061'],
-  iax: ['udp/4569'],
-  rtp: ['udp/10000-20000'],
-} as const;
-
-const portsOf = (protocol: ProviderProtocol, description: string) =>
-  listOf(values.portRange)
-    .prefault([...USUAL_PROVIDER_PORTS[protocol]])
-    .meta({ description });
-
-const providers = mapping({
-  catalogue: values
-    .absolutePath({
-      description:
-        'A catalogue of your own, an absolute path: adds providers to those that come along, and replaces those of the same name.',
-    })
-    .optional()
-    .meta({ written: ['/etc/sallyport/providers.yaml'] }),
-  ports: mapping({
-    sip: portsOf('sip', 'Where this host takes SIP from providers.'),
-    iax: portsOf('iax', 'Where it takes IAX.'),
-    rtp: portsOf('rtp', 'Where it takes RTP.'),
-  })
-    .prefault({})
-    .meta({ description: 'The ports of this host that are opened to providers, as far as they are closed.' }),
 });
 
 const SOCKET_PROTOCOLS = 'name at least one: [udp] or [tcp, udp]';
