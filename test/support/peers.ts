@@ -15,6 +15,12 @@ export function knockProgram(): Peer {
   return find('usr/bin/knock');
 }
 
+/** systemd's tool that rates units: the machine's own, or Debian's. */
+export function systemdAnalyze(): Peer {
+  const own = '/usr/bin/systemd-analyze';
+  return existsSync(own) ? { path: own, env: {} } : find('usr/bin/systemd-analyze');
+}
+
 function find(program: string): Peer {
   const folder = process.env.SALLYPORT_PEERS ?? FALLBACK;
   const path = join(folder, program);
@@ -28,5 +34,6 @@ function libraries(folder: string): string[] {
     .map((name) => join(folder, name))
     .filter((path) => existsSync(path))
     .flatMap((path) => readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory()))
-    .map((entry) => join(entry.parentPath, entry.name));
+    .map((entry) => join(entry.parentPath, entry.name))
+    .flatMap((path) => [path, join(path, 'systemd')]);
 }
