@@ -19,6 +19,7 @@ export function toConfig(values: FileValues, phoneWritten: boolean): Config {
       guard: guarded(firewall.guard, services),
       onExpiry: firewall.on_expiry,
       provisional: firewall.provisional,
+      rescue: firewall.rescue,
     },
     trusted: {
       interfaces: [...new Set(trusted.interfaces)],

@@ -55,7 +55,14 @@ describe('what is left out', () => {
     expect([...services.keys()]).toEqual(['ssh']);
     expect(rest).toEqual({
       version: 1,
-      firewall: { driver: 'nftables', policy: 'guard', guard: ['ssh'], onExpiry: 'cut', provisional: 300_000 },
+      firewall: {
+        driver: 'nftables',
+        policy: 'guard',
+        guard: ['ssh'],
+        onExpiry: 'cut',
+        provisional: 300_000,
+        rescue: true,
+      },
       trusted: { interfaces: [], addresses: [], names: [], providers: [] },
       knock: {
         source: 'kernel',

@@ -74,7 +74,13 @@ const DaemonPartView = PartView.extend({
   loop_max_ms: z.number().describe('the longest that its event loop was held in the last minute, in ms'),
 });
 
-const FirewallPartView = PartView.extend({ reverts_in_s: z.number().optional() });
+const FirewallPartView = PartView.extend({
+  reverts_in_s: z.number().optional(),
+  guards_in_s: z
+    .number()
+    .optional()
+    .describe('while it waits after quick starts of the machine: seconds until it goes up'),
+});
 
 /** A source whose knocks are ignored. */
 export const IgnoredView = z.object({
@@ -183,7 +189,7 @@ export type JournalView = z.infer<typeof JournalView>;
 const GuardedView = z.object({ service: z.string(), ports: z.array(z.string()) });
 
 export const FirewallView = z.object({
-  state: z.enum(['guarding', 'provisional', 'reverted', 'open', 'failed', 'none']),
+  state: z.enum(['guarding', 'provisional', 'reverted', 'open', 'waiting', 'failed', 'none']),
   policy: z.string(),
   driver: z.string(),
   on_expiry: z.string(),
