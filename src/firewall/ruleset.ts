@@ -20,6 +20,7 @@ import {
   strikeSet,
 } from './names.js';
 import { REPEAT } from './repeats.js';
+import { letInAndNote, renderSeen } from './ruleset-seen.js';
 
 /*
  * How a packet goes:
@@ -63,7 +64,9 @@ export function setScopes(layout: GuardLayout): { services: ServiceName[]; all: 
  */
 export function renderGuard(layout: GuardLayout): string {
   const automaton = layout.knocks === 'kernel' ? renderAutomaton(layout) : [];
-  return [...renderSets(layout), ...automaton, ...renderClasses(layout), ...renderHooks(layout)].join('\n');
+  return [...renderSets(layout), ...automaton, ...renderSeen(), ...renderClasses(layout), ...renderHooks(layout)].join(
+    '\n',
+  );
 }
 
 const ADDRESS_TYPE = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
@@ -185,9 +188,11 @@ function renderClasses(layout: GuardLayout): string[] {
     `  chain ${chain} {`,
     ...(layout.onExpiry === 'drain' ? ['    ct state established accept'] : []),
     ...FAMILIES.flatMap((family) => [
-      ...[ALL, ...services].map((scope) => `    ${hashKey(layout, family)} @${grantSet(scope, family)} accept`),
-      ...[ALL, ...services].map((scope) => `    ${SOURCE[family]} @${entrySet(scope, family)} accept`),
-      ...[ALL, ...services].map((scope) => `    ${SOURCE[family]} @${rangeSet(scope, family)} accept`),
+      ...[ALL, ...services].map(
+        (scope) => `    ${hashKey(layout, family)} @${grantSet(scope, family)} ${letInAndNote(family)}`,
+      ),
+      ...[ALL, ...services].map((scope) => `    ${SOURCE[family]} @${entrySet(scope, family)} ${letInAndNote(family)}`),
+      ...[ALL, ...services].map((scope) => `    ${SOURCE[family]} @${rangeSet(scope, family)} ${letInAndNote(family)}`),
     ]),
     ...(takesReplies
       ? [
