@@ -129,15 +129,13 @@ export class Gateway implements GatewayApi {
   }
 
   async list(): Promise<LongLists<ListView>> {
-    const { entries, names, clock } = this.#o;
-    const fixed = entries.list();
-    const seen = await this.#o.lastSeen(targetsOf(fixed, this.#o.ledger));
+    const { ledger, clock } = this.#o;
+    const [entries, names] = [this.#o.entries.list(), this.#o.names.list()];
+    const seen = await this.#o.lastSeen(targetsOf(entries, ledger));
     const grants = await this.#grants((grant) => ({ ...viewGrant(grant, clock), last_seen: seen.of(grant.target) }));
-    const listed = fixed.map((entry) => ({ ...viewEntry(entry), last_seen: seen.of(entry.target) }));
-    const named = names
-      .list()
-      .map((one) => ({ ...viewName(one, clock), last_seen: seen.ofAny(one.tracker.addresses) }));
-    return { entries: [...listed, ...named], grants };
+    const fixed = entries.map((entry) => ({ ...viewEntry(entry), last_seen: seen.of(entry.target) }));
+    const named = names.map((one) => ({ ...viewName(one, clock), last_seen: seen.of(...one.tracker.addresses) }));
+    return { entries: [...fixed, ...named], grants };
   }
 
   async whois(address: Address): Promise<WhoisView> {

@@ -44,15 +44,10 @@ export class LastSeen {
     return new LastSeen(clock, seen);
   }
 
-  /** ISO 8601; null where it was not seen since the rules were loaded, or not for long. */
-  of(target: Target): string | null {
-    const at = this.#seen.get(target);
-    return at === undefined ? null : toIso(wallTime(this.#clock, at));
-  }
-
-  /** The latest of these. */
-  ofAny(targets: readonly Target[]): string | null {
-    const times = targets.map((target) => this.of(target)).filter((time) => time !== null);
-    return times.sort().at(-1) ?? null;
+  /** The latest, in ISO 8601; null where none of them was seen since the rules were loaded, or not for long. */
+  of(...targets: readonly Target[]): string | null {
+    const times = targets.flatMap((target) => this.#seen.get(target) ?? []);
+    if (times.length === 0) return null;
+    return toIso(wallTime(this.#clock, Math.max(...times) as Monotonic));
   }
 }

@@ -67,8 +67,8 @@ function seen(terminal: Terminal, { last_seen }: Seen): string[] {
   return [last_seen === null ? terminal.paint('dim', 'not lately') : moment(last_seen)];
 }
 
-function nameTable(terminal: Terminal, entries: readonly EntryView[]): Promise<string> {
-  const rows = entries.flatMap(({ target, services, source, id, note, tracked }) =>
+function nameTable(terminal: Terminal, entries: readonly (EntryView & Seen)[]): Promise<string> {
+  const rows = entries.flatMap(({ target, services, source, id, note, tracked, ...rest }) =>
     tracked === null
       ? []
       : [
@@ -79,12 +79,17 @@ function nameTable(terminal: Terminal, entries: readonly EntryView[]): Promise<s
             terminal.paint(tracked.state === 'ok' ? 'green' : 'yellow', tracked.state),
             tracked.resolved_at === null ? 'never' : moment(tracked.resolved_at),
             source,
+            ...seen(terminal, rest),
             terminal.paint('dim', clean(id)),
             clean([note, tracked.detail].filter((text) => text !== null).join('; ')),
           ],
         ],
   );
-  return table(terminal, ['name', 'services', 'addresses', 'state', 'resolved', 'from', 'id', 'note'], rows);
+  return table(
+    terminal,
+    ['name', 'services', 'addresses', 'state', 'resolved', 'from', ...seenHead(entries), 'id', 'note'],
+    rows,
+  );
 }
 
 /** What a host name that was just let in stands for. */
