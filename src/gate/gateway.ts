@@ -105,6 +105,7 @@ export class Gateway implements GatewayApi {
           policy: this.#o.config.firewall.policy,
           ...(guard.detail === null ? {} : { detail: guard.detail }),
           ...(reverts === undefined ? {} : { reverts_in_s: reverts }),
+          ...(guard.guardsIn === undefined ? {} : { guards_in_s: inSeconds(guard.guardsIn) }),
         },
         knock: { state: health.state, ...(health.detail === null ? {} : { detail: health.detail }) },
         store:

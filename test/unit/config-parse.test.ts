@@ -62,6 +62,7 @@ describe('what is left out', () => {
         forward: ['docker0', 'br-*', 'virbr*', 'lxdbr*', 'lxcbr*', 'podman*', 'cni*'],
         onExpiry: 'cut',
         provisional: 300_000,
+        rescue: true,
       },
       trusted: { interfaces: [], addresses: [], names: [], providers: [] },
       names: { schedule: '*/10 * * * *', servers: [], nxdomainAfter: 86_400_000, maxAddresses: 16 },

@@ -103,6 +103,10 @@ export type InterfacesPartView = z.infer<typeof InterfacesPartView>;
 const FirewallPartView = PartView.extend({
   policy: z.enum(['guard', 'lockdown']).optional().describe('whether the services named are closed, or everything'),
   reverts_in_s: z.number().optional(),
+  guards_in_s: z
+    .number()
+    .optional()
+    .describe('while it waits after quick starts of the machine: seconds until it goes up'),
 });
 
 /** A source whose knocks are ignored. */
@@ -216,7 +220,7 @@ export type JournalView = z.infer<typeof JournalView>;
 const GuardedView = z.object({ service: z.string(), ports: z.array(z.string()) });
 
 export const FirewallView = z.object({
-  state: z.enum(['guarding', 'provisional', 'reverted', 'open', 'failed', 'none']),
+  state: z.enum(['guarding', 'provisional', 'reverted', 'open', 'waiting', 'failed', 'none']),
   policy: z.string(),
   driver: z.string(),
   on_expiry: z.string(),
