@@ -11,6 +11,7 @@ import { Gateway } from './gate/gateway.js';
 import type { Guard } from './gate/guard/guard.js';
 import type { Culprit } from './gate/guard/repair-rounds.js';
 import { Heartbeat } from './gate/heartbeat.js';
+import { LastSeen } from './gate/last-seen.js';
 import { Recorder } from './gate/recorder.js';
 import { recover } from './gate/recovery.js';
 import { UserDesk } from './gate/user-desk.js';
@@ -211,6 +212,7 @@ export class Daemon {
       phoneHealth: () => telephone?.health() ?? null,
       knockHealth: () => source.health(),
       trustedLinks: async () => (trusted.length === 0 ? undefined : await trustedLinks(trusted)),
+      lastSeen: (targets) => LastSeen.read({ firewall, clock, log: this.#log }, targets),
       vitals: () => ({ rss: process.memoryUsage.rss(), longestHold: loop.longest }),
     });
     const { ControlServer } = await loading;

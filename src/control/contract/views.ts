@@ -167,7 +167,14 @@ export const StatusView = z.object({
 });
 export type StatusView = z.infer<typeof StatusView>;
 
-export const ListView = z.object({ entries: z.array(EntryView), grants: z.array(GrantView) });
+const lastSeen = time
+  .nullable()
+  .describe('when the guard last let a packet from there in; null: not since its rules were loaded, or in 30 days');
+
+export const ListView = z.object({
+  entries: z.array(EntryView.extend({ last_seen: lastSeen })),
+  grants: z.array(GrantView.extend({ last_seen: lastSeen })),
+});
 export type ListView = z.infer<typeof ListView>;
 
 export const WhoisView = z.object({
@@ -175,6 +182,7 @@ export const WhoisView = z.object({
   grants: z.array(GrantView),
   entries: z.array(EntryView),
   allowed: z.array(z.string()).describe('the services that are open to it'),
+  last_seen: lastSeen,
   ignored: z.array(IgnoredView).describe('its source, where its knocks are ignored now: one, or none'),
 });
 export type WhoisView = z.infer<typeof WhoisView>;
