@@ -118,7 +118,7 @@ export class Daemon {
       ...{ config, layout, clock, store, recorder, state, firewall, source },
       log: this.#log,
     });
-    const { strikes, people, entries, claims, claimDesk, ledger, held, guard, doorkeeper } = gate;
+    const { strikes, people, entries, names, claims, claimDesk, ledger, held, guard, doorkeeper } = gate;
 
     const boot = await bootId();
     const { ipv6Prefix, maxTtl } = config.grants;
@@ -146,6 +146,8 @@ export class Daemon {
     this.#teardown.add(() => guard.stop());
     doorkeeper.start();
     this.#teardown.add(() => doorkeeper.stop());
+    await names.start();
+    this.#teardown.add(() => names.stop());
     if (sources.isBlind) this.#teardown.every(LOOK_MS, () => void guard.repairQuietly());
 
     await source.start({

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Config } from './config/config.js';
+import type { Target } from './core/address.js';
 import { Claims } from './core/claims.js';
 import type { Firewall, GuardLayout } from './core/firewall.js';
 import { HeldTargets } from './core/grants/held.js';
@@ -9,18 +10,21 @@ import { takesTcpReplies } from './core/port-classes.js';
 import { inSpan } from './core/ports.js';
 import type { Store, StoredState } from './core/store.js';
 import type { Clock } from './core/time.js';
+import { DnsResolver } from './dns/dns-resolver.js';
 import { ClaimDesk } from './gate/claim-desk.js';
+import { Departures } from './gate/departures.js';
 import { Doorkeeper } from './gate/doorkeeper.js';
 import { Entries } from './gate/entries.js';
 import { DesiredContents } from './gate/guard/desired-contents.js';
 import { Guard } from './gate/guard/guard.js';
 import type { Log } from './gate/log.js';
+import { NameDesk } from './gate/name-desk.js';
 import { People } from './gate/people.js';
 import type { Recorder } from './gate/recorder.js';
 import { Strikes } from './gate/strikes.js';
 import { ownAddresses } from './host/addresses.js';
 import { inboundPeers, ownConnections } from './host/listeners.js';
-import { configuredEntries, heardProtocols } from './layout.js';
+import { configuredEntries, configuredNames, heardProtocols } from './layout.js';
 
 export interface GateSurroundings {
   readonly config: Config;
@@ -40,6 +44,7 @@ export interface Gate {
   readonly strikes: Strikes;
   readonly people: People;
   readonly entries: Entries;
+  readonly names: NameDesk;
   readonly claims: Claims;
   readonly claimDesk: ClaimDesk;
   readonly ledger: GrantLedger;
@@ -63,19 +68,29 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
     lastId: Number(state.meta.last_id ?? 0),
   });
   await people.restore(state.users);
-  const entries = new Entries({
-    recorder,
-    clock,
-    state,
-    configured: configuredEntries(config),
-    hold: (targets) => doorkeeper.hold(targets),
+  const departures = new Departures(clock, state.meta.departed);
+  const whitelist = {
+    ...{ recorder, clock, state, departures },
+    hold: (targets: readonly Target[]) => doorkeeper.hold(targets),
     setRanges: () => guard.setRanges(desired.ranges()),
+  };
+  const entries = new Entries({ ...whitelist, configured: configuredEntries(config) });
+  const names = new NameDesk({
+    ...whitelist,
+    log,
+    resolver: new DnsResolver({ servers: config.names.servers }),
+    rules: { ...config.names, refusal: (address) => doorkeeper.refusal(address) },
+    schedule: config.names.schedule,
+    given: configuredNames(config),
   });
   const claims = new Claims({ clock });
   const claimDesk = new ClaimDesk({ claims, recorder, clock, log, hasPhone: config.phone.configured });
   const ledger = new GrantLedger({ clock, random: randomInt, maxTtl });
   const held = new HeldTargets();
-  const desired = new DesiredContents({ ledger, held, ipv6Prefix, entries: () => entries.list() });
+  const desired: DesiredContents = new DesiredContents({
+    ...{ ledger, held, ipv6Prefix },
+    entries: () => [...entries.list(), ...names.entries()],
+  });
   const guard: Guard = new Guard({
     firewall,
     recorder,
@@ -108,7 +123,7 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
     clearStrikes: (target) => strikes.clear(target),
     ownAddresses: cached(ownAddresses, 5000, clock),
   });
-  return { strikes, people, entries, claims, claimDesk, ledger, held, guard, doorkeeper };
+  return { strikes, people, entries, names, claims, claimDesk, ledger, held, guard, doorkeeper };
 }
 
 /** Asks again only after some milliseconds. */

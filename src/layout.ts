@@ -4,6 +4,7 @@ import { poolProblems } from './config/pool.js';
 import type { Entry } from './core/entry.js';
 import { SallyportError } from './core/errors.js';
 import type { GuardLayout } from './core/firewall.js';
+import type { NameEntry } from './core/names/name-entry.js';
 import { type PortRange, PROTOCOLS, type Protocol, parsePortSpan } from './core/ports.js';
 import type { Instant } from './core/time.js';
 import { localPortRange } from './host/addresses.js';
@@ -52,6 +53,18 @@ export function configuredEntries(config: Config): Entry[] {
   return config.trusted.addresses.map(({ target, services, note }, index) => ({
     id: `config-${index + 1}`,
     target,
+    services,
+    note,
+    source: 'config',
+    createdAt: 0 as Instant,
+  }));
+}
+
+/** The host names that the configuration lets in. */
+export function configuredNames(config: Config): NameEntry[] {
+  return config.trusted.names.map(({ name, services, note }, index) => ({
+    id: `config-name-${index + 1}`,
+    name,
     services,
     note,
     source: 'config',

@@ -7,6 +7,7 @@ import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import { holdDeparted, holdRecorded, restoreGrant } from './core/grants/restore.js';
 import { compileSteps } from './core/knock/automaton.js';
+import { keptEntries } from './core/names/name-entry.js';
 import type { Instant } from './core/time.js';
 import { TABLE } from './firewall/names.js';
 import { NftablesFirewall } from './firewall/nftables-firewall.js';
@@ -14,7 +15,7 @@ import { loadSavedGuard } from './firewall/saved-guard.js';
 import { DesiredContents } from './gate/guard/desired-contents.js';
 import { bootId } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
-import { checkPool, configuredEntries, guardLayout } from './layout.js';
+import { checkPool, configuredEntries, configuredNames, guardLayout } from './layout.js';
 import { NftablesLink } from './netlink/nftables-link.js';
 import { withStateDirectory } from './serve.js';
 import { readStored, type Stored } from './stored.js';
@@ -23,7 +24,7 @@ const USUAL_STATE = '/var/lib/sallyport';
 
 /**
  * `sallyport firewall restore`, the boot step: puts the guard up before the network is, without a daemon and without DNS,
- * with what is left of the grants. Closed is the answer to every doubt: an unreadable configuration gives way to the guard
+ * with what is left of the grants and the last known addresses of names. Closed is the answer to every doubt: an unreadable configuration gives way to the guard
  * that was last loaded, an unreadable store leaves the guard without grants.
  * @returns 0 where all was restored (or there was nothing to), 1 where only the guard was
  */
@@ -81,7 +82,12 @@ function contentsOf(
   clock: SystemClock,
   boot: string | undefined,
 ): GuardContents {
-  const entries = [...(state?.entries ?? []), ...(config === undefined ? [] : configuredEntries(config))];
+  const names = [...(state?.names ?? []), ...(config === undefined ? [] : configuredNames(config))];
+  const entries = [
+    ...(state?.entries ?? []),
+    ...(config === undefined ? [] : configuredEntries(config)),
+    ...keptEntries(names, state?.resolved ?? []),
+  ];
   const { last_alive, boot_id } = state?.meta ?? {};
   const lapse = {
     isSameBoot: boot !== undefined && boot === boot_id,

@@ -14,6 +14,7 @@ export const RULES = {
   store: { folders: ['core', 'config'], packages: ['better-sqlite3', 'better-sqlite3-napi10'], node: true },
   gate: { folders: ['core', 'config', 'control/contract'], packages: ['node-cron'], node: true },
   host: { folders: ['core'], packages: ['koffi'], node: true },
+  dns: { folders: ['core'], packages: [], node: true },
   client: { folders: ['core'], packages: [], node: true },
   'control/contract': { folders: ['core'], packages: ['zod'], node: false },
   control: {

@@ -1,5 +1,6 @@
 import type { Target } from '../core/address.js';
 import type { StrikeLimit } from '../core/knock/strikes.js';
+import type { HostName } from '../core/names/host-name.js';
 import type { PortSpan, Protocol } from '../core/ports.js';
 import type { Scope, ServiceName, Services } from '../core/service.js';
 import type { Duration } from '../core/time.js';
@@ -10,6 +11,7 @@ export interface Config {
   readonly services: Services;
   readonly firewall: FirewallConfig;
   readonly trusted: TrustedConfig;
+  readonly names: NamesConfig;
   readonly knock: KnockConfig;
   readonly grants: GrantsConfig;
   readonly phone: PhoneConfig;
@@ -48,10 +50,20 @@ export interface TrustedAddress {
 }
 
 export interface TrustedName {
-  /** A host name in lower case, without a trailing dot. */
-  readonly name: string;
+  readonly name: HostName;
   readonly services: Scope;
   readonly note: string | null;
+}
+
+export interface NamesConfig {
+  /** When all names are looked up, whatever their TTL: a cron expression. */
+  readonly schedule: string;
+  /** Name servers as `address` or `address:port`; none: those of the system. */
+  readonly servers: readonly string[];
+  /** How long there must be no such name before its addresses are dropped. */
+  readonly nxdomainAfter: Duration;
+  /** So many addresses of a family may one name bring. */
+  readonly maxAddresses: number;
 }
 
 export interface KnockConfig {

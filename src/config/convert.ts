@@ -7,7 +7,7 @@ import type { FileValues } from './schema.js';
 
 /** The values of a faultless file as the configuration; `phoneWritten` tells whether the file has a phone section. */
 export function toConfig(values: FileValues, phoneWritten: boolean): Config {
-  const { firewall, trusted, knock, grants, phone } = values;
+  const { firewall, trusted, names, knock, grants, phone } = values;
   const entries = Object.entries(values.services).map(([name, ports]) => [name as ServiceName, ports] as const);
   const services: Services = frozenMap<ServiceName, readonly PortRange[]>(entries);
   return deepFreeze<Config>({
@@ -33,6 +33,12 @@ export function toConfig(values: FileValues, phoneWritten: boolean): Config {
         note: item.note ?? null,
       })),
       providers: [...new Set(trusted.providers)],
+    },
+    names: {
+      schedule: names.schedule,
+      servers: [...new Set(names.servers)],
+      nxdomainAfter: names.nxdomain_after,
+      maxAddresses: names.max_addresses,
     },
     knock: {
       source: knock.source,

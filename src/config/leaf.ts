@@ -89,6 +89,7 @@ export function plainText(text: string, longest: number): string {
 function reason(error: unknown): string | undefined {
   if (error instanceof Unreadable) return error.message;
   if (isSallyportError(error, 'SP_PREFIX_INVALID')) return error.message;
+  if (isSallyportError(error, 'SP_HOST_NAME_INVALID')) return error.message;
   if (isSallyportError(error, 'SP_ADDRESS_MAPPED')) return `${error.message}; write the plain IPv4 address`;
   // The other errors of core say less than `expected` does.
   return undefined;

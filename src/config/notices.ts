@@ -21,7 +21,6 @@ export function notices(config: Config): readonly string[] {
     ...everyone.map(
       ({ target, services }) => `trusted.addresses: ${target} lets everyone in to ${services.join(', ')}`,
     ),
-    ...trusted.names.map(({ name }) => `trusted.names: ${name} is not tracked by this version; it lets nobody in`),
     ...trusted.providers.map((name) => `trusted.providers: ${name} is not tracked by this version; it lets nobody in`),
   ];
 }

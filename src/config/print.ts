@@ -17,7 +17,7 @@ const HEAD = `# The configuration of Sallyport. Unknown keys are errors; \`sally
  * written out, and `phone` only where it was configured.
  */
 export function printConfig(config: Config): string {
-  const { services, firewall, trusted, knock, grants, phone, control, log, journal, state } = config;
+  const { services, firewall, trusted, names, knock, grants, phone, control, log, journal, state } = config;
   const lines = [
     line('version', 1),
     comment('services:', 'the sets of ports that can be opened'),
@@ -32,8 +32,13 @@ export function printConfig(config: Config): string {
     comment('trusted:', 'let in without a knock'),
     line('  interfaces', trusted.interfaces, trusted.interfaces.length === 0 ? 'such as [wg0]' : undefined),
     ...items('  addresses', trusted.addresses.map(address), '{address: 203.0.113.0/28, services: all, note: office}'),
-    ...items('  names', trusted.names.map(hostName), 'not tracked by this version'),
+    ...items('  names', trusted.names.map(hostName), '{name: home.example.org, services: [ssh]}'),
     line('  providers', trusted.providers, 'not tracked by this version'),
+    comment('names:', 'how trusted names are looked up'),
+    line('  schedule', names.schedule, 'a cron expression: when all of them are'),
+    line('  servers', names.servers, names.servers.length === 0 ? 'those of /etc/resolv.conf' : undefined),
+    line('  nxdomain_after', formatDuration(names.nxdomainAfter), 'no such name for so long: it is dropped'),
+    line('  max_addresses', names.maxAddresses, 'of each family, that one name may bring'),
     'knock:',
     line('  source', knock.source, 'kernel | socket'),
     line('  socket_protocols', knock.socketProtocols, 'what source: socket listens to'),

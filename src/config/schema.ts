@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MOST_NAMES } from '../core/names/name-entry.js';
 import { days, minutes, seconds } from '../core/time.js';
 import { listOf, mapping, oneOf, wholeNumber, yesOrNo } from './leaf.js';
 import { shown } from './problem.js';
@@ -109,9 +110,10 @@ const trusted = mapping({
       'a mapping like {name: home.example.org, services: [ssh]}',
     ),
   )
+    .max(MOST_NAMES, { error: `there are more than ${MOST_NAMES} names` })
     .prefault([])
     .meta({
-      description: 'Host names whose addresses are let in. Read, but not tracked by this version.',
+      description: 'Host names whose addresses are let in, as the DNS has them at the moment. At most 1000.',
       written: [[{ name: 'home.example.org', services: ['ssh'] }]],
     }),
   providers: listOf(values.providerName)
@@ -120,6 +122,31 @@ const trusted = mapping({
       description: 'VoIP providers that are let in. Read, but not tracked by this version.',
       written: [['voip.ms']],
     }),
+});
+
+const names = mapping({
+  schedule: values.cronSchedule.prefault('*/10 * * * *'),
+  servers: listOf(values.nameServer)
+    .max(8, { error: 'there are more than 8 servers' })
+    .prefault([])
+    .meta({
+      description: 'The name servers to ask, at most 8. Where there are none: those of `/etc/resolv.conf`.',
+      written: [['192.0.2.53', '[2001:db8::53]:5353']],
+    }),
+  nxdomain_after: values
+    .duration(
+      { min: seconds(1), max: days(365) },
+      {
+        description:
+          'When the DNS says for so long that there is no such name, its addresses are dropped; from `1s` to `365d`. No other answer, and no failure, ever drops them.',
+        written: ['7d'],
+      },
+    )
+    .prefault('1d'),
+  max_addresses: wholeNumber(1, 256, {
+    description:
+      'How many IPv4 addresses, and how many IPv6 ones, a name may bring; from `1` to `256`. An answer with more changes nothing, and is reported.',
+  }).prefault(16),
 });
 
 const SOCKET_PROTOCOLS = 'name at least one: [udp] or [tcp, udp]';
@@ -246,6 +273,7 @@ export const fileSchema = mapping({
   services,
   firewall: firewall.prefault({}).meta({ description: 'What is closed, and how.' }),
   trusted: trusted.prefault({}).meta({ description: 'Who is let in without a knock, until the line is removed.' }),
+  names: names.prefault({}).meta({ description: 'How the host names that are let in are looked up.' }),
   knock: knock.prefault({}).meta({ description: 'How knocks are recognised.' }),
   grants: grants.prefault({}).meta({ description: 'What a knock opens, and for how long.' }),
   phone: phone.prefault({}).meta({
@@ -286,7 +314,9 @@ export type FileValues = z.output<typeof fileSchema>;
 
 /** Keys that may stand with nothing below them, as when all of it is commented out; they count as left out. */
 export const MAY_BE_EMPTY: readonly (readonly string[])[] = [
-  ...['firewall', 'trusted', 'knock', 'grants', 'phone', 'control', 'log', 'journal', 'state'].map((key) => [key]),
+  ...['firewall', 'trusted', 'names', 'knock', 'grants', 'phone', 'control', 'log', 'journal', 'state'].map((key) => [
+    key,
+  ]),
   ['firewall', 'forward'],
   ...['interfaces', 'addresses', 'names', 'providers'].map((key) => ['trusted', key]),
   ['phone', 'ari'],

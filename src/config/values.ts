@@ -1,7 +1,9 @@
 import { neverAllowed, parseAddress, parseTarget, type Target } from '../core/address.js';
+import { parseHostName } from '../core/names/host-name.js';
 import { parsePortRange, parsePortSpan } from '../core/ports.js';
 import { ALL, SERVICE_NAME, type ServiceName } from '../core/service.js';
 import { type Duration, formatDuration, parseDuration } from '../core/time.js';
+import { CRON_FORM, isCron } from './cron.js';
 import { plainText, textAs, Unreadable } from './leaf.js';
 import { shown } from './problem.js';
 
@@ -11,7 +13,6 @@ const SMALLEST_POOL = 1000;
 const LONGEST_SOCKET_PATH = 107;
 /** `IFNAMSIZ` is 16 with the final NUL. */
 const INTERFACE = /^(?=.{1,15}$)[A-Za-z0-9_][A-Za-z0-9_.@+-]*\*?$/;
-const HOST_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const LANGUAGE = /^[A-Za-z]{2,8}(_[A-Za-z0-9]{1,16}){0,3}$/;
 const DIGIT = '[0-9]';
 const PORT_PATTERN = `[1-9]${DIGIT}{0,4}`;
@@ -94,9 +95,9 @@ export const trustedHost = textAs(
   'is not a host name (try home.example.org)',
   (text) => {
     if (isAddressText(text)) throw new Unreadable(`${shown(text)} is an address; put it under trusted.addresses`);
-    return readHostName(text);
+    return parseHostName(text);
   },
-  { description: 'A host name.', written: ['home.example.org'] },
+  { description: 'A host name; an international one in its xn-- form.', written: ['home.example.org'] },
 );
 
 export const providerName = textAs(
@@ -190,15 +191,42 @@ export const hostOrAddress = (meta: { description: string }) =>
     meta,
   );
 
-/** RFC 1123, section 2.1: labels of letters, digits and inner dashes; 253 characters in all. */
 function readHostName(text: string): string {
-  const name = text.toLowerCase().replace(/\.$/, '');
-  const labels = name.split('.');
-  if (name.length > 253 || !labels.every((label) => HOST_LABEL.test(label)) || /^\d+$/.test(labels.at(-1) ?? '')) {
-    throw new Error('not a host name');
+  try {
+    return parseHostName(text);
+  } catch (error) {
+    // What is wrong with it as a name helps nobody who meant an address.
+    throw new Error('not a host name', { cause: error });
   }
-  return name;
 }
+
+export const cronSchedule = textAs(
+  'is not a cron expression (try */10 * * * *)',
+  (text) => {
+    if (!isCron(text)) throw new Error('not a cron expression');
+    return text;
+  },
+  {
+    description:
+      'When all names are looked up anew, besides what their TTL asks for: a cron expression of 5 fields (minute, hour, day, month, weekday) or 6 (second first), of numbers, `*`, `/`, `-` and commas.',
+    written: ['*/5 * * * *'],
+    pattern: CRON_FORM,
+  },
+);
+
+export const nameServer = textAs(
+  'is not the address of a name server (try 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:5353)',
+  (text) => {
+    const withPort = /^(?:\[([^\]]+)\]|([^:]+)):([1-9]\d{0,4})$/.exec(text);
+    if (withPort === null) return parseAddress(text) as string;
+    const [, six, four = '', port] = withPort;
+    const address = parseAddress(six ?? four);
+    const isSix = address.includes(':');
+    if (Number(port) > 65535 || isSix !== (six !== undefined)) throw new Error('not a name server');
+    return isSix ? `[${address}]:${port}` : `${address}:${port}`;
+  },
+  { description: 'A name server: its address, perhaps with a port.', written: ['192.0.2.53'] },
+);
 
 function isAddressText(text: string): boolean {
   try {

@@ -1,6 +1,8 @@
 import type { Entry } from './entry.js';
 import type { EndReason, GrantId, GrantRecord } from './grants/grant.js';
 import type { EventName, JournalEvent } from './journal.js';
+import type { HostName } from './names/host-name.js';
+import type { NameEntry, ResolvedName } from './names/name-entry.js';
 import type { Instant } from './time.js';
 import type { User } from './user.js';
 
@@ -13,6 +15,10 @@ export type Change =
   | { readonly kind: 'user.remove'; readonly id: number }
   | { readonly kind: 'entry.put'; readonly entry: Entry }
   | { readonly kind: 'entry.remove'; readonly id: string }
+  | { readonly kind: 'name.put'; readonly entry: NameEntry }
+  | { readonly kind: 'name.remove'; readonly id: string }
+  | { readonly kind: 'resolved.put'; readonly resolved: ResolvedName }
+  | { readonly kind: 'resolved.remove'; readonly name: HostName }
   | { readonly kind: 'meta'; readonly key: MetaKey; readonly value: string };
 
 /**
@@ -25,6 +31,10 @@ export type MetaKey = 'last_id' | 'last_alive' | 'boot_id' | 'confirmed' | 'depa
 export interface StoredState {
   readonly users: readonly User[];
   readonly entries: readonly Entry[];
+  /** The host names that operators let in. */
+  readonly names: readonly NameEntry[];
+  /** What is known of every name that is tracked, whoever asked for it. */
+  readonly resolved: readonly ResolvedName[];
   readonly meta: Readonly<Partial<Record<MetaKey, string>>>;
   /**
    * Grants that have not ended, then those that ended after `endedAfter`; some hundred at a time, since there may be a hundred

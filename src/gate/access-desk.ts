@@ -2,20 +2,23 @@ import type { Config } from '../config/config.js';
 import type { AllowRequest, AllowResult, RevokeRequest, RevokeResult } from '../control/contract/gateway.js';
 import { covers, parseAddress, parseTarget, type Target } from '../core/address.js';
 import type { Claim } from '../core/claims.js';
-import { isSallyportError, SallyportError } from '../core/errors.js';
+import { SallyportError } from '../core/errors.js';
 import type { Grant } from '../core/grants/grant.js';
 import { parseGrantId } from '../core/grants/id.js';
 import type { GrantLedger } from '../core/grants/ledger.js';
+import type { HostName } from '../core/names/host-name.js';
 import { type Scope, toScope } from '../core/service.js';
 import { type Clock, parseDuration } from '../core/time.js';
 import type { User } from '../core/user.js';
 import type { ClaimDesk } from './claim-desk.js';
 import type { Doorkeeper } from './doorkeeper.js';
 import type { Entries } from './entries.js';
+import type { NameDesk, TrackedEntry } from './name-desk.js';
 import { type People, ttlTooLong } from './people.js';
 import type { Recorder } from './recorder.js';
 import type { Strikes } from './strikes.js';
-import { viewClaims, viewEntry, viewGrant } from './views.js';
+import { parseTargetOrName } from './target-or-name.js';
+import { viewClaims, viewEntry, viewGrant, viewName } from './views.js';
 
 export interface AccessDeskOptions {
   readonly config: Config;
@@ -23,6 +26,7 @@ export interface AccessDeskOptions {
   readonly ledger: GrantLedger;
   readonly people: People;
   readonly entries: Entries;
+  readonly names: NameDesk;
   readonly doorkeeper: Doorkeeper;
   readonly recorder: Recorder;
   readonly strikes: Strikes;
@@ -33,6 +37,7 @@ export interface AccessDeskOptions {
 interface Found {
   readonly grants: Grant[];
   readonly entries: ReturnType<Entries['list']>;
+  readonly names: readonly TrackedEntry[];
   /** Whether a claim is one of those that are meant. */
   readonly isMeant: (claim: Claim) => boolean;
   /** There is such a thing, though nothing of it may be open. */
@@ -53,18 +58,16 @@ export class AccessDesk {
    */
   async allow(request: AllowRequest): Promise<AllowResult> {
     const { config, doorkeeper, people, strikes } = this.#o;
-    const target = this.#parseTarget(request.target);
+    const { target, name } = parseTargetOrName(request.target);
     const user = request.user === undefined ? null : people.get(request.user);
     const services = this.#scope(request.services, user);
+    if (name !== undefined) return await this.#allowName(name, services, request);
     const refusal = doorkeeper.refusal(target);
     if (refusal !== undefined) throw new SallyportError('SP_ADDRESS_REFUSED', { address: target, reason: refusal });
     const note = request.note ?? null;
     const struck = (await strikes.ignoredIn(target)).map((one) => one.target);
     if (request.for === undefined) {
-      if (user !== null)
-        throw new SallyportError('SP_USAGE', {
-          problem: 'an entry belongs to no user; give --for to open for a while',
-        });
+      if (user !== null) throw entryOfNobody();
       const entry = await this.#o.entries.add({ target, services, note, source: 'operator' });
       await strikes.clear(target);
       return { entry: viewEntry(entry), grant: null, listened_to: struck, recorded: true };
@@ -80,21 +83,37 @@ export class AccessDesk {
     };
   }
 
-  /** Ends what goes by a user's name, an id or an address. @throws SP_NOT_FOUND */
+  /** A name has no time of its own: which addresses it stands for changes, and when it should end would be forgotten. */
+  async #allowName(name: HostName, services: Scope, request: AllowRequest): Promise<AllowResult> {
+    const { names, strikes, clock } = this.#o;
+    if (request.for !== undefined) throw new SallyportError('SP_TARGET_NAME', { value: name });
+    if (request.user !== undefined) throw entryOfNobody();
+    const note = request.note ?? null;
+    const named = await names.add({ name, services, note, source: 'operator' });
+    const { addresses } = named.tracker;
+    const struck = (await Promise.all(addresses.map((one) => strikes.ignoredIn(one)))).flat();
+    await Promise.all(addresses.map((one) => strikes.clear(one)));
+    const listenedTo = struck.map(({ target }) => target);
+    return { entry: viewName(named, clock), grant: null, listened_to: listenedTo, recorded: true };
+  }
+
+  /** Ends what goes by a user's name, an id, an address or a host name. @throws SP_NOT_FOUND */
   async revoke({ what }: RevokeRequest): Promise<RevokeResult> {
     const { claimDesk, people, clock } = this.#o;
     const found = this.#find(what);
     // First of all: while the rest is ended, nobody may say yes to one.
     const claims = claimDesk.revoke(found.isMeant, 'by an operator');
     const dropped = viewClaims(claims, people, clock);
-    if (found.grants.length === 0 && found.entries.length === 0) {
+    if (found.grants.length + found.entries.length + found.names.length === 0) {
       if (found.isKnown || claims.length > 0) return { revoked: [], removed: [], dropped, recorded: true };
       throw new SallyportError('SP_NOT_FOUND', { what });
     }
     const revoked = found.grants.map((grant) => viewGrant(grant, clock));
+    const removed = [...found.entries.map(viewEntry), ...found.names.map((one) => viewName(one, clock))];
     for (const entry of found.entries) await this.#o.entries.remove(entry);
+    for (const { entry } of found.names) await this.#o.names.remove(entry);
     await this.#o.doorkeeper.end(found.grants, 'revoked', 'by an operator');
-    return { revoked, removed: found.entries.map(viewEntry), dropped, recorded: this.#isRecorded() };
+    return { revoked, removed, dropped, recorded: this.#isRecorded() };
   }
 
   /** Whether what was just done is on the disk: where the last write failed, it waits. */
@@ -107,32 +126,21 @@ export class AccessDesk {
     return toScope(names ?? [], this.#o.config.services);
   }
 
-  /** Host names are not tracked by this version, so they are refused rather than resolved once and forgotten. */
-  #parseTarget(text: string): Target {
-    try {
-      return parseTarget(text);
-    } catch (error) {
-      const looksLikeName = /[a-z]/i.test(text) && !text.includes(':') && !text.includes('/');
-      if (looksLikeName && isSallyportError(error, 'SP_ADDRESS_INVALID')) {
-        throw new SallyportError('SP_TARGET_NAME', { value: text }, error);
-      }
-      throw error;
-    }
-  }
-
   #find(what: string): Found {
-    const { ledger, people, entries, doorkeeper } = this.#o;
+    const { ledger, people, entries, names, doorkeeper } = this.#o;
+    const nothing = { grants: [], entries: [], names: [], isMeant: () => false };
     const user = people.find(what);
     if (user !== undefined) {
       const isMeant = (claim: Claim) => claim.user.id === user.id;
-      return { grants: ledger.ofUser(user.id), entries: [], isMeant, isKnown: true };
+      return { ...nothing, grants: ledger.ofUser(user.id), isMeant, isKnown: true };
     }
-    const isMeant = () => false;
     const id = parseGrantId(what);
     const byId = id === undefined ? undefined : ledger.get(id);
-    if (byId !== undefined) return { grants: [byId], entries: [], isMeant, isKnown: true };
+    if (byId !== undefined) return { ...nothing, grants: [byId], isKnown: true };
     const entry = entries.find(what);
-    if (entry !== undefined) return { grants: [], entries: [entry], isMeant, isKnown: true };
+    if (entry !== undefined) return { ...nothing, entries: [entry], isKnown: true };
+    const named = names.find(what);
+    if (named.length > 0) return { ...nothing, names: named, isKnown: true };
     let target: Target;
     try {
       target = parseTarget(what);
@@ -142,10 +150,15 @@ export class AccessDesk {
     const targets = new Set([target, target.includes('/') ? target : doorkeeper.widen(parseAddress(target))]);
     const grants = [...targets].flatMap((one) => ledger.atTarget(one));
     return {
+      ...nothing,
       grants,
       entries: entries.list().filter((one) => targets.has(one.target)),
       isMeant: ({ address }) => [...targets].some((one) => covers(one, address)),
       isKnown: false,
     };
   }
+}
+
+function entryOfNobody(): SallyportError {
+  return new SallyportError('SP_USAGE', { problem: 'an entry belongs to no user; give --for to open for a while' });
 }

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { Target } from '../core/address.js';
 import type { Entry } from '../core/entry.js';
 import { SallyportError } from '../core/errors.js';
-import { type Departed, formatDeparted, parseDeparted } from '../core/grants/departed.js';
-import { HELD_FOR } from '../core/grants/held.js';
+import { parseDeparted } from '../core/grants/departed.js';
 import type { JournalEvent } from '../core/journal.js';
-import type { Change, StoredState } from '../core/store.js';
+import type { StoredState } from '../core/store.js';
 import type { Clock } from '../core/time.js';
+import type { Departures } from './departures.js';
 import type { Recorder } from './recorder.js';
 
 /** The whitelist: entries of the store, which change, and of the configuration, which do not. */
@@ -18,12 +18,13 @@ export class Entries {
   readonly #hold: (targets: readonly Target[]) => Promise<void>;
   readonly #setRanges: () => Promise<void>;
   readonly #configuredBefore: readonly string[];
-  #departed: Departed[];
+  readonly #departures: Departures;
 
   constructor(options: {
     recorder: Recorder;
     clock: Clock;
     state: Pick<StoredState, 'entries' | 'meta'>;
+    departures: Departures;
     configured: readonly Entry[];
     /** Keeps what an entry let in from coming back as a reply. */
     hold: (targets: readonly Target[]) => Promise<void>;
@@ -37,7 +38,7 @@ export class Entries {
     this.#setRanges = options.setRanges;
     const { entries, meta } = options.state;
     for (const entry of entries) this.#stored.set(entry.id, entry);
-    this.#departed = parseDeparted(meta.departed);
+    this.#departures = options.departures;
     this.#configuredBefore = (meta.configured ?? '').split(' ');
   }
 
@@ -45,10 +46,10 @@ export class Entries {
   async start(): Promise<void> {
     const now = new Set<string>(this.#configured.map(({ target }) => target));
     const gone = this.#configuredBefore.filter((target) => !now.has(target));
-    const departed = parseDeparted(gone.map((target) => `${target}@${Math.floor(this.#clock.now())}`).join(' '));
+    const departed = parseDeparted(gone.map((target) => `${target}@0`).join(' ')).map(({ target }) => target);
     const configured = { kind: 'meta', key: 'configured', value: [...now].join(' ') } as const;
-    void this.#recorder.record([configured, ...departed.map(({ target }) => this.#depart(target))]);
-    await this.#hold(departed.map(({ target }) => target));
+    void this.#recorder.record([configured, ...(departed.length > 0 ? [this.#departures.add(departed)] : [])]);
+    await this.#hold(departed);
   }
 
   list(): Entry[] {
@@ -76,18 +77,11 @@ export class Entries {
   /** @throws SP_ENTRY_CONFIGURED for one that the configuration makes */
   async remove(entry: Entry): Promise<void> {
     if (entry.source === 'config') throw new SallyportError('SP_ENTRY_CONFIGURED', { target: entry.target });
-    const changes = [this.#depart(entry.target), this.#journal('entry.removed', entry)];
+    const changes = [this.#departures.add([entry.target]), this.#journal('entry.removed', entry)];
     await this.#recorder.recordNow([{ kind: 'entry.remove', id: entry.id }, ...changes]);
     this.#stored.delete(entry.id);
     await this.#hold([entry.target]);
     await this.#setRanges();
-  }
-
-  #depart(target: Target): Change {
-    const now = this.#clock.now();
-    const recent = this.#departed.filter((one) => one.target !== target && one.at > now - HELD_FOR);
-    this.#departed = [...recent, { target, at: now }];
-    return { kind: 'meta', key: 'departed', value: formatDeparted(this.#departed) };
   }
 
   #journal(event: JournalEvent['event'], { target, services, note }: { target: Target } & Entry) {

@@ -41,6 +41,8 @@ import {
   viewEvent,
   viewGrant,
   viewIgnored,
+  viewName,
+  viewNames,
   viewPhone,
   viewStrikes,
 } from './views.js';
@@ -82,7 +84,7 @@ export class Gateway implements GatewayApi {
   }
 
   async status(): Promise<LongLists<StatusView>> {
-    const { guard, recorder, clock } = this.#o;
+    const { entries, names, guard, recorder, clock } = this.#o;
     const reverts = guard.revertsAt === undefined ? undefined : inSeconds(between(clock.monotonic(), guard.revertsAt));
     const health = this.#o.knockHealth();
     const problem = recorder.problem;
@@ -95,7 +97,7 @@ export class Gateway implements GatewayApi {
       version: this.#o.version,
       started_at: toIso(this.#o.startedAt),
       grants: await this.#grants(),
-      entries: this.#o.entries.list().length,
+      entries: entries.list().length + names.list().length,
       users: this.#o.people.size,
       parts: {
         firewall: {
@@ -111,6 +113,7 @@ export class Gateway implements GatewayApi {
             : { state: 'failing', detail: `${problem}; ${recorder.waiting} records wait` },
         ...(links === undefined ? {} : { interfaces: viewInterfaces(links, clock) }),
         ...(phone === null ? {} : { phone: viewPhone(phone) }),
+        ...(names.size === 0 ? {} : { names: viewNames(names) }),
         daemon: { state: 'running', rss_mb: Math.round(rss / 1e6), loop_max_ms: Math.round(longestHold) },
       },
       claims: viewClaims(this.#o.claims.list(), this.#o.people, clock),
@@ -120,22 +123,25 @@ export class Gateway implements GatewayApi {
   }
 
   async list(): Promise<LongLists<ListView>> {
-    return { entries: this.#o.entries.list().map(viewEntry), grants: await this.#grants() };
+    const { entries, names, clock } = this.#o;
+    const named = names.list().map((one) => viewName(one, clock));
+    return { entries: [...entries.list().map(viewEntry), ...named], grants: await this.#grants() };
   }
 
   async whois(address: Address): Promise<WhoisView> {
-    const { ledger, entries, config } = this.#o;
+    const { ledger, entries, names, config, clock } = this.#o;
     const grants = coveringTargets(address).flatMap((target) => ledger.atTarget(target));
     const covering = entries.list().filter(({ target }) => covers(target, address));
     const ignored = await this.#o.strikes.ignoredIn(address);
-    const open = new Set([...grants, ...covering].flatMap(({ services }) => services));
+    const named = names.list().filter(({ tracker }) => tracker.addresses.includes(address));
+    const open = new Set([...grants, ...covering, ...named.map(({ entry }) => entry)].flatMap((one) => one.services));
     const allowed = closedServices(config).filter((name) => open.has(ALL) || open.has(name));
     return {
       address,
-      grants: grants.map((grant) => viewGrant(grant, this.#o.clock)),
-      entries: covering.map(viewEntry),
+      grants: grants.map((grant) => viewGrant(grant, clock)),
+      entries: [...covering.map(viewEntry), ...named.map((one) => viewName(one, clock))],
       allowed,
-      ignored: ignored.map((one) => viewIgnored(one, this.#o.clock)),
+      ignored: ignored.map((one) => viewIgnored(one, clock)),
     };
   }
 

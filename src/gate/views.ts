@@ -21,6 +21,8 @@ import { ALL, type Services } from '../core/service.js';
 import type { NumberedEvent } from '../core/store.js';
 import { after, between, type Clock, type Duration, toIso, wallTime } from '../core/time.js';
 import type { User } from '../core/user.js';
+import type { NameDesk, TrackedEntry } from './name-desk.js';
+import { problemsOf } from './name-words.js';
 import type { People } from './people.js';
 
 /** So many ignored sources are named by `status`, the latest. */
@@ -65,7 +67,27 @@ export function viewPhone({ state, detail, calls }: PhoneHealth): NonNullable<St
 
 export function viewEntry(entry: Entry): EntryView {
   const { id, target, services, note, source, createdAt } = entry;
-  return { id, target, services: [...services], note, source, created_at: toIso(createdAt) };
+  return { id, target, services: [...services], note, source, created_at: toIso(createdAt), tracked: null };
+}
+
+/** A host name in the form of an entry. */
+export function viewName({ entry, tracker }: TrackedEntry, clock: Clock): EntryView {
+  const { id, name, services, note, source, createdAt } = entry;
+  const { resolvedAt } = tracker.record();
+  return {
+    ...{ id, target: name, services: [...services], note, source, created_at: toIso(createdAt) },
+    tracked: {
+      state: tracker.condition,
+      addresses: tracker.addresses,
+      resolved_at: resolvedAt === null ? null : toIso(resolvedAt),
+      next_at: toIso(wallTime(clock, tracker.due)),
+      detail: tracker.problems.length === 0 ? null : problemsOf(tracker),
+    },
+  };
+}
+
+export function viewNames({ size, problem }: NameDesk): NonNullable<StatusView['parts']['names']> {
+  return { state: problem === null ? 'ok' : 'degraded', detail: problem ?? `${size} tracked`, tracked: size };
 }
 
 export function viewUser(user: User, open: number): UserView {

@@ -45,6 +45,8 @@ export class StateReader {
   *#statePages(endedAfter: Instant): Pages {
     yield* this.#rows('users', 'users LEFT JOIN sequences ON sequences.user_id = users.id ORDER BY users.id');
     yield* this.#rows('entries', 'entries ORDER BY created_at, id');
+    yield* this.#rows('names', 'names ORDER BY created_at, id');
+    yield* this.#rows('resolved', 'resolved');
     yield* this.#rows('meta', 'meta');
     yield* this.#rows('grants', 'grants WHERE ended_at IS NULL');
     yield* this.#rows('grants', 'grants WHERE ended_at > ? ORDER BY ended_at', endedAfter);

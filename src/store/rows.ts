@@ -1,8 +1,10 @@
-import { parseTarget, type Target } from '../core/address.js';
+import { type Address, parseAddress, parseTarget, type Target } from '../core/address.js';
 import type { Entry } from '../core/entry.js';
 import type { EndReason, Grant, GrantId, GrantRecord, Method } from '../core/grants/grant.js';
 import { parseGrantId } from '../core/grants/id.js';
 import type { EventName, JournalEvent } from '../core/journal.js';
+import { parseHostName } from '../core/names/host-name.js';
+import type { NameEntry, ResolvedName } from '../core/names/name-entry.js';
 import { formatSequence, LONGEST_SEQUENCE, parseSequence, type Sequence, SHORTEST_SEQUENCE } from '../core/sequence.js';
 import { ALL, EVERYTHING, type Scope, SERVICE_NAME, type ServiceName } from '../core/service.js';
 import type { MetaKey, NumberedEvent } from '../core/store.js';
@@ -77,6 +79,40 @@ export function toEntry(row: Row): Entry {
     note: textOrNull(row, 'note'),
     source: oneOf(row, 'source', SOURCES),
     createdAt: whole(row, 'created_at') as Instant,
+  };
+}
+
+export function nameRow(entry: NameEntry): Row {
+  const { id, name, services, note, createdAt } = entry;
+  return { id, name, services: scopeText(services), note, created_at: floor(createdAt) };
+}
+
+export function toNameEntry(row: Row): NameEntry {
+  return {
+    id: textLike(row, 'id', ENTRY_ID),
+    name: parsed(row, 'name', parseHostName),
+    services: toScope(row, 'services'),
+    note: textOrNull(row, 'note'),
+    source: 'operator',
+    createdAt: whole(row, 'created_at') as Instant,
+  };
+}
+
+export function resolvedRow({ name, addresses, resolvedAt, missingSince }: ResolvedName): Row {
+  return {
+    name,
+    addresses: JSON.stringify(addresses),
+    resolved_at: floor(resolvedAt),
+    missing_since: floor(missingSince),
+  };
+}
+
+export function toResolved(row: Row): ResolvedName {
+  return {
+    name: parsed(row, 'name', parseHostName),
+    addresses: parsed(row, 'addresses', parseAddresses),
+    resolvedAt: isNull(row, 'resolved_at') ? null : (whole(row, 'resolved_at') as Instant),
+    missingSince: isNull(row, 'missing_since') ? null : (whole(row, 'missing_since') as Instant),
   };
 }
 
@@ -206,6 +242,11 @@ function parseScope(value: string): Scope {
   const names: unknown = JSON.parse(value);
   if (!Array.isArray(names) || names.length === 0 || !names.every(isServiceName)) return bad('services');
   return names.includes(ALL) ? EVERYTHING : [...new Set(names)].sort();
+}
+
+function parseAddresses(value: string): Address[] {
+  const addresses: unknown = JSON.parse(value);
+  return Array.isArray(addresses) ? addresses.map((one) => parseAddress(String(one))) : bad('addresses');
 }
 
 function toGrantId(row: Row, column: string): GrantId {

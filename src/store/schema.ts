@@ -79,6 +79,24 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE users ADD COLUMN approval TEXT NOT NULL DEFAULT 'none';
   ALTER TABLE users ADD COLUMN number TEXT;
   `,
+  `
+  -- The host names that operators let in; those of the configuration are in it.
+  CREATE TABLE names (
+    id         TEXT PRIMARY KEY NOT NULL,
+    name       TEXT NOT NULL,
+    services   TEXT NOT NULL,
+    note       TEXT,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+
+  -- The last known good addresses of every host name that is tracked, a JSON array.
+  CREATE TABLE resolved (
+    name          TEXT PRIMARY KEY NOT NULL,
+    addresses     TEXT NOT NULL,
+    resolved_at   INTEGER,
+    missing_since INTEGER
+  ) STRICT;
+  `,
 ];
 
 export function schemaVersion(db: Database): number {

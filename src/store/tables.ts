@@ -1,5 +1,5 @@
 /** The tables that are read as rows. `sequences` comes with its user. */
-export type Table = 'users' | 'entries' | 'grants' | 'journal' | 'meta';
+export type Table = 'users' | 'entries' | 'names' | 'resolved' | 'grants' | 'journal' | 'meta';
 
 /** The columns of a row as it is read: its name there, and where it is taken from. */
 export const COLUMNS: Readonly<Record<Table, Readonly<Record<string, string>>>> = {
@@ -10,6 +10,8 @@ export const COLUMNS: Readonly<Record<Table, Readonly<Record<string, string>>>> 
     steps: 'sequences.steps',
   },
   entries: same('id', 'target', 'services', 'note', 'source', 'created_at'),
+  names: same('id', 'name', 'services', 'note', 'created_at'),
+  resolved: same('name', 'addresses', 'resolved_at', 'missing_since'),
   grants: same(
     'id',
     'user_id',

@@ -9,11 +9,15 @@ import {
   eventRow,
   grantRow,
   metaRow,
+  nameRow,
+  resolvedRow,
   toEnd,
   toEntry,
   toEvent,
   toGrantRecord,
   toMeta,
+  toNameEntry,
+  toResolved,
   toUser,
   userRow,
 } from './rows.js';
@@ -135,6 +139,18 @@ export class StateWriter {
       case 'entry.remove':
         on.removeEntry.run(change.id);
         return;
+      case 'name.put':
+        on.putName.run(checked(nameRow(change.entry), toNameEntry));
+        return;
+      case 'name.remove':
+        on.removeName.run(change.id);
+        return;
+      case 'resolved.put':
+        on.putResolved.run(checked(resolvedRow(change.resolved), toResolved));
+        return;
+      case 'resolved.remove':
+        on.removeResolved.run(change.name);
+        return;
       case 'meta':
         on.putMeta.run(checked(metaRow(change.key, change.value), toMeta));
         return;
@@ -191,6 +207,17 @@ function prepareAll(db: Database) {
       ON CONFLICT (id) DO UPDATE SET target = excluded.target, services = excluded.services, note = excluded.note,
         source = excluded.source, created_at = excluded.created_at`),
     removeEntry: on('DELETE FROM entries WHERE id = ?'),
+
+    putName: on(`INSERT INTO names (id, name, services, note, created_at)
+      VALUES (:id, :name, :services, :note, :created_at)
+      ON CONFLICT (id) DO UPDATE SET name = excluded.name, services = excluded.services, note = excluded.note,
+        created_at = excluded.created_at`),
+    removeName: on('DELETE FROM names WHERE id = ?'),
+    putResolved: on(`INSERT INTO resolved (name, addresses, resolved_at, missing_since)
+      VALUES (:name, :addresses, :resolved_at, :missing_since)
+      ON CONFLICT (name) DO UPDATE SET addresses = excluded.addresses, resolved_at = excluded.resolved_at,
+        missing_since = excluded.missing_since`),
+    removeResolved: on('DELETE FROM resolved WHERE name = ?'),
 
     putMeta: on(
       'INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value',

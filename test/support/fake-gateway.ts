@@ -49,6 +49,7 @@ export function entryView(changes: Partial<EntryView> = {}): EntryView {
     note: 'head office',
     source: 'operator',
     created_at: AT,
+    tracked: null,
     ...changes,
   };
 }

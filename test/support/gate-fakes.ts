@@ -66,7 +66,7 @@ export class FakeStore implements Store {
   }
 
   async load(): Promise<StoredState> {
-    return { users: [], entries: [], grants: inPages([]), meta: {} };
+    return { users: [], entries: [], names: [], resolved: [], grants: inPages([]), meta: {} };
   }
 
   async write(changes: readonly Change[]): Promise<void> {

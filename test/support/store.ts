@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { onTestFinished, vi } from 'vitest';
-import { parseTarget } from '#dist/core/address.js';
+import { parseAddress, parseTarget } from '#dist/core/address.js';
 import type { Entry } from '#dist/core/entry.js';
 import type { GrantId, GrantRecord } from '#dist/core/grants/grant.js';
 import type { JournalEvent } from '#dist/core/journal.js';
+import { parseHostName } from '#dist/core/names/host-name.js';
+import type { NameEntry, ResolvedName } from '#dist/core/names/name-entry.js';
 import { parseSequence } from '#dist/core/sequence.js';
 import type { ServiceName } from '#dist/core/service.js';
 import type { Change, NumberedEvent } from '#dist/core/store.js';
@@ -71,6 +73,23 @@ export function entry(id: string, change: Partial<Entry> = {}): Entry {
     createdAt: at(1_000_000),
     ...change,
   };
+}
+
+export function name(id: string): NameEntry {
+  const home = parseHostName('home.example.org');
+  return {
+    id,
+    name: home,
+    services: ['ssh' as ServiceName],
+    note: 'home',
+    source: 'operator',
+    createdAt: at(1_000_000),
+  };
+}
+
+export function resolved(): ResolvedName {
+  const addresses = [parseAddress('203.0.113.7'), parseAddress('2001:db8::7')];
+  return { name: parseHostName('home.example.org'), addresses, resolvedAt: at(1_000_000), missingSince: null };
 }
 
 /** An event as it reads back: what was left out is null. */

@@ -64,6 +64,7 @@ describe('what is left out', () => {
         provisional: 300_000,
       },
       trusted: { interfaces: [], addresses: [], names: [], providers: [] },
+      names: { schedule: '*/10 * * * *', servers: [], nxdomainAfter: 86_400_000, maxAddresses: 16 },
       knock: {
         source: 'kernel',
         socketProtocols: ['udp'],
@@ -135,6 +136,16 @@ describe('a configuration', () => {
     const loaded = config(`${LEAST}  web: [tcp/80]\nfirewall: {guard: all}\ntrusted: {addresses: [2001:DB8::0001]}\n`);
     expect(loaded.firewall.guard).toEqual(['ssh', 'web']);
     expect(loaded.trusted.addresses).toEqual([{ target: '2001:db8::1', services: ['all'], note: null }]);
+  });
+
+  it('keeps name servers in one form', () => {
+    const servers = '[192.0.2.53, "192.0.2.53:5353", "2001:DB8::0053", "[2001:db8::53]:53", 192.0.2.53]';
+    expect(config(`${LEAST}names: {servers: ${servers}}`).names.servers).toEqual([
+      '192.0.2.53',
+      '192.0.2.53:5353',
+      '2001:db8::53',
+      '[2001:db8::53]:53',
+    ]);
   });
 
   it('keeps host names in lower case without a trailing dot', () => {

@@ -74,6 +74,14 @@ const file = fc
           }),
           providers: fc.array(fc.stringMatching(/^[a-z0-9][a-z0-9._-]{0,20}$/), { maxLength: 3 }),
         }),
+        names: some({
+          schedule: fc.constantFrom('* * * * *', '*/5 0-23/2 1,15 * 1-5', '30 */10 * * * *'),
+          servers: fc.array(fc.constantFrom('192.0.2.53', '192.0.2.53:5353', '2001:db8::53', '[2001:db8::53]:53'), {
+            maxLength: 8,
+          }),
+          nxdomain_after: length(1000, 86_400_000),
+          max_addresses: fc.integer({ min: 1, max: 256 }),
+        }),
         knock: some({
           source: fc.constantFrom('kernel', 'socket'),
           socket_protocols: fc.constantFrom(['udp'], ['tcp'], ['udp', 'tcp']),
@@ -177,7 +185,6 @@ describe('the configuration that set-up writes', () => {
 describe('the remarks', () => {
   it('name what the file asks for and this version does not do', () => {
     expect(notices(read(SAMPLE))).toEqual([
-      'trusted.names: home.example.org is not tracked by this version; it lets nobody in',
       'trusted.providers: voip.ms is not tracked by this version; it lets nobody in',
     ]);
     expect(notices(read(LEAST))).toEqual([]);

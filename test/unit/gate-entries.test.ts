@@ -3,6 +3,7 @@ import type { Entry } from '../../src/core/entry.ts';
 import { SallyportError } from '../../src/core/errors.ts';
 import { formatDeparted, parseDeparted } from '../../src/core/grants/departed.ts';
 import { hours } from '../../src/core/time.ts';
+import { Departures } from '../../src/gate/departures.ts';
 import { Entries } from '../../src/gate/entries.ts';
 import { Recorder } from '../../src/gate/recorder.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -22,6 +23,7 @@ function entriesOf(options: { stored?: Entry[]; configured?: Entry[]; meta?: Rec
     recorder: new Recorder({ store, log: new FakeLog() }),
     clock,
     state: { entries: options.stored ?? [], meta: options.meta ?? {} },
+    departures: new Departures(clock, options.meta?.departed),
     configured: options.configured ?? [],
     hold: async (targets) => void held.push(...targets),
     setRanges: async () => void written.push(entries.list().map((one) => one.target)),

@@ -14,10 +14,12 @@ import {
   inOtherProcess,
   journal,
   loadAll,
+  name,
   newState,
   nextWorker,
   openStore,
   put,
+  resolved,
   storeOn,
   user,
 } from '../support/store.ts';
@@ -92,6 +94,8 @@ it('what could not be read back is refused, and never becomes damage', async () 
     newUser(1, { name: 'a b' as never }),
     newUser(1, { sequenceId: 2 ** 28 }),
     { kind: 'entry.put', entry: entry('a', { source: 'magic' as never }) },
+    { kind: 'name.put', entry: { ...name('a'), name: 'a b' } },
+    { kind: 'resolved.put', resolved: { ...resolved(), addresses: ['203.0.113.0/24'] } },
     { kind: 'grant.end', id: grantId(1), at: notANumber, reason: 'expired' },
     { kind: 'meta', key: 'last_id', value: 7 },
     journal({ at: notANumber, event: 'grant.opened' }),
@@ -105,7 +109,14 @@ it('what could not be read back is refused, and never becomes damage', async () 
     });
   }
   expect(await store.readJournal({ limit: 10 })).toEqual([]);
-  expect(await loadAll(store, at(0))).toEqual({ users: [], entries: [], grants: [], meta: {} });
+  expect(await loadAll(store, at(0))).toEqual({
+    users: [],
+    entries: [],
+    names: [],
+    resolved: [],
+    grants: [],
+    meta: {},
+  });
 });
 
 it('a refusal never repeats a sequence', async () => {

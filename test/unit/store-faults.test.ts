@@ -274,5 +274,12 @@ it('a database that was moved away is begun anew, and nothing of it comes back o
   rmSync(database);
   writeFileSync(`${database}.new`, 'what a broken-off creation left');
   const store = await openStore(directory);
-  expect(await loadAll(store, at(0))).toEqual({ users: [], entries: [], grants: [], meta: {} });
+  expect(await loadAll(store, at(0))).toEqual({
+    users: [],
+    entries: [],
+    names: [],
+    resolved: [],
+    grants: [],
+    meta: {},
+  });
 });

@@ -7,6 +7,8 @@ import { type Address, formatAddress, isAddress, networkTarget, type Target } fr
 import type { Entry } from '#dist/core/entry.js';
 import type { GrantId, GrantRecord } from '#dist/core/grants/grant.js';
 import type { JournalEvent } from '#dist/core/journal.js';
+import { parseHostName } from '#dist/core/names/host-name.js';
+import type { NameEntry, ResolvedName } from '#dist/core/names/name-entry.js';
 import { toPort } from '#dist/core/ports.js';
 import type { Sequence } from '#dist/core/sequence.js';
 import type { Scope, ServiceName } from '#dist/core/service.js';
@@ -23,9 +25,11 @@ import {
   grantRecord,
   journal,
   loadAll,
+  name,
   newState,
   openStore,
   put,
+  resolved,
   user,
 } from '../support/store.ts';
 
@@ -104,6 +108,24 @@ const someEntry: fc.Arbitrary<Entry> = fc.record({
   note: fc.option(words),
   source: fc.constantFrom('operator', 'setup', 'config'),
   createdAt: instant,
+});
+
+const hostName = fc.stringMatching(/^[a-z0-9]{1,20}(\.[a-z]{2,10}){1,3}$/).map(parseHostName);
+
+const someName: fc.Arbitrary<NameEntry> = fc.record({
+  id: fc.stringMatching(/^[A-Za-z0-9-]{1,32}$/),
+  name: hostName,
+  services: scope,
+  note: fc.option(words),
+  source: fc.constant('operator'),
+  createdAt: instant,
+});
+
+const someResolved: fc.Arbitrary<ResolvedName> = fc.record({
+  name: hostName,
+  addresses: fc.array(address, { maxLength: 32 }),
+  resolvedAt: fc.option(instant),
+  missingSince: fc.option(instant),
 });
 
 const someEvent: fc.Arbitrary<Required<JournalEvent>> = fc.record({
@@ -186,6 +208,25 @@ describe('what was written is read back', () => {
     );
   });
 
+  it('any names, and what is known of them', async () => {
+    const names = fc.uniqueArray(someName, { maxLength: 20, selector: (one) => one.id });
+    const known = fc.uniqueArray(someResolved, { maxLength: 20, selector: (one) => one.name });
+    await fc.assert(
+      fc.asyncProperty(names, known, async (some, resolvedOnes) => {
+        await store.write(some.map((one) => ({ kind: 'name.put', entry: one })));
+        await store.write(resolvedOnes.map((one) => ({ kind: 'resolved.put', resolved: one })));
+        const read = await loadAll(store, at(0));
+        expect(byId(read.names, (one) => one.id)).toEqual(byId(some, (one) => one.id));
+        expect(byId(read.resolved, (one) => one.name)).toEqual(byId(resolvedOnes, (one) => one.name));
+        await store.write(some.map((one) => ({ kind: 'name.remove', id: one.id })));
+        await store.write(resolvedOnes.map((one) => ({ kind: 'resolved.remove', name: one.name })));
+        const { names: left, resolved: leftKnown } = await loadAll(store, at(0));
+        expect([left, leftKnown]).toEqual([[], []]);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   it('any events, numbered in the order in which they were written', async () => {
     let last = 0;
     await fc.assert(
@@ -243,6 +284,8 @@ it('all of it is still there after closing and opening again', async () => {
   await first.write([
     { kind: 'user.put', user: user(1) },
     { kind: 'entry.put', entry: entry('a') },
+    { kind: 'name.put', entry: name('b') },
+    { kind: 'resolved.put', resolved: resolved() },
     put(grantRecord(1)),
     journal(event(5, 'kept')),
     { kind: 'meta', key: 'confirmed', value: 'yes' },
@@ -252,6 +295,8 @@ it('all of it is still there after closing and opening again', async () => {
   expect(await loadAll(second, at(0))).toEqual({
     users: [user(1)],
     entries: [entry('a')],
+    names: [name('b')],
+    resolved: [resolved()],
     grants: [grantRecord(1)],
     meta: { confirmed: 'yes' },
   });
@@ -271,6 +316,8 @@ it('a renewal replaces the grant, a change replaces the user, and each stays one
   expect(await loadAll(store, at(0))).toEqual({
     users: [changed],
     entries: [],
+    names: [],
+    resolved: [],
     grants: [renewed],
     meta: { last_id: '8' },
   });

@@ -78,7 +78,14 @@ it('another process reads the state while a daemon writes it, and cannot write',
     directory,
   );
   const [state, ...codes] = seen.trim().split('\n');
-  expect(JSON.parse(state ?? '')).toEqual({ users: [], entries: [], grants: [grantRecord(1)], meta: {} });
+  expect(JSON.parse(state ?? '')).toEqual({
+    users: [],
+    entries: [],
+    names: [],
+    resolved: [],
+    grants: [grantRecord(1)],
+    meta: {},
+  });
   expect(codes).toEqual(['SP_STORE_REFUSED', 'SP_STORE_REFUSED']);
   await daemon.write([journal(event(2, 'and on it goes'))]);
   expect(details(await daemon.readJournal({ limit: 10 }))).toEqual(['seen', 'and on it goes']);
@@ -99,7 +106,14 @@ it('a plain SQLite program reads the database while a daemon writes it', async (
 it('a state that is not there reads as empty and is not made', async () => {
   const directory = newState();
   const reader = await openStore(directory, { lock: false });
-  expect(await loadAll(reader, at(0))).toEqual({ users: [], entries: [], grants: [], meta: {} });
+  expect(await loadAll(reader, at(0))).toEqual({
+    users: [],
+    entries: [],
+    names: [],
+    resolved: [],
+    grants: [],
+    meta: {},
+  });
   expect(await reader.readJournal({ limit: 10 })).toEqual([]);
   expect(
     inOtherProcess(`const { existsSync } = await import('node:fs'); say(String(existsSync(directory)));`, directory),

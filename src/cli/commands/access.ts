@@ -1,6 +1,15 @@
 import type { AllowRequest } from '../../control/contract/requests.js';
 import type { Call } from '../call.js';
-import { entryLine, entryTable, grantLine, grantTable, moment, remaining, WAITS_FOR } from '../render/access.js';
+import {
+  entryBlocks,
+  entryLine,
+  grantLine,
+  grantTable,
+  moment,
+  namedNow,
+  remaining,
+  WAITS_FOR,
+} from '../render/access.js';
 import { clean, count, list as names } from '../text.js';
 
 export async function allow(call: Call): Promise<number> {
@@ -22,6 +31,7 @@ export async function allow(call: Call): Promise<number> {
     call.print(
       `${clean(entry.target)} is let in to ${names(entry.services)} until it is removed (entry ${clean(entry.id)})`,
     );
+    if (entry.tracked) call.print(namedNow(entry.tracked));
   }
   if (listened_to.length > 0) call.print(listenedAgain(listened_to));
   return 0;
@@ -67,9 +77,7 @@ export async function list(call: Call): Promise<number> {
       `${terminal.paint('bold', 'Open until their time is over')}\n${await grantTable(terminal, found.grants)}`,
     );
   }
-  if (found.entries.length > 0) {
-    blocks.push(`${terminal.paint('bold', 'Let in until removed')}\n${await entryTable(terminal, found.entries)}`);
-  }
+  blocks.push(...(await entryBlocks(terminal, found.entries)));
   call.print(blocks.length > 0 ? blocks.join('\n\n') : 'Nobody is let in.');
   return 0;
 }
@@ -90,7 +98,7 @@ export async function whois(call: Call): Promise<number> {
       : terminal.paint('yellow', `${clean(found.address)} is not let in to anything.`);
   const blocks = [verdict + whose];
   if (found.grants.length > 0) blocks.push(await grantTable(terminal, found.grants));
-  if (found.entries.length > 0) blocks.push(await entryTable(terminal, found.entries));
+  blocks.push(...(await entryBlocks(terminal, found.entries)));
   for (const { address, remaining_s } of found.ignored) {
     const left = `for another ${remaining(remaining_s)}`;
     blocks.push(`The knocks of ${clean(address)} are ignored ${left}: too many wrong packets came from there.`);

@@ -1,4 +1,4 @@
-import type { ClaimView, EntryView, GrantView } from '../../control/contract/views.js';
+import type { ClaimView, EntryView, GrantView, TrackedView } from '../../control/contract/views.js';
 import { humanDuration, seconds } from '../../core/time.js';
 import { clean, list } from '../text.js';
 import { table } from './table.js';
@@ -30,7 +30,18 @@ export function grantTable(terminal: Terminal, grants: readonly GrantView[]): Pr
   return table(terminal, ['address', 'user', 'services', 'method', 'until', 'id', 'note'], rows);
 }
 
-export function entryTable(terminal: Terminal, entries: readonly EntryView[]): Promise<string> {
+/** Entries, then the host names among them, each under a head; none where there are none. */
+export async function entryBlocks(terminal: Terminal, entries: readonly EntryView[]): Promise<string[]> {
+  const fixed = entries.filter(({ tracked }) => tracked === null);
+  const names = entries.filter(({ tracked }) => tracked !== null);
+  const head = (text: string) => `${terminal.paint('bold', text)}\n`;
+  return [
+    ...(fixed.length > 0 ? [head('Let in until removed') + (await entryTable(terminal, fixed))] : []),
+    ...(names.length > 0 ? [head('Host names, let in until removed') + (await nameTable(terminal, names))] : []),
+  ];
+}
+
+function entryTable(terminal: Terminal, entries: readonly EntryView[]): Promise<string> {
   const rows = entries.map((entry) => [
     terminal.paint('bold', clean(entry.target)),
     list(entry.services),
@@ -39,6 +50,33 @@ export function entryTable(terminal: Terminal, entries: readonly EntryView[]): P
     clean(entry.note ?? ''),
   ]);
   return table(terminal, ['target', 'services', 'from', 'id', 'note'], rows);
+}
+
+function nameTable(terminal: Terminal, entries: readonly EntryView[]): Promise<string> {
+  const rows = entries.flatMap(({ target, services, source, id, note, tracked }) =>
+    tracked === null
+      ? []
+      : [
+          [
+            terminal.paint('bold', clean(target)),
+            list(services),
+            tracked.addresses.length === 0 ? '-' : list(tracked.addresses),
+            terminal.paint(tracked.state === 'ok' ? 'green' : 'yellow', tracked.state),
+            tracked.resolved_at === null ? 'never' : moment(tracked.resolved_at),
+            source,
+            terminal.paint('dim', clean(id)),
+            clean([note, tracked.detail].filter((text) => text !== null).join('; ')),
+          ],
+        ],
+  );
+  return table(terminal, ['name', 'services', 'addresses', 'state', 'resolved', 'from', 'id', 'note'], rows);
+}
+
+/** What a host name that was just let in stands for. */
+export function namedNow({ addresses, detail, state }: TrackedView): string {
+  const why = detail === null ? '' : ` (${clean(detail)})`;
+  if (addresses.length > 0) return `it is ${list(addresses)}${why}, and followed wherever it moves`;
+  return `it has no address now${why}: it lets nobody in until it has${state === 'missing' ? '; is it spelt right?' : ''}`;
 }
 
 /** `203.0.113.7 (alice, ssh)`. */

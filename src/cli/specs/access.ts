@@ -5,10 +5,12 @@ export const ACCESS: readonly Spec[] = [
   {
     name: 'allow',
     takes: '<target>',
-    arguments: { target: 'an address or a CIDR' },
+    arguments: { target: 'an address, a CIDR or a host name' },
     group: 'Access:',
-    summary: 'let an address or a CIDR in',
-    about: 'Lets a target in: with --for until its time is over (a grant), without it until you remove it (an entry).',
+    summary: 'let an address, a CIDR or a host name in',
+    about:
+      'Lets a target in: with --for until its time is over (a grant), without it until you remove it (an entry). ' +
+      'A host name is let in until you remove it: it is looked up again and again, and whatever addresses it has are in.',
     options: [
       namesOption('--services <names>', 'which services, with commas between them (default: all)'),
       textOption('--for <duration>', 'how long: 90s, 15m, 8h, 2d'),
@@ -18,6 +20,7 @@ export const ACCESS: readonly Spec[] = [
       'sallyport allow 203.0.113.7 --for 8h --services ssh',
       'sallyport allow 203.0.113.0/28 --note "head office"',
       'sallyport allow 2001:db8:7::/48 --services sip,web --for 2d',
+      'sallyport allow home.example.org --services ssh --note "Ann, at home"',
     ],
     run: async (call) => (await import('../commands/access.js')).allow(call),
   },
@@ -27,7 +30,7 @@ export const ACCESS: readonly Spec[] = [
     arguments: { what: 'a target, the id of a grant or an entry, or the name of a user' },
     group: 'Access:',
     summary: 'end grants and entries, and drop waiting claims, now',
-    examples: ['sallyport revoke 203.0.113.7', 'sallyport revoke alice'],
+    examples: ['sallyport revoke 203.0.113.7', 'sallyport revoke home.example.org', 'sallyport revoke alice'],
     run: async (call) => (await import('../commands/access.js')).revoke(call),
   },
   {

@@ -19,14 +19,27 @@ export const GrantView = z.object({
 });
 export type GrantView = z.infer<typeof GrantView>;
 
+/** How a host name stands. */
+const TrackedView = z.object({
+  state: z
+    .enum(['pending', 'ok', 'degraded', 'missing', 'dropped'])
+    .describe('missing: there is no such name; dropped: its addresses are out for that'),
+  addresses: z.array(z.string()).describe('what is let in for it now'),
+  resolved_at: time.nullable().describe('the last good answer'),
+  next_at: time.describe('the next look-up'),
+  detail: z.string().nullable().describe('what is wrong'),
+});
+export type TrackedView = z.infer<typeof TrackedView>;
+
 /** Something that is let in until it is removed. */
 export const EntryView = z.object({
   id: z.string(),
-  target: z.string(),
+  target: z.string().describe('an address, a CIDR or a host name'),
   services: z.array(z.string()),
   note: z.string().nullable(),
-  source: z.enum(['operator', 'setup', 'config']),
+  source: z.enum(['operator', 'setup', 'config', 'provider']),
   created_at: time,
+  tracked: TrackedView.nullable().describe('null for an address or a CIDR'),
 });
 export type EntryView = z.infer<typeof EntryView>;
 
@@ -122,6 +135,8 @@ export const ClaimView = z.object({
 });
 export type ClaimView = z.infer<typeof ClaimView>;
 
+const NamesPartView = PartView.extend({ tracked: z.number().describe('how many host names are tracked') });
+
 const PhonePartView = PartView.extend({ calls: z.number().describe('calls that are led now') });
 
 export const StatusView = z.object({
@@ -139,6 +154,7 @@ export const StatusView = z.object({
       daemon: DaemonPartView,
       phone: PhonePartView.optional(),
       interfaces: InterfacesPartView.optional().describe('the trusted interfaces, where there are any'),
+      names: NamesPartView.optional(),
     })
     .catchall(z.looseObject(PartView.shape)),
   claims: z.array(ClaimView),

@@ -38,13 +38,18 @@ export const ACCESS_ERRORS = {
     usage: false,
   },
   SP_TARGET_NAME: {
-    text: '"{value}" is a host name, and this version tracks no names',
-    fix: 'Give its address, like 203.0.113.7.',
+    text: '"{value}" is a host name, and a name is let in until it is removed',
+    fix: 'Leave --for out, or give its address, like 203.0.113.7.',
     usage: false,
   },
   SP_ENTRY_CONFIGURED: {
     text: '{target} is let in by the configuration',
-    fix: 'Take it out of trusted.addresses and restart the daemon.',
+    fix: 'Take it out of the section trusted and restart the daemon.',
+    usage: false,
+  },
+  SP_NAMES_FULL: {
+    text: '{most} host names are tracked already',
+    fix: 'Remove one first: sallyport revoke NAME.',
     usage: false,
   },
 } as const satisfies ErrorTable;

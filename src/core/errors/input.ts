@@ -17,6 +17,11 @@ export const INPUT_ERRORS = {
     fix: 'Write it like 203.0.113.0/28 or 2001:db8::/48.',
     usage: true,
   },
+  SP_HOST_NAME_INVALID: {
+    text: '"{value}" is not a host name: {problem}',
+    fix: 'Write it like office.example.org.',
+    usage: true,
+  },
   SP_DURATION_INVALID: {
     text: '"{value}" is not a duration',
     fix: 'Try 90s, 15m, 8h or 2d.',

@@ -1,5 +1,6 @@
 import { type Address, covers, networkTarget, parseAddress, parseTarget, prefixLength } from '../address.js';
 import { ipv4ToNumber } from '../address-text.js';
+import { type HostName, parseHostName } from '../names/host-name.js';
 import type { Who } from './reading.js';
 
 /** Reads the source of a rule; null for everybody, undefined for what is none. Host bits are masked, as iptables does. */
@@ -16,15 +17,12 @@ export function readWho(text: string): Who | null | undefined {
   return length === 0 ? null : { kind: 'target', target: networkTarget(address, length) };
 }
 
-const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
-
-/** RFC 1123, section 2.1, in ASCII: there are letters, such as the Kelvin sign, that become ASCII in lower case. */
-function readHostName(text: string): string | undefined {
-  if (!/^\p{ASCII}{1,254}$/u.test(text)) return undefined;
-  const name = text.toLowerCase().replace(/\.$/, '');
-  const labels = name.split('.');
-  const isNumber = /^(\d+|0x[\da-f]*)$/.test(labels.at(-1) ?? '');
-  return name.length <= 253 && !isNumber && labels.every((label) => LABEL.test(label)) ? name : undefined;
+function readHostName(text: string): HostName | undefined {
+  try {
+    return parseHostName(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function readAddress(text: string): Address | undefined {

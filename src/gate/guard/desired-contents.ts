@@ -12,8 +12,8 @@ export interface DesiredContentsOptions {
   readonly ledger: GrantLedger;
   readonly held: HeldTargets;
   readonly ipv6Prefix: 64 | 128;
-  /** Entries of the store and of the configuration. */
-  readonly entries: () => Iterable<Entry>;
+  /** Entries of the store and of the configuration, and what tracked names stand for. */
+  readonly entries: () => Iterable<Pick<Entry, 'target' | 'services'>>;
 }
 
 /** What the sets of the kernel should hold, as ledger, held addresses and entries stand at the moment. */

@@ -1,0 +1,218 @@
+import { type Address, addressBits, type Family, familyOf } from '../address.js';
+import {
+  after,
+  between,
+  type Clock,
+  type Duration,
+  days,
+  hours,
+  type Instant,
+  type Monotonic,
+  millis,
+  minutes,
+  seconds,
+} from '../time.js';
+import type { HostName } from './host-name.js';
+import type { Lookup } from './lookup.js';
+import type { ResolvedName } from './name-entry.js';
+import { type NameProblem, type SiftOptions, siftLookup } from './sift.js';
+
+/** The shortest and the longest time to the next look-up, whatever the TTL. */
+const SOONEST = seconds(30);
+const LATEST = hours(1);
+/** After a failure it is tried again so soon, then after twice the time, up to a bound. */
+const FIRST_RETRY = seconds(5);
+const LAST_RETRY = minutes(5);
+
+/** An answer of so many addresses of a family is taken for a part of a pool. */
+const POOL = 4;
+/** An address that comes back so soon after it left shows that the answers rotate. */
+const REMEMBERED = hours(1);
+/** So long after it was last seen to rotate does a name count as one that does. */
+const ROTATES_FOR = days(1);
+/** So many answers, and so long at least, may an address of a rotating name be missing from. */
+const MISSED_ANSWERS = 20;
+const SHORTEST_GRACE = hours(1);
+const LONGEST_GRACE = days(1);
+
+/**
+ * `pending`: not looked up since the start. `ok`. `degraded`: something is wrong with the look-up. `missing`: there is no such
+ * name, and its addresses hold for a while. `dropped`: they do no more.
+ */
+export type NameCondition = 'pending' | 'ok' | 'degraded' | 'missing' | 'dropped';
+
+export interface NameRules extends SiftOptions {
+  /** For so long must there be no such name before its addresses are dropped. */
+  readonly nxdomainAfter: Duration;
+}
+
+/** What a look-up has changed. */
+export interface NameNews {
+  readonly entered: readonly Address[];
+  readonly left: readonly Address[];
+  /** Kinds of problems that have begun are there; `recovered`: the last has ended. */
+  readonly turn: 'failed' | 'recovered' | 'dropped' | null;
+}
+
+/**
+ * What one host name stands for, from one look-up to the next. Whatever is no good answer changes nothing. An address that
+ * is no more in the answer leaves at once, as the new one enters; unless the answers rotate (round robin from a pool):
+ * then it stays for a while after it was last seen.
+ */
+export class NameTracker {
+  readonly name: HostName;
+  readonly #rules: NameRules;
+  readonly #clock: Clock;
+  /** The addresses that hold, and when each was last in an answer. */
+  readonly #seen = new Map<Address, Monotonic>();
+  /** Those that left, and when. */
+  readonly #left = new Map<Address, Monotonic>();
+  /** The latest good answer. */
+  #latest: ReadonlySet<Address>;
+  #rotatesUntil: Monotonic | undefined;
+  #missingSince: Monotonic | undefined;
+  #resolvedAt: Instant | null;
+  #failures = 0;
+  #due: Monotonic;
+  #problems: readonly NameProblem[] = [];
+  #condition: NameCondition = 'pending';
+
+  /** @param kept what an earlier run knew of it */
+  constructor(options: { name: HostName; rules: NameRules; clock: Clock; kept?: ResolvedName | undefined }) {
+    const { name, rules, clock, kept } = options;
+    this.name = name;
+    this.#rules = rules;
+    this.#clock = clock;
+    const now = clock.monotonic();
+    for (const address of kept?.addresses ?? []) this.#seen.set(address, now);
+    this.#latest = new Set(this.#seen.keys());
+    this.#resolvedAt = kept?.resolvedAt ?? null;
+    if (kept?.missingSince != null) {
+      this.#missingSince = after(now, millis(Math.min(0, kept.missingSince - clock.now())));
+    }
+    this.#due = now;
+  }
+
+  /** The addresses that hold, in a fixed order. */
+  get addresses(): Address[] {
+    return [...this.#seen.keys()].sort(byAddress);
+  }
+
+  /** When to look it up next. */
+  get due(): Monotonic {
+    return this.#due;
+  }
+
+  get condition(): NameCondition {
+    return this.#condition;
+  }
+
+  get problems(): readonly NameProblem[] {
+    return this.#problems;
+  }
+
+  /** What to keep for the next start. */
+  record(): ResolvedName {
+    const since = this.#missingSince;
+    const missingSince = since === undefined ? null : this.#clock.now() + between(this.#clock.monotonic(), since);
+    return {
+      name: this.name,
+      addresses: this.addresses,
+      resolvedAt: this.#resolvedAt,
+      missingSince: missingSince === null ? null : (Math.floor(missingSince) as Instant),
+    };
+  }
+
+  /** Takes in what a look-up came to. */
+  take(lookup: Lookup): NameNews {
+    const now = this.#clock.monotonic();
+    const { addresses, ttl, unknown, problems } = siftLookup(lookup, this.#rules);
+    const before = new Set(this.#seen.keys());
+    const condition = this.#conditionAfter(problems, now);
+    if (ttl !== null) {
+      this.#resolvedAt = this.#clock.now();
+      this.#replace(addresses, unknown, ttl);
+    } else if (condition === 'dropped') {
+      this.#seen.clear();
+      this.#left.clear();
+      this.#latest = new Set();
+    }
+    this.#plan(ttl, problems);
+    const turn = this.#turn(problems, condition);
+    const entered = [...this.#seen.keys()].filter((one) => !before.has(one)).sort(byAddress);
+    const left = [...before].filter((one) => !this.#seen.has(one)).sort(byAddress);
+    return { entered, left, turn };
+  }
+
+  /** While nobody answers, how long there has been no such name goes on counting. */
+  #conditionAfter(problems: readonly NameProblem[], now: Monotonic): NameCondition {
+    const has = (kind: NameProblem['kind']) => problems.some((one) => one.kind === kind);
+    if (!has('missing')) {
+      if (!has('unanswered')) this.#missingSince = undefined;
+      return problems.length === 0 ? 'ok' : 'degraded';
+    }
+    this.#missingSince ??= now;
+    return between(this.#missingSince, now) >= this.#rules.nxdomainAfter ? 'dropped' : 'missing';
+  }
+
+  #replace(answer: readonly Address[], unknown: ReadonlySet<Family>, ttl: Duration): void {
+    const now = this.#clock.monotonic();
+    for (const [address, at] of this.#left) if (between(at, now) > REMEMBERED) this.#left.delete(address);
+    const isBack = (one: Address) => !this.#latest.has(one) && (this.#seen.has(one) || this.#left.has(one));
+    if (answer.some(isBack) || isPool(answer)) this.#rotatesUntil = after(now, ROTATES_FOR);
+    const isRotating = this.#rotatesUntil !== undefined && now < this.#rotatesUntil;
+    const grace = isRotating ? Math.min(LONGEST_GRACE, Math.max(SHORTEST_GRACE, MISSED_ANSWERS * ttl)) : 0;
+    for (const address of answer) {
+      this.#seen.set(address, now);
+      this.#left.delete(address);
+    }
+    const unanswered = [...this.#latest].filter((one) => unknown.has(familyOf(one)));
+    this.#latest = new Set([...answer, ...unanswered]);
+    for (const [address, at] of this.#seen) {
+      if (this.#latest.has(address) || unknown.has(familyOf(address)) || between(at, now) < grace) continue;
+      this.#leave(address, now);
+    }
+    for (const family of [4, 6] as const) this.#leaveOldest(family, now);
+  }
+
+  /** A rotating name may bring no more than any other: those that were seen last stay. */
+  #leaveOldest(family: Family, now: Monotonic): void {
+    const held = [...this.#seen].filter(([address]) => familyOf(address) === family);
+    const byAge = held.sort(([a, seenA], [b, seenB]) => seenB - seenA || byAddress(a, b));
+    for (const [address] of byAge.slice(this.#rules.maxAddresses)) this.#leave(address, now);
+  }
+
+  #leave(address: Address, now: Monotonic): void {
+    this.#seen.delete(address);
+    this.#left.set(address, now);
+  }
+
+  /** Sets the time of the next look-up. */
+  #plan(ttl: Duration | null, problems: readonly NameProblem[]): void {
+    const hasFailed = ttl === null || problems.some(({ kind }) => kind !== 'forbidden');
+    this.#failures = hasFailed ? this.#failures + 1 : 0;
+    const byTtl = ttl === null ? LATEST : Math.min(LATEST, Math.max(SOONEST, ttl));
+    const byFailures = hasFailed ? Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(20, this.#failures - 1)) : LATEST;
+    this.#due = after(this.#clock.monotonic(), millis(Math.min(byTtl, byFailures)));
+  }
+
+  #turn(problems: readonly NameProblem[], condition: NameCondition): NameNews['turn'] {
+    const known = new Set(this.#problems.map(({ kind }) => kind));
+    const was = this.#condition;
+    this.#problems = problems;
+    this.#condition = condition;
+    if (condition === 'dropped') return was === 'dropped' ? null : 'dropped';
+    if (condition === 'ok') return known.size > 0 ? 'recovered' : null;
+    return problems.some(({ kind }) => !known.has(kind)) ? 'failed' : null;
+  }
+}
+
+function isPool(answer: readonly Address[]): boolean {
+  return ([4, 6] as const).some((family) => answer.filter((one) => familyOf(one) === family).length >= POOL);
+}
+
+/** IPv4 first, then by number. */
+function byAddress(a: Address, b: Address): number {
+  const [x, y] = [addressBits(a), addressBits(b)];
+  return familyOf(a) - familyOf(b) || (x < y ? -1 : x > y ? 1 : 0);
+}

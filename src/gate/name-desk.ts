@@ -1,0 +1,262 @@
+import { randomBytes } from 'node:crypto';
+import type { Address, Target } from '../core/address.js';
+import { SallyportError } from '../core/errors.js';
+import type { HostName } from '../core/names/host-name.js';
+import type { NameResolver } from '../core/names/lookup.js';
+import { entriesOfNames, MOST_NAMES, type NameEntry, type ResolvedName } from '../core/names/name-entry.js';
+import { type NameNews, type NameRules, NameTracker } from '../core/names/tracker.js';
+import type { Change, StoredState } from '../core/store.js';
+import { type Clock, hours } from '../core/time.js';
+import type { Departures } from './departures.js';
+import type { Log } from './log.js';
+import { NameRounds } from './name-rounds.js';
+import { eventsOf, problemsOf } from './name-words.js';
+import type { Recorder } from './recorder.js';
+
+/** That nothing has changed is recorded so often at most: it is for people, who want to know how old an answer is. */
+const RECORD_EVERY = hours(1);
+
+export interface NameDeskOptions {
+  readonly recorder: Recorder;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly resolver: NameResolver;
+  readonly rules: NameRules;
+  /** When all names are looked up: a cron expression. */
+  readonly schedule: string;
+  readonly state: Pick<StoredState, 'names' | 'resolved'>;
+  /** Entries of the configuration and of providers that are switched on. */
+  readonly given: readonly NameEntry[];
+  readonly departures: Departures;
+  /** Keeps what a name let in from coming back as a reply. */
+  readonly hold: (targets: readonly Target[]) => Promise<void>;
+  /** Brings the interval sets to what `entries` gives. */
+  readonly setRanges: () => Promise<void>;
+}
+
+/** A name that is let in, and how it stands. */
+export interface TrackedEntry {
+  readonly entry: NameEntry;
+  readonly tracker: NameTracker;
+}
+
+/**
+ * The host names that are let in: one tracker for each name, whoever asks for it. What is known from earlier counts from
+ * the first moment; asking the DNS comes later and holds nobody up.
+ */
+export class NameDesk {
+  readonly #o: NameDeskOptions;
+  readonly #stored = new Map<string, NameEntry>();
+  readonly #trackers = new Map<HostName, NameTracker>();
+  readonly #recorded = new Map<HostName, ResolvedName>();
+  readonly #rounds: NameRounds;
+  #given: readonly NameEntry[];
+  /** What has to leave the kernel with the next change. */
+  #leaving: Target[] = [];
+  #applying: Promise<void> | undefined;
+  #isStale = false;
+  #isStopped = false;
+
+  constructor(options: NameDeskOptions) {
+    this.#o = options;
+    this.#given = options.given;
+    for (const entry of options.state.names) this.#stored.set(entry.id, entry);
+    for (const kept of options.state.resolved) this.#recorded.set(kept.name, kept);
+    this.#rounds = new NameRounds({
+      clock: options.clock,
+      schedule: options.schedule,
+      names: () => this.#trackers.values(),
+      lookUp: (name) => this.#lookUp(name),
+    });
+    for (const { name } of this.#all()) this.#track(name);
+  }
+
+  /** Puts out names that nobody asks for any more, and begins to look the others up. Does not wait for any answer. */
+  async start(): Promise<void> {
+    const gone = [...this.#recorded.keys()].filter((name) => !this.#trackers.has(name));
+    for (const name of gone) this.#forget(name, this.#recorded.get(name)?.addresses ?? []);
+    await this.#o.hold(this.#leaving.splice(0));
+    this.#rounds.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#o.resolver.stop();
+    await this.#rounds.stop();
+    await this.#applying;
+  }
+
+  /** What the names let in now. */
+  entries(): Iterable<{ readonly target: Target; readonly services: NameEntry['services'] }> {
+    return entriesOfNames(this.#all(), (name) => this.#trackers.get(name)?.addresses ?? []);
+  }
+
+  list(): TrackedEntry[] {
+    return [...this.#all()].flatMap((entry) => this.#tracked(entry) ?? []);
+  }
+
+  /** Entries by their id, or all of a name. */
+  find(what: string): TrackedEntry[] {
+    const wanted = what.toLowerCase().replace(/\.$/, '');
+    return this.list().filter(({ entry }) => entry.id.toLowerCase() === wanted || entry.name === wanted);
+  }
+
+  /** What is wrong with which names, in words; null where nothing is. */
+  get problem(): string | null {
+    const bad = [...this.#trackers.values()].filter(({ problems }) => problems.length > 0);
+    const [first] = bad;
+    if (first === undefined) return null;
+    const more = bad.length > 1 ? `, and ${bad.length - 1} more` : '';
+    return `${first.name}: ${problemsOf(first)}${more}`;
+  }
+
+  get size(): number {
+    return this.#trackers.size;
+  }
+
+  /**
+   * Lets a name in until it is removed, and looks it up. The same name and services again are the same entry. That it does
+   * not resolve is no error.
+   * @throws SP_NAMES_FULL, SP_STORE_* where it cannot be kept
+   */
+  async add(wanted: Pick<NameEntry, 'name' | 'services' | 'note' | 'source'>): Promise<TrackedEntry> {
+    const same = [...this.#stored.values()].find(
+      (entry) => entry.name === wanted.name && entry.services.join() === wanted.services.join(),
+    );
+    if (!this.#trackers.has(wanted.name) && this.#trackers.size >= MOST_NAMES) {
+      throw new SallyportError('SP_NAMES_FULL', { most: MOST_NAMES });
+    }
+    const isSame = same !== undefined && (wanted.note === null || wanted.note === same.note);
+    const id = same?.id ?? `E${randomBytes(4).toString('hex')}`;
+    const entry = isSame ? same : { ...wanted, id, createdAt: same?.createdAt ?? this.#o.clock.now() };
+    if (!isSame) await this.#o.recorder.recordNow([{ kind: 'name.put', entry }, this.#journal('entry.added', entry)]);
+    this.#stored.set(entry.id, entry);
+    const tracker = this.#track(entry.name);
+    if (tracker.addresses.length > 0) await this.#apply([]);
+    else await this.#rounds.lookNow(entry.name);
+    return { entry, tracker };
+  }
+
+  /** @throws SP_ENTRY_CONFIGURED for one that the configuration makes */
+  async remove(entry: NameEntry): Promise<void> {
+    if (entry.source !== 'operator') throw new SallyportError('SP_ENTRY_CONFIGURED', { target: entry.name });
+    const addresses = this.#trackers.get(entry.name)?.addresses ?? [];
+    const journal = this.#journal('entry.removed', entry);
+    await this.#o.recorder.recordNow([
+      { kind: 'name.remove', id: entry.id },
+      this.#o.departures.add(addresses),
+      journal,
+    ]);
+    this.#stored.delete(entry.id);
+    this.#untrack();
+    await this.#apply(addresses);
+  }
+
+  /** Sets what the configuration and providers let in, in place of what they did. */
+  async give(given: readonly NameEntry[]): Promise<void> {
+    const before = [...this.entries()].map(({ target }) => target);
+    this.#given = given;
+    for (const { name } of given) this.#track(name);
+    this.#untrack();
+    this.#rounds.plan();
+    const now = new Set([...this.entries()].map(({ target }) => target));
+    const left = before.filter((target) => !now.has(target));
+    await this.#apply(left);
+  }
+
+  *#all(): Generator<NameEntry> {
+    yield* this.#stored.values();
+    yield* this.#given;
+  }
+
+  #tracked(entry: NameEntry): TrackedEntry | undefined {
+    const tracker = this.#trackers.get(entry.name);
+    return tracker === undefined ? undefined : { entry, tracker };
+  }
+
+  #track(name: HostName): NameTracker {
+    const known = this.#trackers.get(name);
+    if (known !== undefined) return known;
+    const { rules, clock } = this.#o;
+    const tracker = new NameTracker({ name, rules, clock, kept: this.#recorded.get(name) });
+    this.#trackers.set(name, tracker);
+    return tracker;
+  }
+
+  /** Forgets the names that nobody asks for any more. */
+  #untrack(): void {
+    const wanted = new Set([...this.#all()].map(({ name }) => name));
+    for (const [name, { addresses }] of this.#trackers) {
+      if (wanted.has(name)) continue;
+      this.#trackers.delete(name);
+      this.#forget(name, addresses);
+    }
+  }
+
+  #forget(name: HostName, addresses: readonly Address[]): void {
+    this.#recorded.delete(name);
+    const departed = addresses.length > 0 ? [this.#o.departures.add(addresses)] : [];
+    void this.#o.recorder.record([{ kind: 'resolved.remove', name }, ...departed]);
+    this.#leaving.push(...addresses);
+  }
+
+  async #lookUp(name: HostName): Promise<void> {
+    const lookup = await this.#o.resolver.lookUp(name);
+    const tracker = this.#trackers.get(name);
+    if (tracker === undefined || this.#isStopped) return;
+    const news = tracker.take(lookup);
+    this.#record(tracker, news);
+    if (news.entered.length + news.left.length > 0) await this.#apply(news.left);
+  }
+
+  #record(tracker: NameTracker, news: NameNews): void {
+    const { recorder, clock, log, departures, rules } = this.#o;
+    const events = eventsOf(tracker, news, rules.nxdomainAfter);
+    for (const { event, detail } of events) {
+      const isBad = event === 'name.failed' || event === 'name.dropped';
+      log[isBad ? 'warn' : 'info']({ name: tracker.name }, `${event}: ${detail}`);
+    }
+    const changes: Change[] = events.map((event) => ({ kind: 'journal', event: { at: clock.now(), ...event } }));
+    if (news.left.length > 0) changes.push(departures.add(news.left));
+    const resolved = tracker.record();
+    if (events.length > 0 || this.#isOld(resolved)) {
+      this.#recorded.set(tracker.name, resolved);
+      changes.push({ kind: 'resolved.put', resolved });
+    }
+    if (changes.length > 0) void recorder.record(changes);
+  }
+
+  #isOld({ name, resolvedAt, missingSince }: ResolvedName): boolean {
+    const known = this.#recorded.get(name);
+    if (known?.missingSince == null ? missingSince !== null : missingSince === null) return true;
+    return resolvedAt !== null && resolvedAt - (known?.resolvedAt ?? 0) >= RECORD_EVERY;
+  }
+
+  /** Brings the kernel to what the names stand for now. Changes that come meanwhile go together with the next. */
+  async #apply(left: readonly Target[]): Promise<void> {
+    this.#leaving.push(...left);
+    this.#isStale = true;
+    this.#applying ??= this.#applyAll().finally(() => {
+      this.#applying = undefined;
+    });
+    await this.#applying;
+  }
+
+  async #applyAll(): Promise<void> {
+    while (this.#isStale) {
+      this.#isStale = false;
+      try {
+        await this.#o.hold(this.#leaving.splice(0));
+        await this.#o.setRanges();
+      } catch (error) {
+        // The guard puts it right by itself.
+        this.#o.log.warn({ err: error }, 'the packet filter did not take the addresses of a name');
+      }
+    }
+  }
+
+  #journal(event: 'entry.added' | 'entry.removed', { name, services, note }: NameEntry): Change {
+    const detail = note === null ? name : `${name}: ${note}`;
+    return { kind: 'journal', event: { at: this.#o.clock.now(), event, services, detail } };
+  }
+}
