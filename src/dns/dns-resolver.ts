@@ -1,5 +1,5 @@
 import { promises as dns, type RecordWithTtl } from 'node:dns';
-import { parseAddress } from '../core/address.js';
+import { type Family, parseAddress } from '../core/address.js';
 import type { HostName } from '../core/names/host-name.js';
 import type { FamilyAnswer, Lookup, LookupFailure, NameResolver } from '../core/names/lookup.js';
 import { type Duration, seconds } from '../core/time.js';
@@ -25,9 +25,9 @@ export interface DnsResolverOptions {
 }
 
 /**
- * Asks name servers by c-ares, in this process: no lock, no thread, and neither /etc/hosts nor a search list. Each look-up has a
- * channel of its own, so that it can be broken off alone, and so that a change of /etc/resolv.conf counts from the next
- * one on: a channel reads that file only when it is made.
+ * Asks name servers by c-ares: no thread, and neither /etc/hosts nor a search list. Each look-up has a channel of its own,
+ * so that it can be broken off alone, and so that a change of /etc/resolv.conf counts from the next one on: a channel
+ * reads that file only when it is made.
  */
 export class DnsResolver implements NameResolver {
   readonly #servers: readonly string[];
@@ -40,18 +40,36 @@ export class DnsResolver implements NameResolver {
   }
 
   async lookUp(name: HostName): Promise<Lookup> {
+    const deadline = performance.now() + this.#deadline;
+    try {
+      const servers = this.#servers.length > 0 ? this.#servers : new dns.Resolver().getServers();
+      return await this.#ask(name, servers, deadline);
+    } catch {
+      return { 4: BAD, 6: BAD };
+    }
+  }
+
+  /** c-ares goes on to the next server where one is silent; where one fails out loud, we do. */
+  async #ask(name: HostName, servers: readonly string[], deadline: number): Promise<Lookup> {
+    const found = await this.#askOnce(name, servers, deadline);
+    const rest = servers.slice(1);
+    if (rest.length === 0 || !hasFailedAloud(found) || performance.now() >= deadline) return found;
+    const others = await this.#ask(name, rest, deadline);
+    const better = (family: Family) => (found[family].kind === 'failed' ? others[family] : found[family]);
+    return { 4: better(4), 6: better(6) };
+  }
+
+  async #askOnce(name: HostName, servers: readonly string[], deadline: number): Promise<Lookup> {
     const channel = new dns.Resolver({ timeout: TRY_MS, tries: TRIES });
-    const timer = setTimeout(() => channel.cancel(), this.#deadline);
+    channel.setServers(servers);
+    const timer = setTimeout(() => channel.cancel(), Math.max(0, deadline - performance.now()));
     this.#underWay.add(channel);
     try {
-      if (this.#servers.length > 0) channel.setServers(this.#servers);
       const [four, six] = await Promise.all([
         answerOf(channel.resolve4(name, { ttl: true })),
         answerOf(channel.resolve6(name, { ttl: true })),
       ]);
       return { 4: four, 6: six };
-    } catch {
-      return { 4: BAD, 6: BAD };
     } finally {
       clearTimeout(timer);
       this.#underWay.delete(channel);
@@ -65,6 +83,10 @@ export class DnsResolver implements NameResolver {
 }
 
 const BAD: FamilyAnswer = { kind: 'failed', why: 'bad' };
+
+function hasFailedAloud(found: Lookup): boolean {
+  return [found[4], found[6]].some((answer) => answer.kind === 'failed' && answer.why !== 'timeout');
+}
 
 async function answerOf(asked: Promise<readonly RecordWithTtl[]>): Promise<FamilyAnswer> {
   let records: readonly RecordWithTtl[];
@@ -89,5 +111,5 @@ async function answerOf(asked: Promise<readonly RecordWithTtl[]>): Promise<Famil
 
 /** RFC 2181, section 8: a TTL with the highest bit set counts as 0. c-ares tells that of the first 256 records only. */
 function ttlOf(ttl: number | undefined): number {
-  return ttl === undefined || ttl < 0 ? 0 : ttl;
+  return ttl === undefined || ttl < 0 || ttl > 0x7fff_ffff ? 0 : ttl;
 }

@@ -73,9 +73,11 @@ export class NameDesk {
 
   /** Puts out names that nobody asks for any more, and begins to look the others up. Does not wait for any answer. */
   async start(): Promise<void> {
-    const gone = [...this.#recorded.keys()].filter((name) => !this.#trackers.has(name));
-    for (const name of gone) this.#forget(name, this.#recorded.get(name)?.addresses ?? []);
-    await this.#o.hold(this.#leaving.splice(0));
+    const gone = [...this.#recorded.values()].filter(({ name }) => !this.#trackers.has(name));
+    for (const { name } of gone) this.#forget(name);
+    const addresses = gone.flatMap((one) => one.addresses);
+    this.#depart(addresses);
+    await this.#o.hold(addresses);
     this.#rounds.start();
   }
 
@@ -140,7 +142,7 @@ export class NameDesk {
   /** @throws SP_ENTRY_CONFIGURED for one that the configuration makes */
   async remove(entry: NameEntry): Promise<void> {
     if (entry.source !== 'operator') throw new SallyportError('SP_ENTRY_CONFIGURED', { target: entry.name });
-    const addresses = this.#trackers.get(entry.name)?.addresses ?? [];
+    const addresses = this.#addressesOf([entry]);
     const journal = this.#journal('entry.removed', entry);
     await this.#o.recorder.recordNow([
       { kind: 'name.remove', id: entry.id },
@@ -148,20 +150,20 @@ export class NameDesk {
       journal,
     ]);
     this.#stored.delete(entry.id);
-    this.#untrack();
+    this.#forgetUnwanted();
     await this.#apply(addresses);
   }
 
   /** Sets what the configuration and providers let in, in place of what they did. */
   async give(given: readonly NameEntry[]): Promise<void> {
-    const before = [...this.entries()].map(({ target }) => target);
+    const [before, now] = [this.#given, new Set(given.map(meaningOf))];
+    const addresses = this.#addressesOf(before.filter((entry) => !now.has(meaningOf(entry))));
     this.#given = given;
     for (const { name } of given) this.#track(name);
-    this.#untrack();
+    this.#forgetUnwanted();
     this.#rounds.plan();
-    const now = new Set([...this.entries()].map(({ target }) => target));
-    const left = before.filter((target) => !now.has(target));
-    await this.#apply(left);
+    this.#depart(addresses);
+    await this.#apply(addresses);
   }
 
   *#all(): Generator<NameEntry> {
@@ -183,21 +185,27 @@ export class NameDesk {
     return tracker;
   }
 
-  /** Forgets the names that nobody asks for any more. */
-  #untrack(): void {
+  #addressesOf(entries: readonly NameEntry[]): Address[] {
+    return [...new Set(entries.flatMap(({ name }) => this.#trackers.get(name)?.addresses ?? []))];
+  }
+
+  /** Remembers what is let in no more, over restarts. */
+  #depart(addresses: readonly Address[]): void {
+    if (addresses.length > 0) void this.#o.recorder.record([this.#o.departures.add(addresses)]);
+  }
+
+  #forgetUnwanted(): void {
     const wanted = new Set([...this.#all()].map(({ name }) => name));
-    for (const [name, { addresses }] of this.#trackers) {
+    for (const name of this.#trackers.keys()) {
       if (wanted.has(name)) continue;
       this.#trackers.delete(name);
-      this.#forget(name, addresses);
+      this.#forget(name);
     }
   }
 
-  #forget(name: HostName, addresses: readonly Address[]): void {
+  #forget(name: HostName): void {
     this.#recorded.delete(name);
-    const departed = addresses.length > 0 ? [this.#o.departures.add(addresses)] : [];
-    void this.#o.recorder.record([{ kind: 'resolved.remove', name }, ...departed]);
-    this.#leaving.push(...addresses);
+    void this.#o.recorder.record([{ kind: 'resolved.remove', name }]);
   }
 
   async #lookUp(name: HostName): Promise<void> {
@@ -259,4 +267,9 @@ export class NameDesk {
     const detail = note === null ? name : `${name}: ${note}`;
     return { kind: 'journal', event: { at: this.#o.clock.now(), event, services, detail } };
   }
+}
+
+/** Entries that say the same let in the same. */
+function meaningOf({ name, services }: NameEntry): string {
+  return `${name} ${services.join()}`;
 }

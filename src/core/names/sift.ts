@@ -45,7 +45,8 @@ const LINK_LOCAL = ['169.254.0.0/16', 'fe80::/10'].map((text) => rangeOf(parseTa
  * controls it could make it say so (DNS rebinding). An answer of too many addresses is refused whole: which of them
  * to take nobody can know, and like any other bad answer it changes nothing.
  */
-export function siftLookup(lookup: Lookup, options: SiftOptions): Sifted {
+export function siftLookup(found: Lookup, options: SiftOptions): Sifted {
+  const lookup = { 4: ofFamily(found[4], 4), 6: ofFamily(found[6], 6) };
   const parts = ([4, 6] as const).map((family) => ({ family, ...siftFamily(lookup[family], family, options) }));
   const addresses = parts.flatMap((part) => part.addresses);
   const ttls = parts.flatMap(({ ttl }) => ttl ?? []);
@@ -55,6 +56,13 @@ export function siftLookup(lookup: Lookup, options: SiftOptions): Sifted {
     unknown: new Set(parts.flatMap(({ family, isUnknown }) => (isUnknown ? [family] : []))),
     problems: [...merged(parts.flatMap(({ problems }) => problems)), ...absence(lookup)],
   };
+}
+
+/** Each address once, and those of the family alone; without any it is an empty answer. */
+function ofFamily(answer: FamilyAnswer, family: Family): FamilyAnswer {
+  if (answer.kind !== 'addresses') return answer;
+  const addresses = [...new Set(answer.addresses)].filter((address) => familyOf(address) === family);
+  return addresses.length === 0 ? { kind: 'empty' } : { ...answer, addresses };
 }
 
 interface SiftedFamily {
@@ -70,7 +78,7 @@ function siftFamily(answer: FamilyAnswer, family: Family, { maxAddresses, refusa
     return { ...nothing, isUnknown: true, problems: [{ kind: 'unanswered', family, text: WORDS[answer.why] }] };
   }
   if (answer.kind !== 'addresses') return { ...nothing, isUnknown: false, problems: [] };
-  const addresses = [...new Set(answer.addresses)].filter((address) => familyOf(address) === family);
+  const { addresses } = answer;
   if (addresses.length > maxAddresses) {
     const text = `it has ${addresses.length} addresses, and at most ${maxAddresses} may be let in (names.max_addresses)`;
     return { ...nothing, isUnknown: true, problems: [{ kind: 'too-many', family, text }] };

@@ -24,10 +24,11 @@ const LATEST = hours(1);
 const FIRST_RETRY = seconds(5);
 const LAST_RETRY = minutes(5);
 
-/** An answer of so many addresses of a family is taken for a part of a pool. */
+/** One answer after the other of so many addresses of a family, but others, is a draw from a pool. */
 const POOL = 4;
-/** An address that comes back so soon after it left shows that the answers rotate. */
-const REMEMBERED = hours(1);
+/** So many answers that bring back what was gone or missing, within so long, show that they rotate: a move or two do not. */
+const RETURNS = 5;
+const REMEMBERED = days(1);
 /** So long after it was last seen to rotate does a name count as one that does. */
 const ROTATES_FOR = days(1);
 /** So many answers, and so long at least, may an address of a rotating name be missing from. */
@@ -69,6 +70,8 @@ export class NameTracker {
   readonly #left = new Map<Address, Monotonic>();
   /** The latest good answer. */
   #latest: ReadonlySet<Address>;
+  /** When answers brought something back. */
+  #returns: Monotonic[] = [];
   #rotatesUntil: Monotonic | undefined;
   #missingSince: Monotonic | undefined;
   #resolvedAt: Instant | null;
@@ -158,8 +161,7 @@ export class NameTracker {
   #replace(answer: readonly Address[], unknown: ReadonlySet<Family>, ttl: Duration): void {
     const now = this.#clock.monotonic();
     for (const [address, at] of this.#left) if (between(at, now) > REMEMBERED) this.#left.delete(address);
-    const isBack = (one: Address) => !this.#latest.has(one) && (this.#seen.has(one) || this.#left.has(one));
-    if (answer.some(isBack) || isPool(answer)) this.#rotatesUntil = after(now, ROTATES_FOR);
+    if (this.#looksRotated(answer)) this.#rotatesUntil = after(now, ROTATES_FOR);
     const isRotating = this.#rotatesUntil !== undefined && now < this.#rotatesUntil;
     const grace = isRotating ? Math.min(LONGEST_GRACE, Math.max(SHORTEST_GRACE, MISSED_ANSWERS * ttl)) : 0;
     for (const address of answer) {
@@ -173,6 +175,14 @@ export class NameTracker {
       this.#leave(address, now);
     }
     for (const family of [4, 6] as const) this.#leaveOldest(family, now);
+  }
+
+  #looksRotated(answer: readonly Address[]): boolean {
+    const now = this.#clock.monotonic();
+    const isBack = (one: Address) => !this.#latest.has(one) && (this.#seen.has(one) || this.#left.has(one));
+    this.#returns = this.#returns.filter((at) => between(at, now) <= REMEMBERED).slice(-RETURNS);
+    if (answer.some(isBack)) this.#returns.push(now);
+    return this.#returns.length >= RETURNS || isDraw([...this.#latest], answer);
   }
 
   /** A rotating name may bring no more than any other: those that were seen last stay. */
@@ -207,8 +217,12 @@ export class NameTracker {
   }
 }
 
-function isPool(answer: readonly Address[]): boolean {
-  return ([4, 6] as const).some((family) => answer.filter((one) => familyOf(one) === family).length >= POOL);
+function isDraw(before: readonly Address[], answer: readonly Address[]): boolean {
+  return ([4, 6] as const).some((family) => {
+    const [old, drawn] = [before, answer].map((list) => list.filter((one) => familyOf(one) === family));
+    const isAsMany = drawn !== undefined && drawn.length >= POOL && drawn.length === old?.length;
+    return isAsMany && drawn.some((one) => !old.includes(one));
+  });
 }
 
 /** IPv4 first, then by number. */

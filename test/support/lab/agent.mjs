@@ -11,6 +11,7 @@ const held = new Map();
 const servers = new Map();
 const talks = [];
 let lastHandle = 0;
+let dnsServer;
 
 const commands = {
   async wait({ ms }) {
@@ -221,6 +222,21 @@ const commands = {
   async fuzz({ mac, count, ...options }) {
     const { sendRandomPackets } = await import('../fuzz/pool-packets.mjs');
     return await sendRandomPackets({ mac, count, ...options });
+  },
+  /** Serves names (../dns/server.mjs), on port 53 unless told otherwise. */
+  async dnsListen({ address, port = 53 }) {
+    const { DnsServer } = await import('../dns/server.mjs');
+    dnsServer = new DnsServer();
+    return await dnsServer.listen(port, address);
+  },
+  async dnsSet({ name, says }) {
+    dnsServer.set(name, says);
+  },
+  async dnsDie({ isDead }) {
+    dnsServer.die(isDead);
+  },
+  async dnsAsked({ name }) {
+    return dnsServer.asked(name);
   },
   /** Does something on the telephone (../phone/sip-commands.mjs). */
   async sip({ does, ...options }) {
