@@ -89,7 +89,10 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
   const held = new HeldTargets();
   const desired: DesiredContents = new DesiredContents({
     ...{ ledger, held, ipv6Prefix },
-    entries: () => [...entries.list(), ...names.entries()],
+    entries: function* () {
+      yield* entries.list();
+      yield* names.entries();
+    },
   });
   const guard: Guard = new Guard({
     firewall,

@@ -78,7 +78,7 @@ export function viewName({ entry, tracker }: TrackedEntry, clock: Clock): EntryV
     ...{ id, target: name, services: [...services], note, source, created_at: toIso(createdAt) },
     tracked: {
       state: tracker.condition,
-      addresses: tracker.addresses,
+      addresses: [...tracker.addresses],
       resolved_at: resolvedAt === null ? null : toIso(resolvedAt),
       next_at: toIso(wallTime(clock, tracker.due)),
       detail: tracker.problems.length === 0 ? null : problemsOf(tracker),

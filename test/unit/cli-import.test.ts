@@ -155,13 +155,13 @@ describe('with the yes', () => {
     rig.gateway.answer('allow', (request: { target: string }) => {
       if (request.target !== 'home.example.org')
         return { grant: null, entry: entryView(request), listened_to: [], recorded: true };
-      throw new SallyportError('SP_TARGET_NAME', { value: request.target });
+      throw new SallyportError('SP_NAMES_FULL', { most: 1000 });
     });
     const rules = file('rules.v4', RULES);
     const { status, out, err } = await run([rules, file('knockd.conf', KNOCKD), '--yes']);
     expect(status).toBe(1);
     expect(changes()).toEqual(MADE);
-    expect(err).toMatch(/^[^\n]*\/rules\.v4:4: home\.example\.org: SP_TARGET_NAME: [^\n]+\n$/);
+    expect(err).toMatch(/^[^\n]*\/rules\.v4:4: home\.example\.org: SP_NAMES_FULL: [^\n]+\n$/);
     expect(out).toContain('3 of 4 made; not: home.example.org.');
   });
 

@@ -279,7 +279,7 @@ describe('whatever the DNS says', () => {
         clock = new FakeClock();
         const tracker = trackerOf(undefined, most);
         const answered = new Set<Address>();
-        let before: Address[] = [];
+        let before: readonly Address[] = [];
         for (const { wait, ...lookup } of steps) {
           clock.advance(millis(wait));
           const { entered, left, turn } = tracker.take(lookup);

@@ -66,6 +66,8 @@ export class NameTracker {
   readonly #clock: Clock;
   /** The addresses that hold, and when each was last in an answer. */
   readonly #seen = new Map<Address, Monotonic>();
+  /** The same in a fixed order. */
+  #addresses: readonly Address[];
   /** Those that left, and when. */
   readonly #left = new Map<Address, Monotonic>();
   /** The latest good answer. */
@@ -88,7 +90,8 @@ export class NameTracker {
     this.#clock = clock;
     const now = clock.monotonic();
     for (const address of kept?.addresses ?? []) this.#seen.set(address, now);
-    this.#latest = new Set(this.#seen.keys());
+    this.#addresses = [...this.#seen.keys()].sort(byAddress);
+    this.#latest = new Set(this.#addresses);
     this.#resolvedAt = kept?.resolvedAt ?? null;
     if (kept?.missingSince != null) {
       this.#missingSince = after(now, millis(Math.min(0, kept.missingSince - clock.now())));
@@ -97,8 +100,8 @@ export class NameTracker {
   }
 
   /** The addresses that hold, in a fixed order. */
-  get addresses(): Address[] {
-    return [...this.#seen.keys()].sort(byAddress);
+  get addresses(): readonly Address[] {
+    return this.#addresses;
   }
 
   /** When to look it up next. */
@@ -130,7 +133,7 @@ export class NameTracker {
   take(lookup: Lookup): NameNews {
     const now = this.#clock.monotonic();
     const { addresses, ttl, unknown, problems } = siftLookup(lookup, this.#rules);
-    const before = new Set(this.#seen.keys());
+    const before = this.#addresses;
     const condition = this.#conditionAfter(problems, now);
     if (ttl !== null) {
       this.#resolvedAt = this.#clock.now();
@@ -142,8 +145,9 @@ export class NameTracker {
     }
     this.#plan(ttl, problems);
     const turn = this.#turn(problems, condition);
-    const entered = [...this.#seen.keys()].filter((one) => !before.has(one)).sort(byAddress);
-    const left = [...before].filter((one) => !this.#seen.has(one)).sort(byAddress);
+    this.#addresses = [...this.#seen.keys()].sort(byAddress);
+    const entered = this.#addresses.filter((one) => !before.includes(one));
+    const left = before.filter((one) => !this.#seen.has(one));
     return { entered, left, turn };
   }
 
