@@ -36,7 +36,7 @@ it('lockdown closes what the guard leaves alone, in these very rules', () => {
 it('drain lets what is established finish, forwarded or not', () => {
   const text = from('lockdown', renderGuard({ ...LAYOUT, onExpiry: 'drain' }));
   expect(text).toContain('chain lockdown {\nct state established accept\n');
-  expect(text).toContain('accept\nct state established accept\nip saddr @grant_all_4 accept\n');
+  expect(text).toContain('accept\nct state established accept\nip saddr @grant_all_4 goto let_in_4\n');
 });
 
 it('no rule of lockdown is there with the policy guard', () => {
