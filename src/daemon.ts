@@ -3,14 +3,16 @@ import type { Logger } from 'pino';
 import { loadCatalogue } from './config/catalogue.js';
 import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
+import { RESCUE_WITHIN } from './core/boots.js';
 import { HELD_FOR } from './core/grants/held.js';
 import { EVERYTHING } from './core/service.js';
-import type { Instant } from './core/time.js';
+import type { Duration, Instant } from './core/time.js';
 import type { Entries } from './gate/entries.js';
 import { Gateway } from './gate/gateway.js';
 import type { Guard } from './gate/guard/guard.js';
 import type { Culprit } from './gate/guard/repair-rounds.js';
 import { Heartbeat } from './gate/heartbeat.js';
+import { LastSeen } from './gate/last-seen.js';
 import { Recorder } from './gate/recorder.js';
 import { recover } from './gate/recovery.js';
 import { UserDesk } from './gate/user-desk.js';
@@ -23,6 +25,7 @@ import { ServiceManager } from './host/notify.js';
 import { sshPeers } from './host/ssh-peers.js';
 import { trustedLinks } from './host/trusted-links.js';
 import { checkPool, guardLayout } from './layout.js';
+import { noteThisBoot } from './rescue.js';
 import { openSources } from './sources.js';
 import { SqliteStore } from './store/sqlite-store.js';
 import { Teardown } from './teardown.js';
@@ -141,7 +144,7 @@ export class Daemon {
     await entries.start();
     if (state.meta.confirmed !== 'yes' && found.table !== 'none') await this.#letPeersIn(entries);
     if (found.table === 'foreign') await sources.rescue();
-    await guard.start(found, recovered);
+    await guard.start(found, recovered, await this.#noteBoot());
     this.#guard = guard;
     if (this.#changedEarly !== undefined) void guard.repair(this.#changedEarly);
     this.#teardown.add(() => guard.stop());
@@ -210,6 +213,7 @@ export class Daemon {
       phoneHealth: () => telephone?.health() ?? null,
       knockHealth: () => source.health(),
       trustedLinks: async () => (trusted.length === 0 ? undefined : await trustedLinks(trusted)),
+      lastSeen: (targets) => LastSeen.read({ firewall, clock, log: this.#log }, targets),
       vitals: () => ({ rss: process.memoryUsage.rss(), longestHold: loop.longest }),
     });
     const { ControlServer } = await loading;
@@ -227,6 +231,18 @@ export class Daemon {
       { guard: guard.mode, grants: ledger.size, users: people.size, socket: config.control.socket },
       'ready',
     );
+  }
+
+  /** @returns for how long the guard should wait, where the machine was started often lately */
+  async #noteBoot(): Promise<Duration | undefined> {
+    const { firewall, state } = this.#config;
+    if (!firewall.rescue) return undefined;
+    const onUnsaved = (error: unknown) => this.#log.warn({ err: error }, 'this start could not be noted');
+    const note = () => noteThisBoot({ directory: state.directory, clock: this.#clock, onUnsaved });
+    // The machine has run for long then: its starts are forgotten.
+    const forgetting = setTimeout(() => void note(), RESCUE_WITHIN).unref();
+    this.#teardown.add(() => clearTimeout(forgetting));
+    return await note();
   }
 
   #tableChanged(culprit: Culprit | null): void {

@@ -52,6 +52,13 @@ const offline: OfflineCommands = {
     const { phoneTest } = await import('./phone-setup.js');
     return await phoneTest({ ...options, file: configFile(config), io: ownIo() });
   },
+  async whose(address, online) {
+    const [{ findWhose }, { parseAddress }] = await Promise.all([
+      import('./host/whose.js'),
+      import('./core/address.js'),
+    ]);
+    return await findWhose(parseAddress(address), { online });
+  },
   async knock(argv) {
     const { runKnock } = await import('./client/command.js');
     // The ports are a secret; the arguments of a process are not.

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { loadCatalogue } from './config/catalogue.js';
 import type { Config } from './config/config.js';
 import { loadConfig, namedStateDirectory } from './config/load.js';
+import { RESCUE_BOOTS, RESCUE_WITHIN } from './core/boots.js';
 import { SallyportError } from './core/errors.js';
 import type { GuardContents, GuardLayout } from './core/firewall.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
@@ -10,7 +11,7 @@ import { holdDeparted, holdRecorded, restoreGrant } from './core/grants/restore.
 import { compileSteps } from './core/knock/automaton.js';
 import { keptEntries } from './core/names/name-entry.js';
 import { type Catalogue, providedEntries, providedNames, providersOf } from './core/provider.js';
-import type { Instant } from './core/time.js';
+import { type Duration, humanDuration, type Instant } from './core/time.js';
 import { TABLE } from './firewall/names.js';
 import { NftablesFirewall } from './firewall/nftables-firewall.js';
 import { loadSavedGuard } from './firewall/saved-guard.js';
@@ -19,6 +20,7 @@ import { bootId } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
 import { checkPool, configuredEntries, configuredNames, enabledProviders, guardLayout } from './layout.js';
 import { NftablesLink } from './netlink/nftables-link.js';
+import { noteThisBoot } from './rescue.js';
 import { withStateDirectory } from './serve.js';
 import { readStored, type Stored } from './stored.js';
 
@@ -28,6 +30,8 @@ const USUAL_STATE = '/var/lib/sallyport';
  * `sallyport firewall restore`, the boot step: puts the guard up before the network is, without a daemon and without DNS,
  * with what is left of the grants and the last known addresses of names. Closed is the answer to every doubt: an unreadable configuration gives way to the guard
  * that was last loaded, an unreadable store leaves the guard without grants.
+ * After starts in quick succession it leaves everything open, for whoever is locked out: the daemon puts the guard up a little
+ * later.
  * @returns 0 where all was restored (or there was nothing to), 1 where only the guard was
  */
 export async function restore(options: {
@@ -64,6 +68,9 @@ export async function restore(options: {
     if (found.table === 'intact' && found.arming?.kind === 'permanent') {
       return say(options.json, 'guarding', 'The guard is up already.', problems);
     }
+    const wait =
+      readable?.firewall.rescue === false ? undefined : await noteThisBoot({ directory, clock, onUnsaved: note });
+    if (wait !== undefined) return sayWaiting(options.json, wait, problems);
     const catalogue = readable && (await loadCatalogue(readable.providers).catch((error) => void note(error)));
     const contents = contentsOf({ config: readable, catalogue, state, layout, clock, boot: await bootId() });
     await firewall.load(contents, { kind: 'permanent' });
@@ -124,7 +131,16 @@ function contentsOf({
   return { steps: compileSteps(state?.users ?? []), elements: desired.elements(), ranges: desired.ranges() };
 }
 
-function say(json: boolean, state: 'open' | 'guarding', text: string, problems: readonly string[]): number {
+/** The daemon puts the guard up when the time is over; without one, the same command does, once it is over. */
+function sayWaiting(json: boolean, wait: Duration, problems: readonly string[]): number {
+  const starts = `The machine was started ${RESCUE_BOOTS} times within ${humanDuration(RESCUE_WITHIN)}`;
+  process.stderr.write(
+    `${starts}, so nothing is closed for ${humanDuration(wait)} (firewall.rescue). Close at once with: sallyport firewall apply\n`,
+  );
+  return say(json, 'waiting', 'The guard waits.', problems);
+}
+
+function say(json: boolean, state: 'open' | 'guarding' | 'waiting', text: string, problems: readonly string[]): number {
   for (const problem of problems) process.stderr.write(`${problem}\n`);
   process.stdout.write(json ? `${JSON.stringify({ state, problems })}\n` : `${text}\n`);
   return problems.length === 0 ? 0 : 1;

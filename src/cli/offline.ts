@@ -1,4 +1,5 @@
 import type { ImportGround } from '../core/import/plan.js';
+import type { Whose } from '../core/whose.js';
 
 /** What works without a daemon, or is one. Each resolves with the exit status. `config` is undefined for the default. */
 export interface OfflineCommands {
@@ -20,6 +21,8 @@ export interface OfflineCommands {
     json: boolean;
   }): Promise<number>;
   phoneTest(options: { config?: string; asteriskDir: string; json: boolean }): Promise<number>;
+  /** Whose an address is; a registry is asked only if wanted. Never fails. */
+  whose(address: string, online: boolean): Promise<Whose>;
   /** Takes everything after `knock` untouched. */
   knock(argv: readonly string[]): Promise<number>;
   /** Takes everything after `pair` untouched. */

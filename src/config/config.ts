@@ -35,6 +35,8 @@ export interface FirewallConfig {
   readonly onExpiry: 'cut' | 'drain';
   /** How long the very first guard holds unless it is confirmed. */
   readonly provisional: Duration;
+  /** Whether nothing is guarded for a while after several starts of the machine in quick succession. */
+  readonly rescue: boolean;
 }
 
 export interface TrustedConfig {

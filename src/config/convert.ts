@@ -20,6 +20,7 @@ export function toConfig(values: FileValues, phoneWritten: boolean): Config {
       forward: [...new Set(firewall.forward)],
       onExpiry: firewall.on_expiry,
       provisional: firewall.provisional,
+      rescue: firewall.rescue,
     },
     trusted: {
       interfaces: [...new Set(trusted.interfaces)],

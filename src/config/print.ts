@@ -31,6 +31,7 @@ export function printConfig(config: Config): string {
     line('  forward', firewall.forward, 'lockdown: whose own connections are forwarded'),
     line('  on_expiry', firewall.onExpiry, 'cut | drain: stop live connections, or let them finish'),
     line('  provisional', formatDuration(firewall.provisional), 'how long the first guard holds unless confirmed'),
+    line('  rescue', firewall.rescue, 'after three boots in ten minutes, wait five before closing'),
     comment('trusted:', 'let in without a knock'),
     line('  interfaces', trusted.interfaces, trusted.interfaces.length === 0 ? 'such as [wg0]' : undefined),
     ...items('  addresses', trusted.addresses.map(address), '{address: 203.0.113.0/28, services: all, note: office}'),

@@ -72,6 +72,11 @@ const firewall = mapping({
       },
     )
     .prefault('5m'),
+  rescue: yesOrNo({
+    description:
+      'After three starts of the machine within ten minutes nothing is closed before five minutes have passed: whoever has locked himself out can get in that way. `false` closes at every start at once.',
+    written: [false],
+  }).prefault(true),
 });
 
 const trusted = mapping({

@@ -1,4 +1,4 @@
-import { chmod, chown, lstat, mkdir, readFile, unlink } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, readFile, stat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { SallyportError } from '../core/errors.js';
@@ -85,11 +85,12 @@ async function bind(server: Server, socket: string): Promise<void> {
   });
 }
 
+/** A socket that has its group already is left alone: under systemd we may not give files away. */
 async function giveTo(group: string, socket: string, log: ControlLog): Promise<void> {
   const groups = await readFile('/etc/group', 'utf8').catch(() => '');
   const line = groups.split('\n').find((text) => text.startsWith(`${group}:`));
   const gid = Number(line?.split(':')[2]);
-  if (!Number.isInteger(gid)) return;
+  if (!Number.isInteger(gid) || (await stat(socket)).gid === gid) return;
   await chown(socket, -1, gid).catch((error: unknown) => {
     log.warn({ err: error, group }, 'the control socket could not be given to its group');
   });

@@ -158,6 +158,8 @@ export interface Firewall {
   readSteps(): Promise<Steps>;
   /** Completed knocks that nobody has taken out yet. */
   readMailbox(): Promise<readonly Completion[]>;
+  /** Whom the rules have let in lately, and when the last packet came, as far as they have room to note it. */
+  readSeen(): Promise<ReadonlyMap<Address, Monotonic>>;
   /** The sources that the rules ignore. */
   readIgnored(): Promise<readonly IgnoredSource[]>;
   /** Ends that for these, as `readIgnored` names them; those that are not ignored are passed over. */

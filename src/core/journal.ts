@@ -35,6 +35,8 @@ export type EventName =
   | 'firewall.confirmed'
   | 'firewall.reverted'
   | 'firewall.opened'
+  | 'firewall.waiting'
+  | 'firewall.closed'
   | 'daemon.started'
   | 'daemon.stopped';
 

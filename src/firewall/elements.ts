@@ -1,7 +1,8 @@
-import type { Target } from '../core/address.js';
+import type { Address, Target } from '../core/address.js';
 import type { Completion, ElementChange, ElementPlace, KernelElement, SetElement, SetScope } from '../core/firewall.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
+import type { Monotonic } from '../core/time.js';
 
 /**
  * Access to the elements of our sets. Two ways do the same: over netlink (netlink-elements.ts), and through the nft
@@ -19,6 +20,8 @@ export interface Elements {
   findElements(places: Iterable<ElementPlace>): Promise<KernelElement[]>;
   readSteps(): Promise<Steps>;
   readMailbox(): Promise<Completion[]>;
+  /** When each source was let in last. Empty where the table has no sets for it. */
+  readSeen(): Promise<Map<Address, Monotonic>>;
   /** Empty where the table has no sets for it. */
   readIgnored(): Promise<IgnoredSource[]>;
   /** Ends the ignoring of these, and forgets their wrong packets; passes over those for which there is neither. */

@@ -27,6 +27,8 @@ export const doneSet = (family: Family): string => `done_${family}`;
 export const strikeSet = (family: Family): string => `strikes_${family}`;
 /** The sources whose knocks are ignored; a /64 in IPv6. */
 export const ignoredSet = (family: Family): string => `ignored_${family}`;
+/** Who was let in, each source with the time that it was. */
+export const seenSet = (family: Family): string => `seen_${family}`;
 /** The automaton. */
 export const STEP_MAP = 'step';
 /** The host's own TCP connections that are older than the guard, by their other end and their port here. */

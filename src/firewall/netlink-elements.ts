@@ -1,5 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import { type Family, familyOf, type Target } from '../core/address.js';
+import { type Address, addressFromBytes, type Family, familyOf, type Target } from '../core/address.js';
 import type {
   Completion,
   ElementChange,
@@ -12,7 +12,7 @@ import type {
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import { Pace } from '../core/pace.js';
-import { after, type Clock, millis } from '../core/time.js';
+import { after, type Clock, type Monotonic, millis } from '../core/time.js';
 import type { SetElement as NetlinkElement } from '../netlink/elements.js';
 import { type Found, NetlinkError, type NftablesLink, type Operation } from '../netlink/nftables-link.js';
 import { timeLeft } from './contents.js';
@@ -26,9 +26,10 @@ import {
   stepKeyBytes,
   targetKey,
 } from './keys.js';
-import { doneSet, FAMILIES, grantSet, ignoredSet, STEP_MAP, strikeSet } from './names.js';
+import { doneSet, FAMILIES, grantSet, ignoredSet, STEP_MAP, seenSet, strikeSet } from './names.js';
 import { toKernelStep } from './repeats.js';
 import { setScopes } from './ruleset.js';
+import { seenAt } from './ruleset-seen.js';
 
 /** No such file or directory: there is no such set (errno-base.h). */
 const ENOENT = 2;
@@ -135,7 +136,7 @@ export class NetlinkElements implements Elements {
           await this.#showSet(scope, family, see);
         } catch (error) {
           // A table of another layout may lack a set that ours has.
-          if (!(error instanceof NetlinkError && error.errno === ENOENT)) throw error;
+          if (!isMissing(error)) throw error;
         }
       }
     }
@@ -188,8 +189,8 @@ export class NetlinkElements implements Elements {
     try {
       return await this.#link.dump(set);
     } catch (error) {
-      if (error instanceof NetlinkError && error.errno === ENOENT) return [];
-      throw error;
+      if (!isMissing(error)) throw error;
+      return [];
     }
   }
 
@@ -212,6 +213,24 @@ export class NetlinkElements implements Elements {
       }
     }
     return found;
+  }
+
+  /** Read once: one that is left out because another expires meanwhile is found the next time. */
+  async readSeen(): Promise<Map<Address, Monotonic>> {
+    const seen = new Map<Address, Monotonic>();
+    for (const family of FAMILIES) {
+      try {
+        for await (const { elements, at } of this.#link.scan(seenSet(family))) {
+          for (const { key, remaining } of elements) {
+            const address = addressFromBytes(key);
+            if (address !== undefined && remaining !== undefined) seen.set(address, seenAt(at, remaining));
+          }
+        }
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+      }
+    }
+    return seen;
   }
 
   async readIgnored(): Promise<IgnoredSource[]> {
@@ -247,10 +266,14 @@ export class NetlinkElements implements Elements {
       await this.#link.transact([{ op: 'delete', set, elements }]);
       return true;
     } catch (error) {
-      if (error instanceof NetlinkError && error.errno === ENOENT) return false;
-      throw error;
+      if (!isMissing(error)) throw error;
+      return false;
     }
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof NetlinkError && error.errno === ENOENT;
 }
 
 function addThenDelete(set: string, elements: readonly NetlinkElement[]): Operation[] {

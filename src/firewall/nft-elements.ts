@@ -1,4 +1,4 @@
-import { familyOf, networkTarget, parseAddress, type Target } from '../core/address.js';
+import { type Address, familyOf, networkTarget, parseAddress, type Target } from '../core/address.js';
 import type {
   Completion,
   ElementChange,
@@ -12,13 +12,14 @@ import { ElementIndex } from '../core/grants/element-index.js';
 import { type State, type StepKey, type Steps, stepKey } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import { PROTOCOL_NUMBER, toPort } from '../core/ports.js';
-import { after, type Clock, seconds } from '../core/time.js';
+import { after, type Clock, type Monotonic, seconds } from '../core/time.js';
 import { addElements, renderElement, renderElements, renderHashTarget, renderStep, renderStepKey } from './contents.js';
 import type { Elements } from './elements.js';
-import { doneSet, FAMILIES, grantSet, ignoredSet, STEP_MAP, strikeSet, TABLE } from './names.js';
+import { doneSet, FAMILIES, grantSet, ignoredSet, STEP_MAP, seenSet, strikeSet, TABLE } from './names.js';
 import { nftList, nftLoad, type OnStarted } from './nft-program.js';
 import { fromKernelStep } from './repeats.js';
 import { setScopes } from './ruleset.js';
+import { seenAt } from './ruleset-seen.js';
 
 /**
  * Elements through the nft program: the fall-back where netlink cannot be spoken from here. Slower (some 5 ms a change), and
@@ -108,6 +109,16 @@ export class NftElements implements Elements {
       }
     }
     return found;
+  }
+
+  async readSeen(): Promise<Map<Address, Monotonic>> {
+    const seen = new Map<Address, Monotonic>();
+    for (const family of FAMILIES) {
+      for (const { value, expires = 0 } of await readSet('set', seenSet(family))) {
+        seen.set(parseAddress(String(value)), seenAt(this.#clock.monotonic(), seconds(expires)));
+      }
+    }
+    return seen;
   }
 
   async readIgnored(): Promise<IgnoredSource[]> {

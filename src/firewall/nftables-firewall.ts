@@ -1,4 +1,4 @@
-import type { Target } from '../core/address.js';
+import type { Address, Target } from '../core/address.js';
 import type {
   Arming,
   Completion,
@@ -18,7 +18,7 @@ import type {
 } from '../core/firewall.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
-import { type Clock, type Duration, millis } from '../core/time.js';
+import { type Clock, type Duration, type Monotonic, millis } from '../core/time.js';
 import type { NftablesLink } from '../netlink/nftables-link.js';
 import { renderArming, renderBegun, renderContents, renderRanges } from './contents.js';
 import type { Elements } from './elements.js';
@@ -150,6 +150,10 @@ export class NftablesFirewall implements Firewall {
 
   readSteps(): Promise<Steps> {
     return this.#elements.readSteps();
+  }
+
+  readSeen(): Promise<ReadonlyMap<Address, Monotonic>> {
+    return this.#elements.readSeen();
   }
 
   async readIgnored(): Promise<readonly IgnoredSource[]> {

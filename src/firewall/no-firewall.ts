@@ -1,3 +1,4 @@
+import type { Address } from '../core/address.js';
 import type {
   Completion,
   Firewall,
@@ -9,6 +10,7 @@ import type {
 } from '../core/firewall.js';
 import type { Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
+import type { Monotonic } from '../core/time.js';
 import { PANIC_COMMENT, TABLE } from './names.js';
 import { nftList } from './nft-program.js';
 import { setScopes } from './ruleset.js';
@@ -55,6 +57,10 @@ export class NoFirewall implements Firewall {
 
   async readMailbox(): Promise<readonly Completion[]> {
     return [];
+  }
+
+  async readSeen(): Promise<ReadonlyMap<Address, Monotonic>> {
+    return new Map();
   }
 
   async readIgnored(): Promise<readonly IgnoredSource[]> {

@@ -3,6 +3,7 @@ import type { GuardLayout } from '../core/firewall.js';
 import { type PortClass, portClasses } from '../core/port-classes.js';
 import { ALL, type ServiceName } from '../core/service.js';
 import { entrySet, FAMILIES, grantSet, rangeSet } from './names.js';
+import { letInAndNote } from './ruleset-seen.js';
 
 export const ADDRESS_TYPE = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
 /** Where the source of a packet stands. */
@@ -11,9 +12,9 @@ export const SOURCE = { 4: 'ip saddr', 6: 'ip6 saddr' } as const;
 /** Lets through whoever is in a set of one of the scopes, by grant, entry or CIDR. */
 export function letIn(layout: GuardLayout, family: Family, scopes: readonly ServiceName[]): string[] {
   return [
-    ...scopes.map((scope) => `    ${hashKey(layout, family)} @${grantSet(scope, family)} accept`),
-    ...scopes.map((scope) => `    ${SOURCE[family]} @${entrySet(scope, family)} accept`),
-    ...scopes.map((scope) => `    ${SOURCE[family]} @${rangeSet(scope, family)} accept`),
+    ...scopes.map((scope) => `    ${hashKey(layout, family)} @${grantSet(scope, family)} ${letInAndNote(family)}`),
+    ...scopes.map((scope) => `    ${SOURCE[family]} @${entrySet(scope, family)} ${letInAndNote(family)}`),
+    ...scopes.map((scope) => `    ${SOURCE[family]} @${rangeSet(scope, family)} ${letInAndNote(family)}`),
   ];
 }
 

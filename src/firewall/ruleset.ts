@@ -21,6 +21,7 @@ import {
 import { REPEAT } from './repeats.js';
 import { ADDRESS_TYPE, classesOf, renderClasses, SOURCE } from './ruleset-classes.js';
 import { IS_FORWARDED, renderLockdown } from './ruleset-lockdown.js';
+import { renderSeen } from './ruleset-seen.js';
 
 /*
  * How a packet goes:
@@ -67,6 +68,7 @@ export function renderGuard(layout: GuardLayout): string {
   return [
     ...renderSets(layout),
     ...automaton,
+    ...renderSeen(),
     ...renderClasses(layout),
     ...renderLockdown(layout),
     ...renderHooks(layout),

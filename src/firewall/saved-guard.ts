@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { open, readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SallyportError } from '../core/errors.js';
 import type { GuardLayout } from '../core/firewall.js';
+import { writeWhole } from './whole-file.js';
 
 /**
  * What was last loaded: the layout, so that the boot step can close the doors even where the configuration has become
@@ -25,30 +25,12 @@ export function digest(text: string): string {
 }
 
 /**
- * Replaces the file as a whole or not at all; readable by its owner alone.
+ * Replaces the file as a whole or not at all.
  * @throws SP_STORE_FULL, SP_STATE_UNWRITABLE
  */
-export async function saveGuard(directory: string, saved: SavedGuard): Promise<void> {
-  try {
-    await replaceFile(directory, saved);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    if (code === 'ENOSPC' || code === 'EDQUOT') throw new SallyportError('SP_STORE_FULL', { directory }, error);
-    throw new SallyportError('SP_STATE_UNWRITABLE', { directory, problem: `${FILE} was not written (${code})` }, error);
-  }
-}
-
-async function replaceFile(directory: string, { layout, listing }: SavedGuard): Promise<void> {
+export async function saveGuard(directory: string, { layout, listing }: SavedGuard): Promise<void> {
   const text = JSON.stringify({ format: FORMAT, listing, layout: { ...layout, guarded: [...layout.guarded] } });
-  const temporary = join(directory, `.${FILE}.new`);
-  const file = await open(temporary, 'w', 0o600);
-  try {
-    await file.writeFile(`${text}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, join(directory, FILE));
+  await writeWhole(directory, FILE, `${text}\n`);
 }
 
 /** undefined where nothing was saved, or it cannot be read. */

@@ -20,20 +20,23 @@ import type {
   UserView,
   WhoisView,
 } from '../control/contract/gateway.js';
-import { type Address, coveringTargets, covers } from '../core/address.js';
+import { type Address, coveringTargets, covers, type Target } from '../core/address.js';
 import type { Claims } from '../core/claims.js';
+import type { Entry } from '../core/entry.js';
 import type { Grant } from '../core/grants/grant.js';
+import type { GrantLedger } from '../core/grants/ledger.js';
 import { MinHeap } from '../core/heap.js';
 import type { SourceHealth } from '../core/knock/source.js';
 import type { PhoneHealth } from '../core/phone/link.js';
 import { PROVIDER_SCOPES } from '../core/provider.js';
 import { ALL } from '../core/service.js';
 import type { Store } from '../core/store.js';
-import { between, type Clock, type Duration, type Instant, toIso } from '../core/time.js';
+import { between, type Duration, type Instant, toIso } from '../core/time.js';
 import type { TrustedLink } from '../core/trusted-link.js';
 import { AccessDesk, type AccessDeskOptions } from './access-desk.js';
 import { FirewallDesk, type FirewallDeskOptions } from './firewall-desk.js';
 import { viewInterfaces } from './interfaces-view.js';
+import type { LastSeen } from './last-seen.js';
 import { parseMoment } from './moment.js';
 import { newPace } from './pace.js';
 import type { ProviderDesk } from './provider-desk.js';
@@ -59,6 +62,8 @@ export interface GatewayOptions extends AccessDeskOptions, FirewallDeskOptions {
   readonly providers: ProviderDesk;
   readonly store: Store;
   readonly claims: Claims;
+  /** Asks the kernel when these were last seen. */
+  readonly lastSeen: (targets: Iterable<Target>) => Promise<LastSeen>;
   /** Null where there is no telephone. */
   readonly phoneHealth: () => PhoneHealth | null;
   readonly knockHealth: () => SourceHealth;
@@ -101,7 +106,7 @@ export class Gateway implements GatewayApi {
       ready: this.#isReady,
       version: this.#o.version,
       started_at: toIso(this.#o.startedAt),
-      grants: await this.#grants(),
+      grants: await this.#grants((grant) => viewGrant(grant, clock)),
       entries: entries.list().length + names.list().length,
       users: this.#o.people.size,
       parts: {
@@ -110,6 +115,7 @@ export class Gateway implements GatewayApi {
           policy: this.#o.config.firewall.policy,
           ...(guard.detail === null ? {} : { detail: guard.detail }),
           ...(reverts === undefined ? {} : { reverts_in_s: reverts }),
+          ...(guard.guardsIn === undefined ? {} : { guards_in_s: inSeconds(guard.guardsIn) }),
         },
         knock: { state: health.state, ...(health.detail === null ? {} : { detail: health.detail }) },
         store:
@@ -128,9 +134,13 @@ export class Gateway implements GatewayApi {
   }
 
   async list(): Promise<LongLists<ListView>> {
-    const { entries, names, clock } = this.#o;
-    const named = names.list().map((one) => viewName(one, clock));
-    return { entries: [...entries.list().map(viewEntry), ...named], grants: await this.#grants() };
+    const { ledger, clock } = this.#o;
+    const [entries, names] = [this.#o.entries.list(), this.#o.names.list()];
+    const seen = await this.#o.lastSeen(targetsOf(entries, ledger));
+    const grants = await this.#grants((grant) => ({ ...viewGrant(grant, clock), last_seen: seen.of(grant.target) }));
+    const fixed = entries.map((entry) => ({ ...viewEntry(entry), last_seen: seen.of(entry.target) }));
+    const named = names.map((one) => ({ ...viewName(one, clock), last_seen: seen.of(...one.tracker.addresses) }));
+    return { entries: [...fixed, ...named], grants };
   }
 
   async whois(address: Address): Promise<WhoisView> {
@@ -138,6 +148,7 @@ export class Gateway implements GatewayApi {
     const grants = coveringTargets(address).flatMap((target) => ledger.atTarget(target));
     const covering = entries.list().filter(({ target }) => covers(target, address));
     const ignored = await this.#o.strikes.ignoredIn(address);
+    const seen = await this.#o.lastSeen([address]);
     const named = names.list().filter(({ tracker }) => tracker.addresses.includes(address));
     const open = new Set([...grants, ...covering, ...named.map(({ entry }) => entry)].flatMap((one) => one.services));
     const allowed = [
@@ -149,6 +160,7 @@ export class Gateway implements GatewayApi {
       grants: grants.map((grant) => viewGrant(grant, clock)),
       entries: [...covering.map(viewEntry), ...named.map((one) => viewName(one, clock))],
       allowed,
+      last_seen: seen.of(address),
       ignored: ignored.map((one) => viewIgnored(one, clock)),
     };
   }
@@ -235,11 +247,11 @@ export class Gateway implements GatewayApi {
   }
 
   /** All that is open, by expiry. */
-  async #grants() {
+  async #grants<View>(view: (grant: Grant) => View): Promise<View[] | Iterable<View>> {
     const { ledger, clock } = this.#o;
     if (ledger.size <= LONG) {
       const byExpiry = [...ledger.all()].sort((a, b) => a.expires - b.expires);
-      return byExpiry.map((grant) => viewGrant(grant, clock));
+      return byExpiry.map(view);
     }
     const byExpiry = new MinHeap<Grant>();
     const pace = newPace(clock);
@@ -247,12 +259,17 @@ export class Gateway implements GatewayApi {
       byExpiry.push(grant.expires, grant);
       if (pace.isDue) await pace.rest();
     }
-    return viewAll(byExpiry, clock);
+    return viewAll(byExpiry, view);
   }
 }
 
-function* viewAll(byExpiry: MinHeap<Grant>, clock: Clock) {
-  for (let top = byExpiry.pop(); top !== undefined; top = byExpiry.pop()) yield viewGrant(top.value, clock);
+function* targetsOf(entries: readonly Entry[], ledger: GrantLedger): Generator<Target> {
+  for (const { target } of entries) yield target;
+  yield* ledger.targets();
+}
+
+function* viewAll<View>(byExpiry: MinHeap<Grant>, view: (grant: Grant) => View): Generator<View> {
+  for (let top = byExpiry.pop(); top !== undefined; top = byExpiry.pop()) yield view(top.value);
 }
 
 function lazily<A, B>(items: readonly A[], change: (item: A) => B): Iterable<B> {

@@ -32,6 +32,12 @@ export async function localPortRange(procRoot = '/proc'): Promise<PortSpan | und
   }
 }
 
+/** How long the machine runs, in seconds with a fraction; undefined where the kernel does not say. */
+export async function uptime(procRoot = '/proc'): Promise<number | undefined> {
+  const seconds = /^\d+\.\d+/.exec((await readText({ procRoot }, 'uptime')) ?? '')?.[0];
+  return seconds === undefined ? undefined : Number(seconds);
+}
+
 /** The id of this start of the machine: another one means that the kernel has lost its sets. */
 export async function bootId(procRoot = '/proc'): Promise<string | undefined> {
   const text = (await readText({ procRoot }, 'sys/kernel/random/boot_id'))?.trim();

@@ -1,4 +1,4 @@
-import type { Target } from '../core/address.js';
+import type { Address, Target } from '../core/address.js';
 import type {
   Arming,
   Completion,
@@ -16,6 +16,7 @@ import type {
 } from '../core/firewall.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
+import type { Monotonic } from '../core/time.js';
 import type { SocketKnockSource } from './socket-source.js';
 
 /**
@@ -87,6 +88,10 @@ export class SocketSteps implements Firewall {
   /** Sockets hand over what is complete at once. */
   async readMailbox(): Promise<readonly Completion[]> {
     return [];
+  }
+
+  readSeen(): Promise<ReadonlyMap<Address, Monotonic>> {
+    return this.#filter.readSeen();
   }
 
   readIgnored(): Promise<readonly IgnoredSource[]> {

@@ -29,7 +29,11 @@ describe('without a packet filter, as a plain user on a machine without nft and 
 
   it('everything says that nothing is closed', async () => {
     const { parts, notices } = await daemon.json<Status & Record<string, never>>('status');
-    expect(parts.firewall).toEqual({ state: 'none', detail: 'nothing is closed: firewall.driver is none' });
+    expect(parts.firewall).toEqual({
+      state: 'none',
+      policy: 'guard',
+      detail: 'nothing is closed: firewall.driver is none',
+    });
     expect(notices.join('\n')).toContain('closes nothing');
     const { stdout } = await daemon.cli('status');
     expect(stdout.split('\n')[0]).toContain('NOT GUARDING: nothing is closed: firewall.driver is none');

@@ -77,6 +77,7 @@ export async function cli(socket: string, argv: readonly string[], options: CliO
     phoneTest: refuse,
     knock: refuse,
     pair: refuse,
+    whose: async () => ({ names: [], network: null, problems: [] }),
     ...options.offline,
   };
   const status = await runCli(argv, io, offline);

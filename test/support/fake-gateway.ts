@@ -31,6 +31,9 @@ export function grantView(changes: Partial<GrantView> = {}): GrantView {
   };
 }
 
+/** Something that is let in, as a list shows it. */
+export const listed = <View extends object>(view: View) => ({ ...view, last_seen: null as string | null });
+
 export function claimView(changes: Partial<ClaimView> = {}): ClaimView {
   return {
     address: '203.0.113.9',
@@ -203,10 +206,17 @@ export class FakeGateway implements GatewayApi {
   }
 
   status: GatewayApi['status'] = () => this.#note(statusView(), 'status');
-  list: GatewayApi['list'] = () => this.#note({ entries: [entryView()], grants: [grantView()] }, 'list');
+  list: GatewayApi['list'] = () =>
+    this.#note(
+      {
+        entries: [listed(entryView())],
+        grants: [listed(grantView())],
+      },
+      'list',
+    );
   whois: GatewayApi['whois'] = (address) =>
     this.#note(
-      { address, grants: [grantView({ address })], entries: [], allowed: ['ssh'], ignored: [] },
+      { address, grants: [grantView({ address })], entries: [], allowed: ['ssh'], last_seen: null, ignored: [] },
       'whois',
       address,
     );

@@ -1,3 +1,4 @@
+import type { Address } from '../../src/core/address.ts';
 import type {
   Arming,
   Completion,
@@ -121,6 +122,7 @@ export class FakeFirewall implements Firewall {
   steps = new Map<StepKey, State>();
   ranges: RangeContents = { entries: new Map(), grants: new Map() };
   mailbox: Completion[] = [];
+  readonly seen = new Map<Address, Monotonic>();
   /** The calls that changed something, and those element changes that were not empty. */
   readonly calls: Call[] = [];
   readonly changes: ElementChange[] = [];
@@ -255,6 +257,10 @@ export class FakeFirewall implements Firewall {
 
   async readMailbox(): Promise<readonly Completion[]> {
     return [...this.mailbox];
+  }
+
+  async readSeen(): Promise<ReadonlyMap<Address, Monotonic>> {
+    return this.seen;
   }
 
   async readIgnored(): Promise<readonly IgnoredSource[]> {

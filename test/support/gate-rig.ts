@@ -8,7 +8,7 @@ import { compileSteps, finalState } from '../../src/core/knock/automaton.ts';
 import type { CompletedKnock } from '../../src/core/knock/source.ts';
 import { parsePortRange } from '../../src/core/ports.ts';
 import { parseSequence } from '../../src/core/sequence.ts';
-import { hours, type Instant, type Monotonic, minutes } from '../../src/core/time.ts';
+import { type Duration, hours, type Instant, type Monotonic, minutes } from '../../src/core/time.ts';
 import { parseUserName, type User } from '../../src/core/user.ts';
 import { ClaimDesk } from '../../src/gate/claim-desk.ts';
 import { Doorkeeper } from '../../src/gate/doorkeeper.ts';
@@ -67,6 +67,7 @@ export interface RigOptions {
   readonly ipv6Prefix?: 64 | 128;
   readonly hasPhone?: boolean;
   readonly onLoaded?: () => Promise<void>;
+  readonly wait?: Duration;
 }
 
 /** The gate over a kernel and a store that are not there, with time standing still. */
@@ -76,6 +77,7 @@ export function gateRig({
   ipv6Prefix = 128,
   hasPhone = true,
   onLoaded,
+  wait,
 }: RigOptions = {}) {
   const clock = stopTime();
   const log = new FakeLog();
@@ -151,7 +153,7 @@ export function gateRig({
     loads: () => loads,
     /** Starts as the daemon does. */
     start: async () => {
-      await guard.start(await firewall.inspect());
+      await guard.start(await firewall.inspect(), {}, wait);
       doorkeeper.start();
     },
     /** Lets everything that is under way come to its end. */

@@ -15,6 +15,12 @@ export function knockProgram(): Peer {
   return peerProgram('usr/bin/knock');
 }
 
+/** systemd's tool that rates units: the machine's own, or Debian's. */
+export function systemdAnalyze(): Peer {
+  const own = '/usr/bin/systemd-analyze';
+  return existsSync(own) ? { path: own, env: {} } : peerProgram('usr/bin/systemd-analyze');
+}
+
 /** A program by its place in the packages, such as `usr/bin/nmap`. */
 export function peerProgram(program: string): Peer {
   const folder = process.env.SALLYPORT_PEERS ?? FALLBACK;
@@ -38,5 +44,6 @@ function libraries(folder: string): string[] {
     .map((name) => join(folder, name))
     .filter((path) => existsSync(path))
     .flatMap((path) => readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory()))
-    .map((entry) => join(entry.parentPath, entry.name));
+    .map((entry) => join(entry.parentPath, entry.name))
+    .flatMap((path) => [path, join(path, 'systemd')]);
 }

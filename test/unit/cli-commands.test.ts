@@ -12,6 +12,7 @@ import {
   entryView,
   firewallView,
   grantView,
+  listed,
   providerDetails,
   providerView,
   statusView,
@@ -74,7 +75,7 @@ describe('what a command asks of the daemon', () => {
 describe('--json', () => {
   it.each([
     ['status', statusView()],
-    ['list', { entries: [entryView()], grants: [grantView()] }],
+    ['list', { entries: [listed(entryView())], grants: [listed(grantView())] }],
     [
       'allow 203.0.113.7',
       { grant: null, entry: entryView({ target: '203.0.113.7' }), listened_to: [], recorded: true },
@@ -99,7 +100,7 @@ describe('--json', () => {
   });
 
   it('keeps a list of thousands whole', async () => {
-    const grants = Array.from({ length: 3000 }, (_, i) => grantView({ id: `G${i}` }));
+    const grants = Array.from({ length: 3000 }, (_, i) => listed(grantView({ id: `G${i}` })));
     rig.gateway.answer('list', async () => ({ entries: [], grants }));
     expect(JSON.parse((await rig.run(['list', '--json'])).out)).toEqual({ entries: [], grants });
   });

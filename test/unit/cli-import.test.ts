@@ -9,7 +9,7 @@ import { parsePortRange, parsePortSpan } from '../../src/core/ports.ts';
 import { hours } from '../../src/core/time.ts';
 import { type CliOptions, type CliRun, type ControlRig, cli, startRig, tempDir } from '../support/control-rig.ts';
 import { service } from '../support/core-arbitraries.ts';
-import { entryView, userView } from '../support/fake-gateway.ts';
+import { entryView, listed, userView } from '../support/fake-gateway.ts';
 
 const GROUND: ImportGround = {
   services: new Map([[service('ssh'), [parsePortRange('tcp/22')]]]),
@@ -144,7 +144,7 @@ describe('with the yes', () => {
       entryView({ target: 'home.example.org', services: ['ssh'] }),
       entryView({ target: '203.0.113.8' }),
     ];
-    rig.gateway.answer('list', async () => ({ entries, grants: [] }));
+    rig.gateway.answer('list', async () => ({ entries: entries.map(listed), grants: [] }));
     rig.gateway.answer('users', async () => [userView({ name: 'bob' })]);
     const { status, out, err } = await run([file('rules.v4', RULES), file('knockd.conf', KNOCKD), '--yes']);
     expect([status, err, changes()]).toEqual([0, '', []]);

@@ -7,6 +7,7 @@ import {
   entryView,
   grantView,
   journalView,
+  listed,
   providerView,
   statusView,
   userView,
@@ -107,8 +108,8 @@ describe('what others wrote', () => {
   it('never steers the terminal', async () => {
     const evil = `a${ESCAPE}[2J\u202eb\nc`;
     rig.gateway.answer('list', async () => ({
-      entries: [entryView({ note: evil })],
-      grants: [grantView({ note: evil })],
+      entries: [listed(entryView({ note: evil }))],
+      grants: [listed(grantView({ note: evil }))],
     }));
     rig.gateway.events = [journalView({ detail: evil, user: evil })];
     rig.gateway.answer('status', async () => statusView({ notices: [evil], grants: [grantView({ note: evil })] }));
@@ -163,6 +164,7 @@ describe('ignored sources', () => {
       grants: [],
       entries: [],
       allowed: [],
+      last_seen: null,
       ignored: ignored === undefined ? [] : [ignored],
     }));
     expect((await rig.run(['whois', '198.51.100.1'])).out).toContain(
@@ -350,5 +352,46 @@ describe('the telephone', () => {
     const phone = { state, detail: 'the PBX does not take the login', calls: 0 };
     const parts = { firewall, knock, store, daemon, phone };
     expect(verdict(statusView({ parts })).text).toBe('guarding, but not all is well: phone');
+  });
+});
+
+describe('whois and list', () => {
+  it('tell when somebody was last let in', async () => {
+    const seen = { ...grantView(), last_seen: '2026-03-01T08:10:00.000Z' };
+    rig.gateway.answer('list', async () => ({ entries: [listed(entryView())], grants: [seen] }));
+    const { out } = await rig.run(['list']);
+    expect(out).toMatch(/203\.0\.113\.7 .*2026-03-01 08:10:00Z/);
+    expect(out).toMatch(/198\.51\.100\.0\/28 .*not lately/);
+  });
+
+  it('tell whose an address is, and ask a registry only with --online', async () => {
+    const asked: unknown[] = [];
+    const whose = async (address: string, online: boolean) => {
+      asked.push([address, online]);
+      const names = [
+        { name: 'dns.example.net', confirmed: true },
+        { name: `bank${ESCAPE}.example`, confirmed: false },
+      ];
+      const network = {
+        owner: 'Example Ltd',
+        network: '203.0.113.0/24',
+        country: 'NL',
+        abuse: 'abuse@example.net',
+        source: 'rdap',
+      } as const;
+      return { names, network: online ? network : null, problems: ['reverse DNS was slow'] };
+    };
+    const { out } = await rig.run(['whois', '203.0.113.7', '--online'], { offline: { whose } });
+    expect(out).toContain('Its name is dns.example.net.\n');
+    expect(out).toContain('its name is bank?.example, but that name does not lead back to it.\n');
+    expect(out).toContain("Its network 203.0.113.0/24 is Example Ltd's (NL), says rdap.\n");
+    expect(out).toContain('Misuse is told of to abuse@example.net.\n');
+    expect(out).toContain('Whose it is: reverse DNS was slow.\n');
+    const { out: json } = await rig.run(['whois', '203.0.113.7', '--json'], { offline: { whose } });
+    expect(JSON.parse(json)).toMatchObject({ last_seen: null, whose: { network: null } });
+    expect(asked).toEqual([
+      ['203.0.113.7', true],
+      ['203.0.113.7', false],
+    ]);
   });
 });

@@ -63,6 +63,7 @@ describe('what is left out', () => {
         forward: ['docker0', 'br-*', 'virbr*', 'lxdbr*', 'lxcbr*', 'podman*', 'cni*'],
         onExpiry: 'cut',
         provisional: 300_000,
+        rescue: true,
       },
       trusted: { interfaces: [], addresses: [], names: [], providers: [] },
       providers: {

@@ -62,6 +62,7 @@ const file = fc
           guard: scope,
           on_expiry: fc.constantFrom('cut', 'drain'),
           provisional: fc.constantFrom('2s', '1h'),
+          rescue: fc.boolean(),
         }),
         trusted: some({
           interfaces: fc.array(fc.stringMatching(/^[a-z][a-z0-9.@-]{0,13}\*?$/), { maxLength: 3 }),

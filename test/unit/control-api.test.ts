@@ -7,7 +7,7 @@ import { ErrorView, ListView } from '../../src/control/contract/views.ts';
 import { isLong, jsonSlices } from '../../src/control/slices.ts';
 import { type ErrorCode, SallyportError } from '../../src/core/errors.ts';
 import { MemoryLog } from '../support/control-rig.ts';
-import { entryView, FakeGateway, grantView, statusView, userView } from '../support/fake-gateway.ts';
+import { entryView, FakeGateway, grantView, listed, statusView, userView } from '../support/fake-gateway.ts';
 
 let gateway: FakeGateway;
 let log: MemoryLog;
@@ -195,12 +195,14 @@ describe('what fails', () => {
 });
 
 describe('a long list', () => {
-  const grants = Array.from({ length: 2345 }, (_, i) => grantView({ id: `G${i}`, note: i % 2 ? 'ü "x"' : null }));
+  const grants = Array.from({ length: 2345 }, (_, i) =>
+    listed(grantView({ id: `G${i}`, note: i % 2 ? 'ü "x"' : null })),
+  );
 
   it('arrives whole', async () => {
-    gateway.answer('list', async () => ({ entries: [entryView()], grants }));
+    gateway.answer('list', async () => ({ entries: [listed(entryView())], grants }));
     const response = await send('GET', '/v1/access');
-    expect(response.json()).toEqual({ entries: [entryView()], grants });
+    expect(response.json()).toEqual({ entries: [listed(entryView())], grants });
   });
 
   it('lets other work in between', async () => {

@@ -36,7 +36,7 @@ it('lockdown closes what the guard leaves alone, in these very rules', () => {
 it('drain lets what is established finish, forwarded or not', () => {
   const text = from('lockdown', renderGuard({ ...LAYOUT, onExpiry: 'drain' }));
   expect(text).toContain('chain lockdown {\nct state established accept\n');
-  expect(text).toContain('accept\nct state established accept\nip saddr @grant_all_4 accept\n');
+  expect(text).toContain('accept\nct state established accept\nip saddr @grant_all_4 goto let_in_4\n');
 });
 
 it('no rule of lockdown is there with the policy guard', () => {
@@ -73,12 +73,12 @@ ip6 saddr . tcp sport . tcp dport @begun_6 update @begun_6 { ip6 saddr . tcp spo
 drop
 }
 chain lockdown {
-ip saddr @grant_all_4 accept
-ip saddr @entry_all_4 accept
-ip saddr @range_all_4 accept
-ip6 saddr & ffff:ffff:ffff:ffff:: @grant_all_6 accept
-ip6 saddr @entry_all_6 accept
-ip6 saddr @range_all_6 accept
+ip saddr @grant_all_4 goto let_in_4
+ip saddr @entry_all_4 goto let_in_4
+ip saddr @range_all_4 goto let_in_4
+ip6 saddr & ffff:ffff:ffff:ffff:: @grant_all_6 goto let_in_6
+ip6 saddr @entry_all_6 goto let_in_6
+ip6 saddr @range_all_6 goto let_in_6
 meta l4proto . th dport { udp . 51820 } accept
 ip6 hoplimit 255 icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept
 ip6 saddr fe80::/10 icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } accept
@@ -92,12 +92,12 @@ goto answers
 }
 chain forwarded {
 iifname { "wg0", "docker0", "br-*" } accept
-ip saddr @grant_all_4 accept
-ip saddr @entry_all_4 accept
-ip saddr @range_all_4 accept
-ip6 saddr & ffff:ffff:ffff:ffff:: @grant_all_6 accept
-ip6 saddr @entry_all_6 accept
-ip6 saddr @range_all_6 accept
+ip saddr @grant_all_4 goto let_in_4
+ip saddr @entry_all_4 goto let_in_4
+ip saddr @range_all_4 goto let_in_4
+ip6 saddr & ffff:ffff:ffff:ffff:: @grant_all_6 goto let_in_6
+ip6 saddr @entry_all_6 goto let_in_6
+ip6 saddr @range_all_6 goto let_in_6
 ct direction original ct status dnat meta l4proto tcp ct original proto-dst vmap { 5061 : goto ports.sip }
 ct direction original ct status dnat meta l4proto udp ct original proto-dst vmap { 5060 : goto replies.sip }
 goto answers

@@ -251,6 +251,76 @@ describe('a later start', () => {
   });
 });
 
+describe('a guard that waits after quick starts of the machine', () => {
+  beforeEach(() => started({ wait: minutes(4) }));
+
+  it('is not up, and says for how long', async () => {
+    expect([rig.guard.mode, rig.guard.guardsIn, rig.guard.revertsAt]).toEqual(['waiting', minutes(4), undefined]);
+    expect(rig.firewall.table).toBe('absent');
+    await rig.clock.advance(minutes(1));
+    expect(rig.guard.detail).toBe(
+      'everything is open for 3m more, since the machine was started 3 times within 10m; close at once: sallyport firewall apply',
+    );
+    expect(rig.details('firewall.waiting')).toEqual(['for 4m: since the machine was started 3 times within 10m']);
+    expect(rig.log.messages('warn').at(-1)).toContain('EVERYTHING IS OPEN');
+  });
+
+  it('goes up by itself and for good when the time is over, with the grants that came meanwhile', async () => {
+    await knock();
+    expect([rig.firewall.elements.size, rig.ledger.size]).toEqual([0, 1]);
+    await rig.clock.advance(minutes(5));
+    expect([rig.guard.mode, rig.guard.guardsIn, rig.guard.detail]).toEqual(['guarding', undefined, null]);
+    expect(rig.firewall.arming).toEqual({ kind: 'permanent' });
+    expect([...rig.firewall.elements.values()]).toContainEqual(
+      expect.objectContaining({ scope: 'ssh', target: LAPTOP }),
+    );
+    expect(rig.details('firewall.closed')).toHaveLength(1);
+    expect(repairs()).toEqual([]);
+  });
+
+  it('stays down meanwhile, whatever is looked at, knocked or confirmed', async () => {
+    await repair();
+    await quietly();
+    await expect(rig.guard.confirm()).rejects.toMatchObject({ code: 'SP_FIREWALL_OPEN' });
+    await expect(rig.guard.rollback()).rejects.toMatchObject({ code: 'SP_NOTHING_PROVISIONAL' });
+    expect([rig.guard.mode, rig.firewall.table]).toEqual(['waiting', 'absent']);
+  });
+
+  it('goes up at once where an operator wants it', async () => {
+    await rig.guard.apply();
+    await rig.guard.confirm();
+    await rig.clock.advance(minutes(10));
+    expect([rig.guard.mode, rig.loads(), rig.details('firewall.closed')]).toEqual(['guarding', 1, []]);
+  });
+
+  it('does not go up after the panic command', async () => {
+    rig.firewall.panic();
+    await repair();
+    await rig.clock.advance(minutes(10));
+    expect([rig.guard.mode, rig.guard.guardsIn, rig.firewall.table]).toEqual(['open', undefined, 'opened']);
+  });
+
+  it('is tried again where the kernel does not take it', async () => {
+    rig.firewall.fault = BROKEN;
+    await rig.clock.advance(minutes(4));
+    await rig.clock.advance(seconds(1));
+    expect(rig.guard.mode).toBe('failed');
+    rig.firewall.fault = undefined;
+    await rig.clock.advance(seconds(3));
+    expect([rig.guard.mode, rig.firewall.isGuarding]).toEqual(['guarding', true]);
+  });
+
+  it('does not wait where the guard is found up', async () => {
+    await started({ wait: minutes(4) }, async ({ guard, firewall }) => {
+      await guard.apply();
+      await guard.confirm();
+      guard.stop();
+      expect(firewall.table).toBe('intact');
+    });
+    expect([rig.guard.mode, rig.details('firewall.waiting')]).toEqual(['guarding', []]);
+  });
+});
+
 describe('panic', () => {
   it('found at the start is left as it is, until somebody applies the guard again', async () => {
     await started({}, ({ firewall }) => firewall.panic());

@@ -10,6 +10,7 @@ import {
   remaining,
   WAITS_FOR,
 } from '../render/access.js';
+import { whoseLines } from '../render/whose.js';
 import { clean, count, list as names } from '../text.js';
 
 export async function allow(call: Call): Promise<number> {
@@ -85,18 +86,25 @@ export async function list(call: Call): Promise<number> {
 export async function whois(call: Call): Promise<number> {
   const client = await call.client();
   const found = await client.call('whois', { params: { address: call.subject } });
+  const whose = await call.offline.whose(found.address, call.given<{ online: boolean }>('online').online === true);
   if (call.json) {
-    call.printJson(found);
+    call.printJson({ ...found, whose });
     return 0;
   }
   const { terminal } = call;
   const users = [...new Set(found.grants.flatMap(({ user }) => (user === null ? [] : [user])))];
-  const whose = users.length > 0 ? ` It was opened by ${names(users)}.` : '';
+  const openers = users.length > 0 ? ` It was opened by ${names(users)}.` : '';
   const verdict =
     found.allowed.length > 0
       ? terminal.paint('green', `${clean(found.address)} is let in to ${names(found.allowed)}.`)
       : terminal.paint('yellow', `${clean(found.address)} is not let in to anything.`);
-  const blocks = [verdict + whose];
+  const blocks = [verdict + openers];
+  if (found.allowed.length > 0 || found.last_seen !== null) {
+    const when =
+      found.last_seen === null ? 'It was not let in lately.' : `It was last let in at ${moment(found.last_seen)}.`;
+    blocks.push(when);
+  }
+  blocks.push(whoseLines(whose));
   if (found.grants.length > 0) blocks.push(await grantTable(terminal, found.grants));
   blocks.push(...(await entryBlocks(terminal, found.entries)));
   for (const { address, remaining_s } of found.ignored) {

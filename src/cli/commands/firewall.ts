@@ -22,6 +22,7 @@ const COLORS: Readonly<Record<FirewallView['state'], Format>> = {
   provisional: 'yellow',
   reverted: 'red',
   open: 'red',
+  waiting: 'red',
   failed: 'red',
   none: 'red',
 };

@@ -15,7 +15,7 @@ export function moment(iso: string): string {
 }
 
 /** Grants, the one that ends first on top. */
-export function grantTable(terminal: Terminal, grants: readonly GrantView[]): Promise<string> {
+export function grantTable(terminal: Terminal, grants: readonly (GrantView & Seen)[]): Promise<string> {
   const rows = [...grants]
     .sort((a, b) => a.remaining_s - b.remaining_s)
     .map((grant) => [
@@ -24,14 +24,16 @@ export function grantTable(terminal: Terminal, grants: readonly GrantView[]): Pr
       list(grant.services),
       grant.method,
       terminal.paint(grant.remaining_s < 60 ? 'yellow' : 'green', `${remaining(grant.remaining_s)} left`),
+      ...seen(terminal, grant),
       terminal.paint('dim', clean(grant.id)),
       clean(grant.note ?? ''),
     ]);
-  return table(terminal, ['address', 'user', 'services', 'method', 'until', 'id', 'note'], rows);
+  const head = ['address', 'user', 'services', 'method', 'until', ...seenHead(grants), 'id', 'note'];
+  return table(terminal, head, rows);
 }
 
 /** Entries, then the host names among them, each under a head; none where there are none. */
-export async function entryBlocks(terminal: Terminal, entries: readonly EntryView[]): Promise<string[]> {
+export async function entryBlocks(terminal: Terminal, entries: readonly (EntryView & Seen)[]): Promise<string[]> {
   const fixed = entries.filter(({ tracked }) => tracked === null);
   const names = entries.filter(({ tracked }) => tracked !== null);
   const head = (text: string) => `${terminal.paint('bold', text)}\n`;
@@ -41,19 +43,32 @@ export async function entryBlocks(terminal: Terminal, entries: readonly EntryVie
   ];
 }
 
-function entryTable(terminal: Terminal, entries: readonly EntryView[]): Promise<string> {
+function entryTable(terminal: Terminal, entries: readonly (EntryView & Seen)[]): Promise<string> {
   const rows = entries.map((entry) => [
     terminal.paint('bold', clean(entry.target)),
     list(entry.services),
     entry.source,
+    ...seen(terminal, entry),
     terminal.paint('dim', clean(entry.id)),
     clean(entry.note ?? ''),
   ]);
-  return table(terminal, ['target', 'services', 'from', 'id', 'note'], rows);
+  return table(terminal, ['target', 'services', 'from', ...seenHead(entries), 'id', 'note'], rows);
 }
 
-function nameTable(terminal: Terminal, entries: readonly EntryView[]): Promise<string> {
-  const rows = entries.flatMap(({ target, services, source, id, note, tracked }) =>
+/** Only a list tells when somebody was last seen. */
+interface Seen {
+  readonly last_seen?: string | null;
+}
+
+const seenHead = ([first]: readonly Seen[]) => (first?.last_seen === undefined ? [] : ['last seen']);
+
+function seen(terminal: Terminal, { last_seen }: Seen): string[] {
+  if (last_seen === undefined) return [];
+  return [last_seen === null ? terminal.paint('dim', 'not lately') : moment(last_seen)];
+}
+
+function nameTable(terminal: Terminal, entries: readonly (EntryView & Seen)[]): Promise<string> {
+  const rows = entries.flatMap(({ target, services, source, id, note, tracked, ...rest }) =>
     tracked === null
       ? []
       : [
@@ -62,12 +77,17 @@ function nameTable(terminal: Terminal, entries: readonly EntryView[]): Promise<s
             list(services),
             ...trackedCells(terminal, tracked),
             source,
+            ...seen(terminal, rest),
             terminal.paint('dim', clean(id)),
             clean([note, tracked.detail].filter((text) => text !== null).join('; ')),
           ],
         ],
   );
-  return table(terminal, ['name', 'services', 'addresses', 'state', 'resolved', 'from', 'id', 'note'], rows);
+  return table(
+    terminal,
+    ['name', 'services', 'addresses', 'state', 'resolved', 'from', ...seenHead(entries), 'id', 'note'],
+    rows,
+  );
 }
 
 /** A host name's addresses, state and latest answer. */

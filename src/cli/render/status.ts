@@ -43,6 +43,8 @@ export function verdict(status: StatusView): Verdict {
       };
     case 'open':
       return { tone: 'bad', text: `open: nothing is guarded${reason}`, next: 'guard again: sallyport firewall apply' };
+    case 'waiting':
+      return { tone: 'bad', text: `open for now${reason}` };
     case 'none':
       return { tone: 'bad', text: `NOT GUARDING${reason}; ${inside}` };
     case 'failed':
@@ -140,6 +142,7 @@ const BAD = new Set([
   'failed',
   'reverted',
   'open',
+  'waiting',
   'down',
   'error',
   'stopped',

@@ -1,4 +1,4 @@
-import { namesOption, type Spec, textOption } from '../spec.js';
+import { namesOption, option, type Spec, textOption } from '../spec.js';
 
 /** Letting in and putting out. */
 export const ACCESS: readonly Spec[] = [
@@ -45,7 +45,10 @@ export const ACCESS: readonly Spec[] = [
     arguments: { address: 'an IPv4 or IPv6 address' },
     group: 'Seeing:',
     summary: 'whose address it is, and what lets it in',
-    examples: ['sallyport whois 203.0.113.7'],
+    about:
+      'Says what lets an address in, when that was last used, and what name it has by reverse DNS. With --online a registry is asked whose network it is, by RDAP (rdap.org) or with the program whois: they learn then whom you look at.',
+    options: [option('--online', 'ask a registry, too, whose network it is')],
+    examples: ['sallyport whois 203.0.113.7', 'sallyport whois 203.0.113.7 --online'],
     run: async (call) => (await import('../commands/access.js')).whois(call),
   },
 ];

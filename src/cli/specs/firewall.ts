@@ -28,7 +28,7 @@ export const FIREWALL: readonly Spec[] = [
     name: 'firewall restore',
     summary: 'put the guard up without the daemon, as at boot',
     about:
-      'Puts the guard up without the daemon, with the grants that have time left. Made for the boot, before the network is up.',
+      'Puts the guard up without the daemon, with the grants that have time left. Made for the boot, before the network is up. After three boots within ten minutes it leaves everything open for five, for whoever is locked out (firewall.rescue).',
     options: [textOption('--state-dir <dir>', 'where the database lies')],
     run: async (call) =>
       call.offline.restore({

@@ -103,6 +103,10 @@ export type InterfacesPartView = z.infer<typeof InterfacesPartView>;
 const FirewallPartView = PartView.extend({
   policy: z.enum(['guard', 'lockdown']).optional().describe('whether the services named are closed, or everything'),
   reverts_in_s: z.number().optional(),
+  guards_in_s: z
+    .number()
+    .optional()
+    .describe('while it waits after quick starts of the machine: seconds until it goes up'),
 });
 
 /** A source whose knocks are ignored. */
@@ -153,8 +157,8 @@ export const StatusView = z.object({
       store: PartView,
       daemon: DaemonPartView,
       phone: PhonePartView.optional(),
-      names: NamesPartView.optional(),
       interfaces: InterfacesPartView.optional().describe('the trusted interfaces, where there are any'),
+      names: NamesPartView.optional(),
     })
     .catchall(z.looseObject(PartView.shape)),
   claims: z.array(ClaimView),
@@ -163,7 +167,14 @@ export const StatusView = z.object({
 });
 export type StatusView = z.infer<typeof StatusView>;
 
-export const ListView = z.object({ entries: z.array(EntryView), grants: z.array(GrantView) });
+const lastSeen = time
+  .nullable()
+  .describe('when the guard last let a packet from there in; null: not since its rules were loaded, or in 30 days');
+
+export const ListView = z.object({
+  entries: z.array(EntryView.extend({ last_seen: lastSeen })),
+  grants: z.array(GrantView.extend({ last_seen: lastSeen })),
+});
 export type ListView = z.infer<typeof ListView>;
 
 export const WhoisView = z.object({
@@ -171,6 +182,7 @@ export const WhoisView = z.object({
   grants: z.array(GrantView),
   entries: z.array(EntryView),
   allowed: z.array(z.string()).describe('the services that are open to it'),
+  last_seen: lastSeen,
   ignored: z.array(IgnoredView).describe('its source, where its knocks are ignored now: one, or none'),
 });
 export type WhoisView = z.infer<typeof WhoisView>;
@@ -216,7 +228,7 @@ export type JournalView = z.infer<typeof JournalView>;
 const GuardedView = z.object({ service: z.string(), ports: z.array(z.string()) });
 
 export const FirewallView = z.object({
-  state: z.enum(['guarding', 'provisional', 'reverted', 'open', 'failed', 'none']),
+  state: z.enum(['guarding', 'provisional', 'reverted', 'open', 'waiting', 'failed', 'none']),
   policy: z.string(),
   driver: z.string(),
   on_expiry: z.string(),

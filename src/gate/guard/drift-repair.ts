@@ -75,7 +75,7 @@ export class DriftRepair {
       if (standing.mode !== 'open') standing.opened(who);
       return;
     }
-    if (standing.mode === 'reverted' || standing.mode === 'open') {
+    if (standing.mode === 'reverted' || standing.mode === 'open' || standing.mode === 'waiting') {
       table.isThere = found.table !== 'absent';
       return standing.recovered();
     }

@@ -54,9 +54,14 @@ export class Guard implements Door {
     return this.#standing.mode;
   }
 
-  /** Why it failed, in words for people. */
+  /** Why it failed or waits, in words for people. */
   get detail(): string | null {
     return this.#standing.detail;
+  }
+
+  /** How long a guard that waits does so still. */
+  get guardsIn(): Duration | undefined {
+    return this.#standing.guardsIn;
   }
 
   /** When a provisional guard lapses. */
@@ -67,9 +72,14 @@ export class Guard implements Door {
   /**
    * Brings the kernel to what it should be, from whatever state it was found in.
    * @param recovered what to look at first, and whom to adopt
+   * @param wait for how long nothing is guarded yet, where no guard is found
    */
-  async start(found: GuardState, { suspects, adoption }: Partial<Recovered> = {}): Promise<void> {
+  async start(found: GuardState, { suspects, adoption }: Partial<Recovered> = {}, wait?: Duration): Promise<void> {
     if (found.table === 'none') return await this.#startWithout();
+    if (found.table === 'absent' && wait !== undefined) {
+      adoption?.end();
+      return this.#standing.waits(wait);
+    }
     if (found.table === 'opened') {
       adoption?.end();
       return this.#standing.foundOpen();
@@ -210,6 +220,13 @@ export class Guard implements Door {
     if (this.#o.desired.grants <= FEW) await grants.catch(() => undefined);
   }
 
+  async #endWait(): Promise<void> {
+    const arming = this.#wantedArming({ table: 'absent', arming: null });
+    this.#words.waited();
+    // Armed even where it fails: the repair sees then that it ought to be up.
+    await this.#table.putUp(arming).finally(() => this.#standing.armed(arming));
+  }
+
   #wantedArming(found: GuardState): Arming {
     if (this.#o.isConfirmed) return { kind: 'permanent' };
     if (found.arming?.kind === 'provisional') return found.arming;
@@ -217,6 +234,7 @@ export class Guard implements Door {
   }
 
   #lapsed(): void {
+    if (this.mode === 'waiting') return void this.#endWait().catch((error) => this.#repairs.failed(error));
     if (this.mode !== 'provisional') return;
     if (this.#confirming !== undefined) {
       this.#confirming.catch(() => this.#lapsed());

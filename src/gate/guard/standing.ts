@@ -1,13 +1,16 @@
 import { SallyportError } from '../../core/errors.js';
 import type { Arming } from '../../core/firewall.js';
-import type { Clock, Monotonic } from '../../core/time.js';
+import { between, type Clock, type Duration, humanDuration, type Monotonic, millis } from '../../core/time.js';
 import type { Log } from '../log.js';
 import { Provision } from './provision.js';
 import type { GuardTable } from './table.js';
-import type { GuardWords } from './words.js';
+import { type GuardWords, MANY_STARTS } from './words.js';
 
-/** Guarding for good; guarding until a time; lapsed; opened by panic; the packet filter fails; there is none. */
-export type GuardMode = 'guarding' | 'provisional' | 'reverted' | 'open' | 'failed' | 'none';
+/**
+ * Guarding for good; guarding until a time; lapsed; opened by panic; not yet up, so that somebody who is locked out gets in; the
+ * packet filter fails; there is none.
+ */
+export type GuardMode = 'guarding' | 'provisional' | 'reverted' | 'open' | 'waiting' | 'failed' | 'none';
 
 /** Why nothing is guarded where there is no packet filter. */
 const NOTHING_CLOSED = 'nothing is closed: firewall.driver is none';
@@ -17,7 +20,7 @@ export interface GuardStandingOptions {
   readonly words: GuardWords;
   readonly clock: Clock;
   readonly log: Log;
-  /** The time of a provisional guard is over. */
+  /** The time of a provisional guard is over, or that of a wait. */
   readonly onLapsed: () => void;
 }
 
@@ -37,14 +40,22 @@ export class GuardStanding {
     return this.#mode;
   }
 
-  /** Why it failed, in words for people. */
+  /** Why it failed or waits, in words for people. */
   get detail(): string | null {
-    return this.#detail;
+    const left = this.guardsIn;
+    if (left === undefined) return this.#detail;
+    return `everything is open for ${humanDuration(left)} more, ${MANY_STARTS}; close at once: sallyport firewall apply`;
+  }
+
+  /** How long a guard that waits does so still. */
+  get guardsIn(): Duration | undefined {
+    const until = this.#mode === 'waiting' ? this.#provision.until : undefined;
+    return until === undefined ? undefined : millis(Math.max(0, between(this.#o.clock.monotonic(), until)));
   }
 
   /** When a provisional guard lapses. */
   get revertsAt(): Monotonic | undefined {
-    return this.#provision.until;
+    return this.#mode === 'waiting' ? undefined : this.#provision.until;
   }
 
   /** How the kernel should be armed now; undefined where a provisional guard has lapsed. */
@@ -57,6 +68,13 @@ export class GuardStanding {
     this.#detail = null;
     this.#provision.set(arming);
     this.#mode = arming.kind === 'permanent' ? 'guarding' : 'provisional';
+  }
+
+  /** It is not put up before this time is over. */
+  waits(remaining: Duration): void {
+    this.#provision.set({ kind: 'provisional', remaining });
+    this.#mode = 'waiting';
+    this.#o.words.waits(remaining);
   }
 
   /** There is no packet filter. */

@@ -1,7 +1,11 @@
+import { RESCUE_BOOTS, RESCUE_WITHIN } from '../../core/boots.js';
 import type { JournalEvent } from '../../core/journal.js';
 import { type Clock, type Duration, formatDuration } from '../../core/time.js';
 import type { Log } from '../log.js';
 import type { Recorder } from '../recorder.js';
+
+/** Why the guard waits. */
+export const MANY_STARTS = `since the machine was started ${RESCUE_BOOTS} times within ${formatDuration(RESCUE_WITHIN)}`;
 
 export interface GuardWordsOptions {
   readonly recorder: Recorder;
@@ -30,6 +34,20 @@ export class GuardWords {
   async confirmed(why: string): Promise<void> {
     await this.#record({ event: 'firewall.confirmed', detail: why }, 'yes');
     this.#o.log.info({}, `the guard is there to stay: ${why}`);
+  }
+
+  waits(remaining: Duration): void {
+    const time = formatDuration(remaining);
+    this.#o.log.warn(
+      { guards_in: time },
+      `EVERYTHING IS OPEN for ${time}, ${MANY_STARTS}; then the guard goes up; put it up at once with: sallyport firewall apply`,
+    );
+    this.#tell({ event: 'firewall.waiting', detail: `for ${time}: ${MANY_STARTS}` });
+  }
+
+  waited(): void {
+    this.#o.log.info({}, 'the wait is over, the guard goes up');
+    this.#tell({ event: 'firewall.closed', detail: 'after the wait that followed quick starts of the machine' });
   }
 
   isDown(why: string): void {

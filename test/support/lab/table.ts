@@ -23,7 +23,9 @@ export async function listTable(host: LabHost): Promise<TableListing | undefined
     const [kind, { handle: _, elem, ...object } = {}] = Object.entries(item)[0] ?? [];
     if (kind === 'metainfo') continue;
     rules.push({ [kind ?? '']: object });
-    const fillsItself = Array.isArray(object.flags) && object.flags.includes('dynamic');
+    // nft 1.0.6 leaves the flag out.
+    const isDynamic = Array.isArray(object.flags) && object.flags.includes('dynamic');
+    const fillsItself = isDynamic || String(object.name).startsWith('seen_');
     if ((kind === 'set' || kind === 'map') && !fillsItself) {
       const elements = ((elem ?? []) as unknown[]).map(listed);
       sets[String(object.name)] = elements.sort((a, b) => (a.key < b.key ? -1 : 1));
