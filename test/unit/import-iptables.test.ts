@@ -208,6 +208,12 @@ describe('the way of a packet is followed', () => {
     expect(wordsOf(reading, 1)).toContain('203.0.113.9 is dropped there and lies in 203.0.113.0/28');
   });
 
+  it('a policy that is set again is told as that, and the last one counts', () => {
+    const reading = read(':INPUT ACCEPT\n:INPUT DROP');
+    expect([verdictsOf(reading, 1), verdictsOf(reading, 2)]).toEqual([['not_needed'], ['not_needed']]);
+    expect(wordsOf(reading, 1)).toContain('line 2 says it anew');
+  });
+
   it('a policy of ACCEPT without a rule that drops the rest is told', () => {
     expect(verdictsOf(read(':INPUT ACCEPT [0:0]\n-A INPUT -s 203.0.113.7 -j ACCEPT'), 1)).toEqual(['not_taken']);
     expect(verdictsOf(read(':INPUT ACCEPT [0:0]\n-A INPUT -j REJECT'), 1)).toEqual(['not_needed']);

@@ -20,8 +20,9 @@ export function readRuleFile(text: string, out: ReadingBuilder): RuleFile {
   let table = 'filter';
   let policy: RuleFile['policy'] = null;
   const setPolicy = (line: number, chain: string, verdict: string | undefined) => {
-    if (chain === 'INPUT') policy = { line, accepts: verdict === 'ACCEPT' };
-    else out.say(line, 'not_needed', `the chain ${shown(chain, 32)}`);
+    if (chain !== 'INPUT') return out.say(line, 'not_needed', `the chain ${shown(chain, 32)}`);
+    if (policy !== null) out.say(policy.line, 'not_needed', `line ${line} says it anew`);
+    policy = { line, accepts: verdict === 'ACCEPT' };
   };
   for (const [index, raw] of linesOf(text).entries()) {
     const line = index + 1;
