@@ -2,12 +2,13 @@ import { randomInt } from 'node:crypto';
 import type { Config } from './config/config.js';
 import type { Target } from './core/address.js';
 import { Claims } from './core/claims.js';
-import type { Firewall, GuardLayout } from './core/firewall.js';
+import type { Firewall } from './core/firewall.js';
 import { HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import type { KnockSource } from './core/knock/source.js';
 import { takesTcpReplies } from './core/port-classes.js';
 import { inSpan } from './core/ports.js';
+import { entriesOf, namesOf } from './core/rules.js';
 import type { Store, StoredState } from './core/store.js';
 import type { Clock } from './core/time.js';
 import { DnsResolver } from './dns/dns-resolver.js';
@@ -17,6 +18,7 @@ import { Doorkeeper } from './gate/doorkeeper.js';
 import { Entries } from './gate/entries.js';
 import { DesiredContents } from './gate/guard/desired-contents.js';
 import { Guard } from './gate/guard/guard.js';
+import type { RuleBook } from './gate/guard/rule-book.js';
 import type { Log } from './gate/log.js';
 import { NameDesk } from './gate/name-desk.js';
 import { People } from './gate/people.js';
@@ -24,11 +26,11 @@ import type { Recorder } from './gate/recorder.js';
 import { Strikes } from './gate/strikes.js';
 import { ownAddresses } from './host/addresses.js';
 import { inboundPeers, ownConnections } from './host/listeners.js';
-import { configuredEntries, configuredNames, heardProtocols } from './layout.js';
+import { heardProtocols } from './layout.js';
 
 export interface GateSurroundings {
   readonly config: Config;
-  readonly layout: GuardLayout;
+  readonly book: RuleBook;
   readonly clock: Clock;
   readonly log: Log;
   readonly store: Store;
@@ -37,6 +39,10 @@ export interface GateSurroundings {
   readonly state: StoredState;
   readonly firewall: Firewall;
   readonly source: KnockSource;
+  /** The configuration asks for other rules, which nobody has confirmed when they were tried. */
+  readonly isDeclined: boolean;
+  /** Told that the kernel may have sets for other scopes than before. */
+  readonly onShaped: () => void;
 }
 
 /** The parts of the gate, which know each other. */
@@ -55,11 +61,11 @@ export interface Gate {
 
 /** Puts the parts of the gate together, with the users of the store. Nothing is started. */
 export async function assembleGate(surroundings: GateSurroundings): Promise<Gate> {
-  const { config, layout, clock, log, store, recorder, state, firewall, source } = surroundings;
+  const { config, book, clock, log, store, recorder, state, firewall, source, isDeclined, onShaped } = surroundings;
   const { ttl, maxTtl, ipv6Prefix } = config.grants;
   const strikes = new Strikes({ limit: config.knock.strikes, source, recorder, store, clock, log });
   const people = new People({
-    services: config.services,
+    services: () => book.current.services,
     pool: config.knock.pool,
     protocols: heardProtocols(config),
     maxTtl,
@@ -74,14 +80,13 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
     hold: (targets: readonly Target[]) => doorkeeper.hold(targets),
     setRanges: () => guard.setRanges(desired.ranges()),
   };
-  const entries = new Entries({ ...whitelist, configured: configuredEntries(config) });
+  const entries = new Entries(whitelist);
   const names = new NameDesk({
     ...whitelist,
     log,
     resolver: new DnsResolver({ servers: config.names.servers }),
     rules: { ...config.names, refusal: (address) => doorkeeper.refusal(address) },
     schedule: config.names.schedule,
-    given: configuredNames(config),
   });
   const claims = new Claims({ clock });
   const claimDesk = new ClaimDesk({ claims, recorder, clock, log, hasPhone: config.phone.configured });
@@ -93,6 +98,10 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
       yield* entries.list();
       yield* names.entries();
     },
+    fallbackEntries: () => {
+      const [addresses, named] = [entries.fallbackList(), names.fallbackEntries()];
+      return addresses === null || named === null ? null : [...addresses, ...named];
+    },
   });
   const guard: Guard = new Guard({
     firewall,
@@ -100,14 +109,18 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
     clock,
     log,
     desired,
+    book,
     steps: () => people.steps(),
     onLoaded: async () => {
+      const { layout } = book.shape;
       if (layout.policy === 'lockdown') {
         await firewall.keepConnections(await ownConnections((port) => inSpan(port, layout.localPorts)));
       }
       const peers = await inboundPeers((port) => takesTcpReplies(layout, port));
       await doorkeeper.hold([...peers].map((peer) => doorkeeper.widen(peer)));
     },
+    onShaped,
+    isDeclined,
     isConfirmed: state.meta.confirmed === 'yes',
     firstProvision: config.firewall.provisional,
   });
@@ -125,6 +138,10 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
     claims: claimDesk,
     clearStrikes: (target) => strikes.clear(target),
     ownAddresses: cached(ownAddresses, 5000, clock),
+  });
+  book.watch((current, fallback) => {
+    entries.use(entriesOf(current), fallback === null ? null : entriesOf(fallback));
+    names.use(namesOf(current), fallback === null ? null : namesOf(fallback));
   });
   return { strikes, people, entries, names, claims, claimDesk, ledger, held, guard, doorkeeper };
 }

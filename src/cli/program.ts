@@ -13,7 +13,7 @@ import { USERS } from './specs/users.js';
 
 const GROUPS: Readonly<Record<string, readonly [heading: string, summary: string]>> = {
   user: ['Access:', 'who may knock: add, set, list, show, remove, card, rotate'],
-  firewall: ['Firewall:', 'the guard: status, apply, confirm, rollback, restore, panic'],
+  firewall: ['Firewall:', 'the guard: status, plan, apply, confirm, rollback, restore, panic'],
   phone: ['Setting up:', 'the telephone menu: install, test'],
 };
 

@@ -9,15 +9,17 @@ import type { Clock } from '../core/time.js';
 import type { Departures } from './departures.js';
 import type { Recorder } from './recorder.js';
 
-/** The whitelist: entries of the store, which change, and of the configuration, which do not. */
+/** The whitelist: entries of the store, and those that the rules of the configuration make. */
 export class Entries {
   readonly #recorder: Recorder;
   readonly #clock: Clock;
-  readonly #configured: readonly Entry[];
+  #configured: readonly Entry[] = [];
+  #fallback: readonly Entry[] | null = null;
   readonly #stored = new Map<string, Entry>();
   readonly #hold: (targets: readonly Target[]) => Promise<void>;
   readonly #setRanges: () => Promise<void>;
-  readonly #configuredBefore: readonly string[];
+  #configuredBefore: readonly string[];
+  #isStarted = false;
   readonly #departures: Departures;
 
   constructor(options: {
@@ -25,7 +27,6 @@ export class Entries {
     clock: Clock;
     state: Pick<StoredState, 'entries' | 'meta'>;
     departures: Departures;
-    configured: readonly Entry[];
     /** Keeps what an entry let in from coming back as a reply. */
     hold: (targets: readonly Target[]) => Promise<void>;
     /** Brings the interval sets to what is listed here. */
@@ -33,7 +34,6 @@ export class Entries {
   }) {
     this.#recorder = options.recorder;
     this.#clock = options.clock;
-    this.#configured = options.configured;
     this.#hold = options.hold;
     this.#setRanges = options.setRanges;
     const { entries, meta } = options.state;
@@ -42,18 +42,43 @@ export class Entries {
     this.#configuredBefore = (meta.configured ?? '').split(' ');
   }
 
+  /** Lets in whom the rules let in, and, where a change of them is provisional, the previous ones beside it. */
+  use(configured: readonly Entry[], fallback: readonly Entry[] | null): void {
+    this.#configured = configured;
+    this.#fallback = fallback;
+    // What is not held for a fault of the kernel is put right with the rest.
+    if (this.#isStarted) this.#putOut().catch(() => undefined);
+  }
+
   /** Puts out what the configuration let in when the gateway last ran, and lets in no more. */
   async start(): Promise<void> {
+    this.#isStarted = true;
+    await this.#putOut();
+  }
+
+  /** Whom a change lets in no more is held at once: that does no harm where the previous rules come back. */
+  async #putOut(): Promise<void> {
     const now = new Set<string>(this.#configured.map(({ target }) => target));
     const gone = this.#configuredBefore.filter((target) => !now.has(target));
     const departed = parseDeparted(gone.map((target) => `${target}@0`).join(' ')).map(({ target }) => target);
+    this.#configuredBefore = [...now];
     const configured = { kind: 'meta', key: 'configured', value: [...now].join(' ') } as const;
     void this.#recorder.record([configured, ...(departed.length > 0 ? [this.#departures.add(departed)] : [])]);
     await this.#hold(departed);
   }
 
   list(): Entry[] {
-    return [...this.#stored.values(), ...this.#configured];
+    return this.listWith(this.#configured);
+  }
+
+  /** What would be let in where the rules made these entries. */
+  listWith(configured: readonly Entry[]): Entry[] {
+    return [...this.#stored.values(), ...configured];
+  }
+
+  /** What the previous rules let in; null where there are none to come back to. */
+  fallbackList(): Entry[] | null {
+    return this.#fallback === null ? null : this.listWith(this.#fallback);
   }
 
   find(id: string): Entry | undefined {

@@ -24,10 +24,10 @@ function entriesOf(options: { stored?: Entry[]; configured?: Entry[]; meta?: Rec
     clock,
     state: { entries: options.stored ?? [], meta: options.meta ?? {} },
     departures: new Departures(clock, options.meta?.departed),
-    configured: options.configured ?? [],
     hold: async (targets) => void held.push(...targets),
     setRanges: async () => void written.push(entries.list().map((one) => one.target)),
   });
+  entries.use(options.configured ?? [], null);
   return entries;
 }
 
