@@ -18,19 +18,16 @@ let store: FakeStore;
 let held: string[];
 let written: string[][];
 
-function entriesOf(
-  options: { stored?: Entry[]; configured?: Entry[]; provided?: Entry[]; meta?: Record<string, string> } = {},
-): Entries {
+function entriesOf(options: { stored?: Entry[]; configured?: Entry[]; meta?: Record<string, string> } = {}): Entries {
   const entries: Entries = new Entries({
     recorder: new Recorder({ store, log: new FakeLog() }),
     clock,
     state: { entries: options.stored ?? [], meta: options.meta ?? {} },
     departures: new Departures(clock, options.meta?.departed),
-    configured: options.configured ?? [],
-    provided: options.provided ?? [],
     hold: async (targets) => void held.push(...targets),
     setRanges: async () => void written.push(entries.list().map((one) => one.target)),
   });
+  entries.use(options.configured ?? [], null);
   return entries;
 }
 

@@ -6,6 +6,7 @@ import type { NameEntry } from '../../src/core/names/name-entry.ts';
 import { NameTracker } from '../../src/core/names/tracker.ts';
 import { parsePortRange } from '../../src/core/ports.ts';
 import type { Catalogue, ProviderName } from '../../src/core/provider.ts';
+import type { GuardRules } from '../../src/core/rules.ts';
 import { days } from '../../src/core/time.ts';
 import { Departures } from '../../src/gate/departures.ts';
 import { Entries } from '../../src/gate/entries.ts';
@@ -47,6 +48,15 @@ const says = (host: string, lookup: Lookup) => {
   tracker.take(lookup);
 };
 
+/** Rules with providers, beside a host name. */
+const rulesOf = (providers: readonly string[]): GuardRules => ({
+  ...{ policy: 'guard', onExpiry: 'cut', trustedInterfaces: [], forwardFrom: [], openPorts: [], entries: [] },
+  guarded: new Map([[service('SIP'), [parsePortRange('udp/5060')]]]),
+  services: new Map(),
+  names: [{ name: parseHostName('home.example.org'), services: [service('ssh')], note: null }],
+  providers: providers.map(name),
+});
+
 function deskOf({
   configured = [],
   meta = {},
@@ -63,22 +73,20 @@ function deskOf({
   const catalogue: Catalogue = new Map(read.providers.map((one) => [one.name, one]));
   const recorder = new Recorder({ store, log: new FakeLog() });
   entries = new Entries({
-    ...{ recorder, clock, state: { entries: [], meta }, configured: [], provided: [] },
+    ...{ recorder, clock, state: { entries: [], meta } },
     departures: new Departures(clock, undefined),
     hold: async (targets) => void held.push(...targets),
     setRanges: async () => undefined,
   });
   return new ProviderDesk({
     ...{ catalogue, recorder, clock, entries, state: { meta } },
-    configured: configured.map(name),
-    layout: { guarded: new Map([[service('SIP'), [parsePortRange('udp/5060')]]]) },
+    book: { current: rulesOf(configured), fallback: null },
     names: {
       give: async (names) => void tracked.push(names.map((one) => `${one.name} ${one.services}`)),
       tracker: (host) => trackers.get(host),
       list: () => others.map((text) => ({ entry: entryOf(text), tracker: {} as NameTracker })),
       size,
     },
-    configuredNames: [entryOf('home.example.org')],
   });
 }
 
