@@ -13,6 +13,7 @@ import type { Guard } from './gate/guard/guard.js';
 import type { Culprit } from './gate/guard/repair-rounds.js';
 import { Heartbeat } from './gate/heartbeat.js';
 import { LastSeen } from './gate/last-seen.js';
+import { LockoutWatch } from './gate/lockout-watch.js';
 import { Recorder } from './gate/recorder.js';
 import { recover } from './gate/recovery.js';
 import { UserDesk } from './gate/user-desk.js';
@@ -22,9 +23,11 @@ import { SystemClock } from './host/clock.js';
 import { keepHeapSmall } from './host/heap.js';
 import { LoopWatch } from './host/loop.js';
 import { ServiceManager } from './host/notify.js';
+import { sshAccess } from './host/ssh-access.js';
 import { sshPeers } from './host/ssh-peers.js';
 import { trustedLinks } from './host/trusted-links.js';
-import { checkPool, guardLayout } from './layout.js';
+import { checkPool, guardOf, guardRules } from './layout.js';
+import { openGuard } from './opening.js';
 import { noteThisBoot } from './rescue.js';
 import { openSources } from './sources.js';
 import { SqliteStore } from './store/sqlite-store.js';
@@ -46,16 +49,26 @@ export class Daemon {
   readonly #manager = new ServiceManager();
   readonly #teardown: Teardown;
   readonly #onFailed: (error: Error) => void;
+  readonly #reread: () => Promise<Config>;
   #guard: Guard | undefined;
   /** Who changed our table while the guard was going up. */
   #changedEarly: Culprit | null | undefined;
 
-  /** @param onFailed told when a part dies that the gateway cannot do without */
-  constructor(options: { config: Config; log: Logger; onFailed: (error: Error) => void }) {
+  /**
+   * @param options.reread the configuration as it is written now
+   * @param options.onFailed told when a part dies that the gateway cannot do without
+   */
+  constructor(options: {
+    config: Config;
+    log: Logger;
+    reread: () => Promise<Config>;
+    onFailed: (error: Error) => void;
+  }) {
     this.#config = options.config;
     this.#log = options.log;
     this.#teardown = new Teardown(options.log);
     this.#onFailed = options.onFailed;
+    this.#reread = options.reread;
   }
 
   /** Resolves when knocks are answered. What was started before a failure is stopped again. */
@@ -69,18 +82,18 @@ export class Daemon {
   }
 
   /**
-   * Stops everything within a bound. A guard that was never confirmed is taken down; a confirmed one stays, and the
-   * grants run out in the kernel.
+   * Stops everything within a bound. A guard that was never confirmed is taken down, a change of one gives way to the
+   * previous rules; a confirmed one stays, and the grants run out in the kernel.
    * @returns whether the guard was left up
    */
   async stop(): Promise<boolean> {
     this.#manager.tell('STOPPING=1');
     const isProvisional = this.#guard?.isProvisional ?? false;
-    const mode = this.#guard?.mode;
     if (isProvisional)
       await this.#guard
         ?.takeDown()
         .catch((error) => this.#log.error({ err: error }, 'the guard could not be taken down'));
+    const mode = this.#guard?.mode;
     await this.#teardown.run();
     return mode === 'guarding' || mode === 'failed';
   }
@@ -89,7 +102,8 @@ export class Daemon {
     const config = this.#config;
     const clock = this.#clock;
     const startedAt = clock.now();
-    const [layout, catalogue] = await Promise.all([guardLayout(config), loadCatalogue(config.providers)]);
+    const [configured, catalogue] = await Promise.all([guardOf(config), loadCatalogue(config.providers)]);
+    const { layout } = configured;
     checkPool(layout);
     await this.#manager.start();
     // Loads while the threads of the store and of netlink come up.
@@ -117,9 +131,17 @@ export class Daemon {
     const { firewall, source } = sources;
     keepHeapSmall();
 
-    const [state, found] = await Promise.all([store.load((clock.now() - HELD_FOR) as Instant), firewall.inspect()]);
+    const state = await store.load((clock.now() - HELD_FOR) as Instant);
+    const { found, book, isDeclined } = await openGuard({
+      ...{ configured, state, firewall, recorder, clock },
+      directory: config.state.directory,
+    });
+    let isListening = false;
     const gate = await assembleGate({
-      ...{ config, catalogue, layout, clock, store, recorder, state, firewall, source },
+      ...{ config, catalogue, book, clock, store, recorder, state, firewall, source, isDeclined },
+      onShaped: () => {
+        if (isListening) sources.orderAnew(people.list());
+      },
       log: this.#log,
     });
     const { strikes, people, entries, names, claims, claimDesk, ledger, held, guard, doorkeeper } = gate;
@@ -164,6 +186,7 @@ export class Daemon {
 
     // Only now: what is opened early is told to the source, which drops it before its start.
     people.watch(sources.order);
+    isListening = true;
 
     const telephone = config.phone.configured
       ? new (await import('./telephone.js')).Telephone({
@@ -199,20 +222,25 @@ export class Daemon {
       ...phonelessNotice(config, state.users),
     ];
     for (const remark of [...remarks, ...gate.providers.notices()]) this.#log.warn({}, remark);
-    const trusted = config.trusted.interfaces;
     const gateway = new Gateway({
       ...gate,
-      ...{ config, clock, recorder, store, startedAt },
+      ...{ config, book, clock, recorder, store, startedAt },
+      watch: new LockoutWatch({ ...gate, book, given: (rules) => gate.providers.given(rules), ssh: sshAccess() }),
+      reread: this.#reread,
+      rulesOf: (file) => guardRules(file, config),
       notices: remarks,
       version: VERSION,
       userDesk: new UserDesk({
         ...gate,
-        ...{ config, clock, recorder },
+        ...{ config, book, clock, recorder },
         onNewPin: (user) => telephone?.forgive(user),
       }),
       phoneHealth: () => telephone?.health() ?? null,
       knockHealth: () => source.health(),
-      trustedLinks: async () => (trusted.length === 0 ? undefined : await trustedLinks(trusted)),
+      trustedLinks: async () => {
+        const { trustedInterfaces } = book.current;
+        return trustedInterfaces.length === 0 ? undefined : await trustedLinks(trustedInterfaces);
+      },
       lastSeen: (targets) => LastSeen.read({ firewall, clock, log: this.#log }, targets),
       vitals: () => ({ rss: process.memoryUsage.rss(), longestHold: loop.longest }),
     });

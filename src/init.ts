@@ -152,7 +152,7 @@ async function firstUser(config: Config, name: string | undefined): Promise<User
     const { users, meta } = await store.load(clock.now());
     if (users.length > 0) return undefined;
     const people = new People({
-      services: config.services,
+      services: () => config.services,
       pool: config.knock.pool,
       protocols: heardProtocols(config),
       maxTtl: config.grants.maxTtl,

@@ -1,15 +1,12 @@
 import { closedServices } from './config/closed-services.js';
 import type { Config } from './config/config.js';
 import { poolProblems } from './config/pool.js';
-import type { Entry } from './core/entry.js';
 import { SallyportError } from './core/errors.js';
-import type { GuardLayout } from './core/firewall.js';
-import type { NameEntry } from './core/names/name-entry.js';
+import type { GuardLayout, KeptRules } from './core/firewall.js';
 import { type PortRange, PROTOCOLS, type Protocol, parsePortSpan, portsWithout } from './core/ports.js';
-import { PROVIDER_PROTOCOLS, PROVIDER_SCOPE, type ProviderName, parseProviderNames } from './core/provider.js';
+import { PROVIDER_PROTOCOLS, PROVIDER_SCOPE } from './core/provider.js';
+import { type GuardRules, withRules } from './core/rules.js';
 import type { ServiceName } from './core/service.js';
-import type { StoredState } from './core/store.js';
-import type { Instant } from './core/time.js';
 import { localPortRange } from './host/addresses.js';
 import { wireguardPorts } from './host/wireguard.js';
 
@@ -18,28 +15,53 @@ const USUAL_LOCAL_PORTS = parsePortSpan('32768-60999');
 
 /** The shape of the guard that a configuration asks for on this host. */
 export async function guardLayout(config: Config): Promise<GuardLayout> {
-  const closed = new Map(closedServices(config).map((name) => [name, config.services.get(name) ?? []]));
-  const open = config.firewall.policy === 'lockdown' ? await openPorts(config) : [];
-  return {
-    policy: config.firewall.policy,
-    guarded: new Map([...closed, ...providerPorts(config, [...closed.values()].flat(), open)]),
-    onExpiry: config.firewall.onExpiry,
-    pool: config.knock.pool,
-    knocks: config.knock.source,
-    strikes: config.knock.source === 'kernel' ? config.knock.strikes : null,
-    window: config.knock.window,
-    nflogGroup: config.knock.nflogGroup,
-    maxTtl: config.grants.maxTtl,
-    ipv6Prefix: config.grants.ipv6Prefix,
-    trustedInterfaces: config.trusted.interfaces,
-    forwardFrom: config.firewall.forward,
-    openPorts: open,
+  return (await guardOf(config)).layout;
+}
+
+/** The shape of the guard that a configuration asks for on this host, and the rules in it. */
+export async function guardOf(config: Config): Promise<KeptRules> {
+  const { knock, grants } = config;
+  const rules = await guardRules(config, config);
+  const fixed = {
+    pool: knock.pool,
+    knocks: knock.source,
+    strikes: knock.source === 'kernel' ? knock.strikes : null,
+    window: knock.window,
+    nflogGroup: knock.nflogGroup,
+    maxTtl: grants.maxTtl,
+    ipv6Prefix: grants.ipv6Prefix,
     localPorts: (await localPortRange()) ?? USUAL_LOCAL_PORTS,
+  };
+  return { layout: withRules(fixed, rules), rules };
+}
+
+/**
+ * What of a configuration decides who is in.
+ * @param running what is read at the start alone, from the configuration that the gateway runs with
+ */
+export async function guardRules(
+  config: Config,
+  { knock, providers }: Pick<Config, 'knock' | 'providers'>,
+): Promise<GuardRules> {
+  const { firewall, services, trusted } = config;
+  const closed = new Map(closedServices(config).map((name) => [name, services.get(name) ?? []]));
+  const open = firewall.policy === 'lockdown' ? await openPorts({ trusted, knock }) : [];
+  return {
+    policy: firewall.policy,
+    guarded: new Map([...closed, ...providerPorts({ providers, firewall }, [...closed.values()].flat(), open)]),
+    onExpiry: firewall.onExpiry,
+    trustedInterfaces: trusted.interfaces,
+    forwardFrom: firewall.forward,
+    openPorts: open,
+    services,
+    entries: trusted.addresses,
+    names: trusted.names,
+    providers: trusted.providers,
   };
 }
 
 /** What must stay open for those who are to get in: the way into a trusted VPN, and the sockets that take the knocks. */
-async function openPorts({ trusted, knock }: Config): Promise<readonly PortRange[]> {
+async function openPorts({ trusted, knock }: Pick<Config, 'trusted' | 'knock'>): Promise<readonly PortRange[]> {
   const tunnels = await wireguardPorts(trusted.interfaces);
   const knocked = knock.source === 'socket' ? heardProtocols({ knock }) : [];
   return [
@@ -70,38 +92,6 @@ export function providerPorts(
 /** The protocols of which packets count as knocks. */
 export function heardProtocols({ knock }: Pick<Config, 'knock'>): readonly Protocol[] {
   return knock.source === 'socket' ? knock.socketProtocols : PROTOCOLS;
-}
-
-/** The providers that the configuration and commands have enabled. */
-export function enabledProviders(
-  { trusted }: Pick<Config, 'trusted'>,
-  { meta }: Pick<StoredState, 'meta'>,
-): readonly ProviderName[] {
-  return [...trusted.providers, ...parseProviderNames(meta.providers)];
-}
-
-/** The entries that the configuration makes. */
-export function configuredEntries(config: Config): Entry[] {
-  return config.trusted.addresses.map(({ target, services, note }, index) => ({
-    id: `config-${index + 1}`,
-    target,
-    services,
-    note,
-    source: 'config',
-    createdAt: 0 as Instant,
-  }));
-}
-
-/** The host names that the configuration lets in. */
-export function configuredNames(config: Config): NameEntry[] {
-  return config.trusted.names.map(({ name, services, note }, index) => ({
-    id: `config-name-${index + 1}`,
-    name,
-    services,
-    note,
-    source: 'config',
-    createdAt: 0 as Instant,
-  }));
 }
 
 /**

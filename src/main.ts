@@ -24,6 +24,10 @@ const offline: OfflineCommands = {
     const { importGround } = await import('./offline.js');
     return await importGround(configFile(config));
   },
+  async ownPeers() {
+    const { ownPeers } = await import('./host/ssh-access.js');
+    return await ownPeers();
+  },
   async serve({ config, stateDir }) {
     const { serve } = await import('./serve.js');
     return await serve({ file: configFile(config), stateDirectory: stateDir });

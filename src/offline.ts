@@ -9,9 +9,10 @@ import type { Refused } from './config/schema-file.js';
 import { isSallyportError, SallyportError } from './core/errors.js';
 import type { ImportGround } from './core/import/plan.js';
 import type { Catalogue } from './core/provider.js';
+import { entriesOf } from './core/rules.js';
 import { panic } from './firewall/nftables-firewall.js';
 import { localPortRange } from './host/addresses.js';
-import { configuredEntries, heardProtocols } from './layout.js';
+import { heardProtocols } from './layout.js';
 import { describeOdds, findOdds, mendOdds, viewOdds } from './odds.js';
 import { storedUsers } from './stored.js';
 import { unheardInStore } from './unheard.js';
@@ -71,7 +72,7 @@ function aboutProviders(config: Config, catalogue: Catalogue): string[] {
   return providerNotices(catalogue, {
     configured: config.trusted.providers,
     byCommand: [],
-    entries: configuredEntries(config),
+    entries: entriesOf({ entries: config.trusted.addresses }),
     names: config.trusted.names.map(({ name }) => name),
   });
 }

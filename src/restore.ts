@@ -5,20 +5,22 @@ import { loadConfig, namedStateDirectory } from './config/load.js';
 import { RESCUE_BOOTS, RESCUE_WITHIN } from './core/boots.js';
 import { SallyportError } from './core/errors.js';
 import type { GuardContents, GuardLayout } from './core/firewall.js';
+import { givenBy } from './core/given.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import { holdDeparted, holdRecorded, restoreGrant } from './core/grants/restore.js';
 import { compileSteps } from './core/knock/automaton.js';
 import { keptEntries } from './core/names/name-entry.js';
-import { type Catalogue, providedEntries, providedNames, providersOf } from './core/provider.js';
+import { type Catalogue, parseProviderNames } from './core/provider.js';
+import type { GuardRules } from './core/rules.js';
 import { type Duration, humanDuration, type Instant } from './core/time.js';
 import { TABLE } from './firewall/names.js';
 import { NftablesFirewall } from './firewall/nftables-firewall.js';
 import { loadSavedGuard } from './firewall/saved-guard.js';
 import { DesiredContents } from './gate/guard/desired-contents.js';
-import { bootId } from './host/addresses.js';
+import { bootId, localPortRange } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
-import { checkPool, configuredEntries, configuredNames, enabledProviders, guardLayout } from './layout.js';
+import { checkPool, guardOf } from './layout.js';
 import { NftablesLink } from './netlink/nftables-link.js';
 import { noteThisBoot } from './rescue.js';
 import { withStateDirectory } from './serve.js';
@@ -28,8 +30,8 @@ const USUAL_STATE = '/var/lib/sallyport';
 
 /**
  * `sallyport firewall restore`, the boot step: puts the guard up before the network is, without a daemon and without DNS,
- * with what is left of the grants and the last known addresses of names. Closed is the answer to every doubt: an unreadable configuration gives way to the guard
- * that was last loaded, an unreadable store leaves the guard without grants.
+ * with the last rules that lasted, what is left of the grants and the last known addresses of names. Closed is the answer to
+ * every doubt: an unreadable configuration hinders nothing, an unreadable store leaves the guard without grants.
  * After starts in quick succession it leaves everything open, for whoever is locked out: the daemon puts the guard up a little
  * later.
  * @returns 0 where all was restored (or there was nothing to), 1 where only the guard was
@@ -49,8 +51,10 @@ export async function restore(options: {
   }
   const named = options.stateDirectory ?? readable?.state.directory ?? (await namedStateDirectory(options.file));
   const directory = named ?? USUAL_STATE;
-  const layout = await layoutOf(readable, directory);
-  if (layout === undefined) throw new SallyportError('SP_NOTHING_TO_RESTORE');
+  const lasting = await lastingRules(readable, directory);
+  if (lasting === undefined) throw new SallyportError('SP_NOTHING_TO_RESTORE');
+  const { layout } = lasting;
+  const shape = { layout, fallback: null };
   try {
     checkPool(layout);
   } catch (error) {
@@ -63,16 +67,20 @@ export async function restore(options: {
   // Without netlink everything goes through nft, which takes longer where there are many grants, and does as well.
   const link = await NftablesLink.open({ table: TABLE }).catch(() => null);
   try {
-    const firewall = new NftablesFirewall({ layout, clock, directory, link, onUnsaved: note });
-    const found = await firewall.inspect();
+    const firewall = new NftablesFirewall({ shape, clock, directory, link, onUnsaved: note });
+    const found = await firewall.inspect(shape);
     if (found.table === 'intact' && found.arming?.kind === 'permanent') {
       return say(options.json, 'guarding', 'The guard is up already.', problems);
     }
     const wait =
       readable?.firewall.rescue === false ? undefined : await noteThisBoot({ directory, clock, onUnsaved: note });
     if (wait !== undefined) return sayWaiting(options.json, wait, problems);
-    const catalogue = readable && (await loadCatalogue(readable.providers).catch((error) => void note(error)));
-    const contents = contentsOf({ config: readable, catalogue, state, layout, clock, boot: await bootId() });
+    // Where the configuration cannot be read, providers are known by what comes along.
+    const catalogue = await loadCatalogue(readable?.providers ?? { catalogue: null }).catch((error) => {
+      note(error);
+      return new Map();
+    });
+    const contents = contentsOf(lasting, catalogue, state, clock, await bootId());
     await firewall.load(contents, { kind: 'permanent' });
   } finally {
     await link?.close();
@@ -80,38 +88,41 @@ export async function restore(options: {
   return say(options.json, 'guarding', 'The guard is up.', problems);
 }
 
-async function layoutOf(config: Config | undefined, directory: string): Promise<GuardLayout | undefined> {
-  if (config !== undefined) return await guardLayout(config);
-  return (await loadSavedGuard(directory))?.layout;
+interface Lasting {
+  readonly layout: GuardLayout;
+  readonly rules: Pick<GuardRules, 'entries' | 'names' | 'providers'>;
 }
 
-function contentsOf({
-  config,
-  catalogue,
-  state,
-  layout,
-  clock,
-  boot,
-}: {
-  config: Config | undefined;
-  catalogue: Catalogue | undefined;
-  state: Stored | undefined;
-  layout: GuardLayout;
-  clock: SystemClock;
-  boot: string | undefined;
-}): GuardContents {
-  const enabled = config === undefined ? [] : enabledProviders(config, state ?? { meta: {} });
-  const providers = catalogue === undefined ? [] : providersOf(catalogue, enabled);
-  const names = [
-    ...(state?.names ?? []),
-    ...(config === undefined ? [] : configuredNames(config)),
-    ...providedNames(providers),
-  ];
+/**
+ * The last rules that lasted, whatever the configuration asks for since: who wrote it may have shut himself out. Where none
+ * were kept, those of the configuration; where that is unreadable, the guard that an older version has left.
+ */
+async function lastingRules(config: Config | undefined, directory: string): Promise<Lasting | undefined> {
+  const { kept, older } = (await loadSavedGuard(directory)) ?? {};
+  if (kept !== undefined && kept !== null) {
+    const localPorts = (await localPortRange()) ?? kept.layout.localPorts;
+    return { layout: { ...kept.layout, localPorts }, rules: kept.rules };
+  }
+  if (config !== undefined) {
+    return await guardOf(config);
+  }
+  return older === undefined || older === null
+    ? undefined
+    : { layout: older, rules: { entries: [], names: [], providers: [] } };
+}
+
+function contentsOf(
+  { layout, rules }: Lasting,
+  catalogue: Catalogue,
+  state: Stored | undefined,
+  clock: SystemClock,
+  boot: string | undefined,
+): GuardContents {
+  const given = givenBy(rules, catalogue, parseProviderNames(state?.meta.providers));
   const entries = [
     ...(state?.entries ?? []),
-    ...(config === undefined ? [] : configuredEntries(config)),
-    ...providedEntries(providers),
-    ...keptEntries(names, state?.resolved ?? []),
+    ...given.entries,
+    ...keptEntries([...(state?.names ?? []), ...given.names], state?.resolved ?? []),
   ];
   const { last_alive, boot_id } = state?.meta ?? {};
   const lapse = {
@@ -127,8 +138,20 @@ function contentsOf({
     if (record.ended === null && grant.expires > clock.monotonic()) ledger.restore(grant);
   }
   holdDeparted(held, state?.meta ?? {}, clock);
-  const desired = new DesiredContents({ ledger, held, ipv6Prefix: layout.ipv6Prefix, entries: () => entries });
-  return { steps: compileSteps(state?.users ?? []), elements: desired.elements(), ranges: desired.ranges() };
+  const { ipv6Prefix } = layout;
+  const desired = new DesiredContents({
+    ledger,
+    held,
+    ipv6Prefix,
+    entries: () => entries,
+    fallbackEntries: () => null,
+  });
+  return {
+    shape: { layout, fallback: null },
+    steps: compileSteps(state?.users ?? []),
+    elements: desired.elements(),
+    ranges: desired.ranges(),
+  };
 }
 
 /** The daemon puts the guard up when the time is over; without one, the same command does, once it is over. */

@@ -14,16 +14,17 @@ const STOP_LIMIT_MS = 15_000;
  * @returns the exit status: 0 after SIGINT or SIGTERM, 1 where it could not start or had to give up
  */
 export async function serve(options: { file: string; stateDirectory: string | undefined }): Promise<number> {
-  const config = withStateDirectory(await loadConfig(options.file), options.stateDirectory);
+  const read = async () => withStateDirectory(await loadConfig(options.file), options.stateDirectory);
+  const config = await read();
   const { log, close } = await createLog(config.log.level);
   try {
-    return await run(config, log);
+    return await run(config, log, read);
   } finally {
     await close();
   }
 }
 
-async function run(config: Config, log: Logger): Promise<number> {
+async function run(config: Config, log: Logger, reread: () => Promise<Config>): Promise<number> {
   keepHeapSmall();
   let end: (status: number) => void = () => undefined;
   const ended = new Promise<number>((resolve) => {
@@ -37,6 +38,7 @@ async function run(config: Config, log: Logger): Promise<number> {
   const daemon = new Daemon({
     config,
     log,
+    reread,
     onFailed: (error) => {
       log.error({ err: error }, 'a part died; stopping, the kernel goes on guarding');
       end(1);

@@ -34,6 +34,8 @@ export interface Sources {
   readonly source: KnockSource;
   /** Lets knocks of these users open at once, and no more those of these sequences. To be called after the source's start. */
   readonly order: (gone: readonly number[], come: readonly User[]) => void;
+  /** Brings what knocks open to the sets that there are now, where these are others than before, for all who may knock. */
+  readonly orderAnew: (users: readonly User[]) => void;
   /** Keeps the knocks that lie in a table which is about to be replaced. */
   readonly rescue: () => Promise<void>;
   /** Whether our table must be looked at, since nobody tells of changes. */
@@ -70,11 +72,20 @@ async function fromKernel(options: SourceOptions): Promise<Sources> {
     onProblem: (error) => log.error({ err: error }, 'the mailbox of knocks cannot be read; trying again'),
   });
   const { ttl, maxTtl } = config.grants;
-  const orders = new StandingOrders({ scopes: firewall.scopes, ttl, maxTtl });
+  const ordersNow = () => new StandingOrders({ scopes: firewall.scopes, ttl, maxTtl });
+  let orders = ordersNow();
+  let scopes = firewall.scopes;
   return {
     firewall,
     source,
     order: (gone, come) => kernel.order(gone.map(finalState), orders.of(come)),
+    orderAnew: (users) => {
+      const before = scopes;
+      scopes = firewall.scopes;
+      if (before.size === scopes.size && [...scopes].every((scope) => before.has(scope))) return;
+      orders = ordersNow();
+      kernel.order([], orders.of(users));
+    },
     rescue: () => source.rescue(),
     isBlind: kernel.link === null,
     stop: () => kernel.stop(),
@@ -82,11 +93,11 @@ async function fromKernel(options: SourceOptions): Promise<Sources> {
 }
 
 async function fromSockets(options: SourceOptions): Promise<Sources> {
-  const { config, layout, log, onFailed } = options;
+  const { config, log, onFailed } = options;
   const { pool, window, strikes, socketProtocols: protocols } = config.knock;
   const source = new SocketKnockSource({ pool, protocols, window, strikes }, onFailed);
   await source.open();
-  const shared = { source, order: () => undefined, rescue: async () => undefined };
+  const shared = { source, order: () => undefined, orderAnew: () => undefined, rescue: async () => undefined };
   if (config.firewall.driver === 'none') {
     if (await hasLeftovers()) {
       log.warn(
@@ -94,7 +105,7 @@ async function fromSockets(options: SourceOptions): Promise<Sources> {
         'rules of an earlier configuration still guard; take them away with: nft delete table inet sallyport',
       );
     }
-    const firewall = new SocketSteps(new NoFirewall(layout), source);
+    const firewall = new SocketSteps(new NoFirewall(), source);
     return { ...shared, firewall, isBlind: false, stop: () => source.stop() };
   }
   try {
@@ -120,7 +131,7 @@ async function openNftables(
   const kernel = new Kernel({ table: TABLE, nflogGroup, log, early, news: { ...news, onTableChanged, onFailed } });
   await kernel.start();
   const firewall = new NftablesFirewall({
-    layout,
+    shape: { layout, fallback: null },
     clock,
     directory: config.state.directory,
     link: kernel.link,

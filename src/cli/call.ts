@@ -53,6 +53,17 @@ export class Call {
     return found as Partial<Options>;
   }
 
+  /** What says whom a change must not shut out: nobody with --force, else whoever is at the other end of this session. */
+  async forceOrPeers(): Promise<{ force?: true; peers?: string[] }> {
+    return this.flag('force') ? { force: true } : await this.peers();
+  }
+
+  /** Who is at the other end of the SSH session that this runs in, where it does; ready to be spread. */
+  async peers(): Promise<{ peers?: string[] }> {
+    const peers = await this.offline.ownPeers();
+    return peers.length === 0 ? {} : { peers: [...peers] };
+  }
+
   /** A client of the daemon that the configuration names. Connects on its first request. */
   async client(): Promise<ControlClient> {
     const [{ ControlClient }, socket] = await Promise.all([

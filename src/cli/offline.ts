@@ -7,6 +7,8 @@ export interface OfflineCommands {
   controlSocket(configFile: string | undefined): Promise<string>;
   /** Reads the configuration: what an import has to fit to. */
   importGround(configFile: string | undefined): Promise<ImportGround>;
+  /** The other ends of the SSH sessions that this command was started in. */
+  ownPeers(): Promise<readonly string[]>;
   serve(options: { config?: string; stateDir?: string }): Promise<number>;
   init(options: { config?: string; yes: boolean; stateDir?: string; json: boolean; user?: string }): Promise<number>;
   check(options: { config?: string; json: boolean }): Promise<number>;

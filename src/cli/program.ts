@@ -15,7 +15,7 @@ import { USERS } from './specs/users.js';
 const GROUPS: Readonly<Record<string, readonly [heading: string, summary: string]>> = {
   user: ['Access:', 'who may knock: add, set, list, show, remove, card, rotate'],
   provider: ['Access:', 'VoIP providers that are let in: list, show, enable, disable'],
-  firewall: ['Firewall:', 'the guard: status, apply, confirm, rollback, restore, panic'],
+  firewall: ['Firewall:', 'the guard: status, plan, apply, confirm, rollback, restore, panic'],
   phone: ['Setting up:', 'the telephone menu: install, test'],
 };
 

@@ -67,7 +67,7 @@ const firewall = mapping({
       { min: seconds(2), max: minutes(60) },
       {
         description:
-          'How long the very first guard holds unless a knock opens it or it is confirmed, from `2s` to `60m`.',
+          'How long the very first guard holds, and a change that is found at the start, unless a knock opens it or it is confirmed, from `2s` to `60m`.',
         written: ['10m'],
       },
     )

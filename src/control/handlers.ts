@@ -29,6 +29,7 @@ export function handlersFor(gateway: GatewayApi): Handlers {
     firewall: () => gateway.firewall(),
     confirmFirewall: () => gateway.confirmFirewall(),
     rollbackFirewall: () => gateway.rollbackFirewall(),
-    applyFirewall: () => gateway.applyFirewall(),
+    applyFirewall: ({ body }) => gateway.applyFirewall(body ?? {}),
+    planFirewall: ({ body }) => gateway.planFirewall(body ?? {}),
   };
 }

@@ -2,16 +2,27 @@ import type { Address, AddressRange, Target } from './address.js';
 import type { State, StepKey, Steps } from './knock/automaton.js';
 import type { IgnoredSource, StrikeLimit } from './knock/strikes.js';
 import type { Port, PortRange, PortSpan } from './ports.js';
+import type { GuardRules } from './rules.js';
 import type { ServiceName } from './service.js';
 import type { Duration, Monotonic } from './time.js';
 
-/** What does not change while the gateway runs: the shape of the guard. */
-export interface GuardLayout {
+/** The part of the guard's shape that a change of the configuration may apply while the gateway runs. */
+export interface LayoutRules {
   /** What becomes of everything else that comes in or is forwarded: it is left alone, or closed too. */
   readonly policy: 'guard' | 'lockdown';
   /** The services that are closed to strangers, and their ports. */
   readonly guarded: ReadonlyMap<ServiceName, readonly PortRange[]>;
   readonly onExpiry: 'cut' | 'drain';
+  /** Interfaces through which everything is let in. */
+  readonly trustedInterfaces: readonly string[];
+  /** Under lockdown: interfaces whose own connections are forwarded. */
+  readonly forwardFrom: readonly string[];
+  /** Under lockdown: ports that stay open to everyone, unless they are a service's. */
+  readonly openPorts: readonly PortRange[];
+}
+
+/** The shape of the guard. What is not among its rules does not change while the gateway runs. */
+export interface GuardLayout extends LayoutRules {
   readonly pool: PortSpan;
   /** Who recognises knocks: the rules themselves, or sockets, to which the packets of the pool are let through then. */
   readonly knocks: 'kernel' | 'socket';
@@ -25,14 +36,15 @@ export interface GuardLayout {
   readonly maxTtl: Duration;
   /** How much of an IPv6 address one grant covers. */
   readonly ipv6Prefix: 64 | 128;
-  /** Interfaces through which everything is let in. */
-  readonly trustedInterfaces: readonly string[];
-  /** Under lockdown: interfaces whose own connections are forwarded. */
-  readonly forwardFrom: readonly string[];
-  /** Under lockdown: ports that stay open to everyone, unless they are a service's. */
-  readonly openPorts: readonly PortRange[];
   /** Where the host's own outgoing connections have their ports. */
   readonly localPorts: PortSpan;
+}
+
+/** What the kernel is to hold: the rules that are armed, and those that hold when a provisional guard lapses. */
+export interface GuardShape {
+  readonly layout: GuardLayout;
+  /** The previous rules; null where there are none to come back to: then nothing of ours holds. */
+  readonly fallback: GuardLayout | null;
 }
 
 /** A set of the kernel for one scope: a service, `all`, or `held` (addresses whose UDP replies are not trusted). */
@@ -59,14 +71,16 @@ export interface KernelElement {
 export interface RangeContents {
   /** Entries: in until they are removed. */
   readonly entries: ReadonlyMap<ServiceName, readonly AddressRange[]>;
+  /** Those of the previous rules, where there are any to come back to. */
+  readonly fallback?: ReadonlyMap<ServiceName, readonly AddressRange[]>;
   /** Grants for CIDRs. */
   readonly grants: ReadonlyMap<SetScope, readonly (AddressRange & { readonly until: Monotonic })[]>;
 }
 
-/** A range as the kernel has it in an interval set: of an entry, or of a grant with what is left of its time. */
+/** A range as the kernel has it in an interval set: of an entry, of one of the previous rules, or of a grant with what is left of its time. */
 export interface KernelRange extends AddressRange {
   readonly scope: SetScope;
-  readonly holds: 'entry' | 'grant';
+  readonly holds: 'entry' | 'previous entry' | 'grant';
   /** Null where it never ends. */
   readonly remaining: Duration | null;
 }
@@ -78,11 +92,18 @@ export interface OwnConnection {
   readonly localPort: Port;
 }
 
-/** What fills the guard and changes as it runs. */
+/** The guard as a whole: its shape, and what fills it and changes as it runs. */
 export interface GuardContents {
+  readonly shape: GuardShape;
   readonly steps: Steps;
   readonly elements: Iterable<SetElement>;
   readonly ranges: RangeContents;
+}
+
+/** What is restored at a boot: the last rules that lasted, and whom they let in by themselves. */
+export interface KeptRules {
+  readonly layout: GuardLayout;
+  readonly rules: GuardRules;
 }
 
 /** Which rules hold: ours for good, ours until a time, or none. */
@@ -109,11 +130,13 @@ export interface ElementChange {
 export interface GuardState {
   /**
    * `absent`: no table. `opened`: somebody gave the panic command. `foreign`: a table of ours that is not as it was
-   * loaded, or of another layout. `intact`: as it was loaded. `none`: there is no packet filter, nothing is ever closed.
+   * loaded, or of another shape. `intact`: as it was loaded. `none`: there is no packet filter, nothing is ever closed.
    */
   readonly table: 'absent' | 'opened' | 'foreign' | 'intact' | 'none';
-  /** Null where no rule of ours is consulted. */
+  /** Null where no rule of ours is consulted, but for the previous ones. */
   readonly arming: Arming | null;
+  /** Whether the previous rules stand ready, or hold already. */
+  readonly hasFallback: boolean;
 }
 
 /** A completed knock as it lies in the kernel's mailbox. */
@@ -129,12 +152,14 @@ export interface Completion {
 export interface Firewall {
   /** What there are sets for: elements of other scopes, of a service that is not guarded say, are passed over. */
   readonly scopes: ReadonlySet<SetScope>;
-  /** Looks, changes nothing. */
-  inspect(): Promise<GuardState>;
+  /** Looks whether the kernel holds a guard of this shape; changes nothing there. */
+  inspect(shape: GuardShape): Promise<GuardState>;
   /** Puts the whole guard in place of whatever is there, in one transaction. */
   load(contents: GuardContents, arming: Arming): Promise<void>;
-  /** Makes a provisional guard last, or starts another provisional time. */
+  /** Arms the rules that are loaded, with the previous ones behind them where there are any. */
   arm(arming: Arming): Promise<void>;
+  /** Has the boot step restore these rules. @throws SP_STORE_FULL, SP_STATE_UNWRITABLE: what was kept before stays */
+  keep(rules: KeptRules): Promise<void>;
   /** Takes the guard away: everything is open. */
   unload(): Promise<void>;
   change(change: ElementChange): Promise<void>;

@@ -25,9 +25,17 @@ export type Change =
  * What the daemon remembers about itself: the last id given to a user or sequence; the wall clock when it was last known
  * to run; the kernel's boot id then (monotonic times hold within one boot only); `yes` once the guard was confirmed; the
  * entries that were lately taken away (grants/departed.ts); the targets that the configuration and providers let in; the
- * providers that a command has enabled.
+ * providers that a command has enabled; the digest of the rules that were tried last and that nobody confirmed.
  */
-export type MetaKey = 'last_id' | 'last_alive' | 'boot_id' | 'confirmed' | 'departed' | 'configured' | 'providers';
+export type MetaKey =
+  | 'last_id'
+  | 'last_alive'
+  | 'boot_id'
+  | 'confirmed'
+  | 'departed'
+  | 'configured'
+  | 'providers'
+  | 'declined';
 
 export interface StoredState {
   readonly users: readonly User[];

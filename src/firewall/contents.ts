@@ -2,7 +2,7 @@ import { type AddressRange, familyOf, formatAddress, isAddress, type Target } fr
 import type {
   Arming,
   GuardContents,
-  GuardLayout,
+  GuardShape,
   OwnConnection,
   RangeContents,
   SetElement,
@@ -10,9 +10,19 @@ import type {
 } from '../core/firewall.js';
 import { type State, type StepKey, splitStepKey } from '../core/knock/automaton.js';
 import { between, type Clock, type Duration, formatDuration, type Monotonic, millis } from '../core/time.js';
-import { ACTIVE_MAP, begunSet, entrySet, FAMILIES, grantSet, rangeSet, STEP_MAP, TABLE } from './names.js';
+import {
+  ACTIVE_MAP,
+  begunSet,
+  entrySet,
+  FALLBACK_MAP,
+  FAMILIES,
+  grantSet,
+  rangeSet,
+  STEP_MAP,
+  TABLE,
+} from './names.js';
 import { toKernelStep } from './repeats.js';
-import { setScopes } from './ruleset.js';
+import { generationsOf, setScopes } from './ruleset.js';
 
 /*
  * What fills the guard, as `add element` commands in nft's language. Everything here comes from parsed types: digits,
@@ -22,15 +32,16 @@ import { setScopes } from './ruleset.js';
 const PIECE = 2000;
 
 /** All contents, in pieces that are cheap to make one by one. */
-export function* renderContents(layout: GuardLayout, contents: GuardContents, clock: Clock): Generator<string> {
-  if (layout.knocks === 'kernel') yield* addElements(STEP_MAP, map(contents.steps, renderStep));
-  yield* renderElements(layout, contents.elements, clock);
-  yield* renderRanges(layout, contents.ranges, clock);
+export function* renderContents(contents: GuardContents, clock: Clock): Generator<string> {
+  const { shape, steps, elements, ranges } = contents;
+  if (shape.layout.knocks === 'kernel') yield* addElements(STEP_MAP, map(steps, renderStep));
+  yield* renderElements(shape, elements, clock);
+  yield* renderRanges(shape, ranges, clock);
 }
 
 /** Elements of the hash sets, all of them looked at before the first piece is made. */
-export function* renderElements(layout: GuardLayout, elements: Iterable<SetElement>, clock: Clock): Generator<string> {
-  const known = new Set<SetScope>(setScopes(layout).all);
+export function* renderElements(shape: GuardShape, elements: Iterable<SetElement>, clock: Clock): Generator<string> {
+  const known = new Set<SetScope>(setScopes(shape).all);
   const bySet = new Map<string, SetElement[]>();
   for (const element of elements) {
     if (!known.has(element.scope)) continue;
@@ -47,11 +58,14 @@ export function* renderElements(layout: GuardLayout, elements: Iterable<SetEleme
 }
 
 /** The interval sets, emptied and filled anew. */
-export function* renderRanges(layout: GuardLayout, ranges: RangeContents, clock: Clock): Generator<string> {
-  const { services, all } = setScopes(layout);
+export function* renderRanges(shape: GuardShape, ranges: RangeContents, clock: Clock): Generator<string> {
+  const { all } = setScopes(shape);
   for (const family of FAMILIES) {
-    for (const scope of services) {
-      yield* refill(entrySet(scope, family), ofFamily(ranges.entries.get(scope), family).map(renderRange));
+    for (const { scopes, prefix } of generationsOf(shape)) {
+      const entries = prefix === '' ? ranges.entries : ranges.fallback;
+      for (const scope of scopes) {
+        yield* refill(entrySet(scope, family, prefix), ofFamily(entries?.get(scope), family).map(renderRange));
+      }
     }
     for (const scope of all) {
       const timed = ofFamily(ranges.grants.get(scope), family).map((range) => {
@@ -74,11 +88,16 @@ export function* renderBegun(connections: readonly OwnConnection[]): Generator<s
   }
 }
 
-/** The elements that make our rules hold. */
-export function renderArming(arming: Arming): string {
+/** The elements that make our rules hold, those of the previous ones first. */
+export function renderArming(arming: Arming, hasFallback: boolean): string {
   const timeout = arming.kind === 'permanent' ? '' : ` timeout ${formatDuration(wholeMillis(arming.remaining))}`;
-  const elements = FAMILIES.map((family) => `ipv${family}${timeout} : goto guard`).join(', ');
-  return `flush map inet ${TABLE} ${ACTIVE_MAP}\nadd element inet ${TABLE} ${ACTIVE_MAP} { ${elements} }\n`;
+  const fallback = hasFallback ? leadTo(FALLBACK_MAP, 'old_guard', '') : '';
+  return `${fallback}${leadTo(ACTIVE_MAP, 'guard', timeout)}`;
+}
+
+function leadTo(map: string, chain: string, timeout: string): string {
+  const elements = FAMILIES.map((family) => `ipv${family}${timeout} : goto ${chain}`).join(', ');
+  return `flush map inet ${TABLE} ${map}\nadd element inet ${TABLE} ${map} { ${elements} }\n`;
 }
 
 export function renderStep([key, to]: readonly [StepKey, State]): string {

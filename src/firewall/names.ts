@@ -17,8 +17,11 @@ export const PANIC_COMMENT = 'sallyport: opened by panic';
 export const grantSet = (scope: SetScope, family: Family): string => `grant_${scope}_${family}`;
 /** Interval set of the live grants for CIDRs of a scope. */
 export const rangeSet = (scope: SetScope, family: Family): string => `range_${scope}_${family}`;
+/** What stands before the names of the chains and entries of one generation of rules: those that are armed, or the previous. */
+export type Prefix = '' | 'old_';
 /** Interval set of the entries of a scope. */
-export const entrySet = (scope: ServiceName, family: Family): string => `entry_${scope}_${family}`;
+export const entrySet = (scope: ServiceName, family: Family, prefix: Prefix = ''): string =>
+  `${prefix}entry_${scope}_${family}`;
 /** How far each source has come on its way through a sequence. */
 export const stateMap = (family: Family): string => `state_${family}`;
 /** The mailbox: completed sequences that the daemon has not taken out yet. */
@@ -35,3 +38,5 @@ export const STEP_MAP = 'step';
 export const begunSet = (family: Family): string => `begun_${family}`;
 /** Which rules hold: an element for each family that leads to the guard, perhaps with a timeout. */
 export const ACTIVE_MAP = 'active';
+/** What holds where no element of `active` does: the previous rules, for good. */
+export const FALLBACK_MAP = 'fallback';

@@ -1,14 +1,6 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type Address, addressFromBytes, type Family, familyOf, type Target } from '../core/address.js';
-import type {
-  Completion,
-  ElementChange,
-  ElementPlace,
-  GuardLayout,
-  KernelElement,
-  SetElement,
-  SetScope,
-} from '../core/firewall.js';
+import type { Completion, ElementChange, ElementPlace, KernelElement, SetElement, SetScope } from '../core/firewall.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import { Pace } from '../core/pace.js';
@@ -28,7 +20,6 @@ import {
 } from './keys.js';
 import { doneSet, FAMILIES, grantSet, ignoredSet, STEP_MAP, seenSet, strikeSet } from './names.js';
 import { toKernelStep } from './repeats.js';
-import { setScopes } from './ruleset.js';
 import { seenAt } from './ruleset-seen.js';
 
 /** No such file or directory: there is no such set (errno-base.h). */
@@ -48,14 +39,20 @@ const STEPS_AT_ONCE = 5000;
 /** Elements over netlink: 15 µs of kernel time a grant. */
 export class NetlinkElements implements Elements {
   readonly #link: NftablesLink;
-  readonly #scopes: ReadonlySet<SetScope>;
-  readonly #layout: GuardLayout;
+  readonly #scopes: () => ReadonlySet<SetScope>;
+  readonly #ipv6Prefix: 64 | 128;
   readonly #clock: Clock;
 
-  constructor(options: { link: NftablesLink; layout: GuardLayout; clock: Clock }) {
+  /** @param options.scopes what there are sets for at the moment */
+  constructor(options: {
+    link: NftablesLink;
+    scopes: () => ReadonlySet<SetScope>;
+    ipv6Prefix: 64 | 128;
+    clock: Clock;
+  }) {
     this.#link = options.link;
-    this.#layout = options.layout;
-    this.#scopes = new Set(setScopes(options.layout).all);
+    this.#scopes = options.scopes;
+    this.#ipv6Prefix = options.ipv6Prefix;
     this.#clock = options.clock;
   }
 
@@ -67,7 +64,7 @@ export class NetlinkElements implements Elements {
     const written = new Map<string, NetlinkElement[]>();
     const gone = new Map<string, NetlinkElement[]>();
     for (const { scope, target, until, comment } of present) {
-      if (!this.#scopes.has(scope)) continue;
+      if (!this.#scopes().has(scope)) continue;
       const timeout = timeLeft(this.#clock, until);
       const name = grantSet(scope, familyOf(target));
       const key = targetKey(target);
@@ -75,7 +72,7 @@ export class NetlinkElements implements Elements {
       else push(written, name, { key, timeout, ...(comment === null ? {} : { comment }) });
     }
     for (const { scope, target } of absent) {
-      if (this.#scopes.has(scope))
+      if (this.#scopes().has(scope))
         push(gone, grantSet(scope, familyOf(target)), { key: targetKey(target), timeout: SHORT });
     }
     for (const { source, state } of answered) {
@@ -104,7 +101,7 @@ export class NetlinkElements implements Elements {
     };
     for (const { scope, target, until, comment } of elements) {
       const timeout = timeLeft(this.#clock, until);
-      if (timeout === undefined || !this.#scopes.has(scope)) continue;
+      if (timeout === undefined || !this.#scopes().has(scope)) continue;
       const element = { key: targetKey(target), timeout, ...(comment === null ? {} : { comment }) };
       push(bySet, grantSet(scope, familyOf(target)), element);
       if (++count >= PIECE) write();
@@ -174,7 +171,7 @@ export class NetlinkElements implements Elements {
 
   *#toOurs(scope: SetScope, { elements, at }: Found): Generator<KernelElement> {
     for (const { key, remaining, comment } of elements) {
-      const target = keyTarget(key, this.#layout.ipv6Prefix);
+      const target = keyTarget(key, this.#ipv6Prefix);
       const until = remaining === undefined ? null : after(at, remaining);
       if (target !== undefined) yield { scope, target, until, comment: comment ?? null };
     }

@@ -3,7 +3,7 @@ import type {
   Completion,
   ElementChange,
   ElementPlace,
-  GuardLayout,
+  GuardShape,
   KernelElement,
   SetElement,
   SetScope,
@@ -26,18 +26,18 @@ import { seenAt } from './ruleset-seen.js';
  * the time left is read in whole seconds.
  */
 export class NftElements implements Elements {
-  readonly #layout: GuardLayout;
+  readonly #shape: () => GuardShape;
   readonly #clock: Clock;
   readonly #onStarted: OnStarted;
 
-  constructor(options: { layout: GuardLayout; clock: Clock; onStarted: OnStarted }) {
-    this.#layout = options.layout;
+  constructor(options: { shape: () => GuardShape; clock: Clock; onStarted: OnStarted }) {
+    this.#shape = options.shape;
     this.#clock = options.clock;
     this.#onStarted = options.onStarted;
   }
 
   async change({ present, absent, answered }: ElementChange): Promise<void> {
-    const known = new Set<SetScope>(setScopes(this.#layout).all);
+    const known = new Set<SetScope>(setScopes(this.#shape()).all);
     const lines: string[] = [];
     for (const element of present.filter(({ scope }) => known.has(scope))) {
       const set = grantSet(element.scope, familyOf(element.target));
@@ -55,7 +55,7 @@ export class NftElements implements Elements {
   }
 
   async fill(elements: Iterable<SetElement>): Promise<void> {
-    await nftLoad(renderElements(this.#layout, elements, this.#clock), this.#onStarted);
+    await nftLoad(renderElements(this.#shape(), elements, this.#clock), this.#onStarted);
   }
 
   async changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void> {
@@ -68,7 +68,10 @@ export class NftElements implements Elements {
     for (const scope of scopes) {
       for (const family of FAMILIES) {
         for (const { value, expires, comment } of await readSet('set', grantSet(scope, family))) {
-          const target = networkTarget(parseAddress(String(value)), family === 6 ? this.#layout.ipv6Prefix : 32);
+          const target = networkTarget(
+            parseAddress(String(value)),
+            family === 6 ? this.#shape().layout.ipv6Prefix : 32,
+          );
           const now = this.#clock.monotonic();
           const until = expires === undefined ? null : after(now, seconds(Math.max(expires, 0.001)));
           see({ scope, target, until, comment: comment ?? null });

@@ -1,13 +1,13 @@
 import { type Family, parseAddress, parseTarget, rangeOf } from '../core/address.js';
-import type { GuardLayout, KernelRange, SetScope } from '../core/firewall.js';
+import type { GuardShape, KernelRange, SetScope } from '../core/firewall.js';
 import { seconds } from '../core/time.js';
 import { entrySet, FAMILIES, rangeSet } from './names.js';
 import { type ListedElement, readSet } from './nft-elements.js';
-import { setScopes } from './ruleset.js';
+import { generationsOf, setScopes } from './ruleset.js';
 
 /** The contents of the interval sets, through the nft program: one process for each set. */
-export async function readRanges(layout: GuardLayout): Promise<KernelRange[]> {
-  const { services, all } = setScopes(layout);
+export async function readRanges(shape: GuardShape): Promise<KernelRange[]> {
+  const { all } = setScopes(shape);
   const found: KernelRange[] = [];
   const read = async (holds: KernelRange['holds'], scope: SetScope, set: string, family: Family) => {
     for (const { value, expires } of await readSet('set', set)) {
@@ -16,7 +16,10 @@ export async function readRanges(layout: GuardLayout): Promise<KernelRange[]> {
     }
   };
   for (const family of FAMILIES) {
-    for (const scope of services) await read('entry', scope, entrySet(scope, family), family);
+    for (const { scopes, prefix } of generationsOf(shape)) {
+      const holds = prefix === '' ? 'entry' : 'previous entry';
+      for (const scope of scopes) await read(holds, scope, entrySet(scope, family, prefix), family);
+    }
     for (const scope of all) await read('grant', scope, rangeSet(scope, family), family);
   }
   return found;

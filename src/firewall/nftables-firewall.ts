@@ -7,8 +7,9 @@ import type {
   ElementPlace,
   Firewall,
   GuardContents,
-  GuardLayout,
+  GuardShape,
   GuardState,
+  KeptRules,
   KernelElement,
   KernelRange,
   OwnConnection,
@@ -23,13 +24,13 @@ import type { NftablesLink } from '../netlink/nftables-link.js';
 import { renderArming, renderBegun, renderContents, renderRanges } from './contents.js';
 import type { Elements } from './elements.js';
 import { Gatherer } from './gather.js';
-import { ACTIVE_MAP, FAMILIES, PANIC_COMMENT, TABLE } from './names.js';
+import { ACTIVE_MAP, FALLBACK_MAP, FAMILIES, PANIC_COMMENT, TABLE } from './names.js';
 import { NetlinkElements } from './netlink-elements.js';
 import { NftElements } from './nft-elements.js';
 import { nftList, nftLoad, type OnStarted } from './nft-program.js';
 import { readRanges } from './nft-ranges.js';
-import { renderGuard, setScopes } from './ruleset.js';
-import { digest, loadSavedGuard, saveGuard } from './saved-guard.js';
+import { hasLockdown, renderGuard, setScopes } from './ruleset.js';
+import { digest, loadSavedGuard, type SavedGuard, saveGuard } from './saved-guard.js';
 
 /**
  * With up to so many elements the guard is loaded as one text and in one transaction. More follow right after it over
@@ -44,16 +45,17 @@ const REPLACE = `add table inet ${TABLE}\ndelete table inet ${TABLE}\n`;
  * nft program, elements over netlink.
  */
 export class NftablesFirewall implements Firewall {
-  readonly scopes: ReadonlySet<SetScope>;
-  readonly #layout: GuardLayout;
+  /** What the kernel holds, as far as it is known. */
+  #shape: GuardShape;
+  #scopes: ReadonlySet<SetScope>;
   readonly #clock: Clock;
   readonly #directory: string;
   readonly #onStarted: OnStarted;
   readonly #onUnsaved: (error: unknown) => void;
   readonly #elements: Elements;
   readonly #gatherer: Gatherer;
-  /** The digest of what was loaded last; of the saved guard until then. */
-  #listing: string | undefined;
+  /** What was loaded and kept last; undefined until it is known, null where nothing was. */
+  #saved: SavedGuard | null | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   /**
@@ -63,56 +65,75 @@ export class NftablesFirewall implements Firewall {
    * @param options.onUnsaved told where a guard is up but could not be saved
    */
   constructor(options: {
-    layout: GuardLayout;
+    shape: GuardShape;
     clock: Clock;
     directory: string;
     link: NftablesLink | null;
     onStarted?: OnStarted;
     onUnsaved?: (error: unknown) => void;
   }) {
-    const { layout, clock, link } = options;
-    this.scopes = new Set(setScopes(layout).all);
-    this.#layout = layout;
+    const { shape, clock, link } = options;
+    this.#shape = shape;
+    this.#scopes = new Set(setScopes(shape).all);
     this.#clock = clock;
     this.#directory = options.directory;
     this.#onStarted = options.onStarted ?? (() => undefined);
     this.#onUnsaved = options.onUnsaved ?? (() => undefined);
     this.#elements =
       link === null
-        ? new NftElements({ layout, clock, onStarted: this.#onStarted })
-        : new NetlinkElements({ link, layout, clock });
+        ? new NftElements({ shape: () => this.#shape, clock, onStarted: this.#onStarted })
+        : new NetlinkElements({ link, scopes: () => this.#scopes, ipv6Prefix: shape.layout.ipv6Prefix, clock });
     this.#gatherer = new Gatherer(
       (task) => this.#serialize(task),
       (change) => this.#elements.change(change),
     );
   }
 
-  async inspect(): Promise<GuardState> {
+  get scopes(): ReadonlySet<SetScope> {
+    return this.#scopes;
+  }
+
+  async inspect(shape: GuardShape): Promise<GuardState> {
     const listing = await listTable();
-    if (listing === null) return { table: 'absent', arming: null };
-    if (listing.includes(PANIC_COMMENT)) return { table: 'opened', arming: null };
-    this.#listing ??= (await loadSavedGuard(this.#directory))?.listing;
-    const isIntact = listing.includes(this.#tableComment()) && this.#listing === digest(listing);
-    const arming = await readArming();
-    return { table: isIntact ? 'intact' : 'foreign', arming: arming ?? null };
+    if (listing === null) return { table: 'absent', arming: null, hasFallback: false };
+    if (listing.includes(PANIC_COMMENT)) return { table: 'opened', arming: null, hasFallback: false };
+    const saved = await this.#lastSaved();
+    const isShape =
+      saved !== null && (saved.text ?? shapeDigest(shape)) === shapeDigest(shape) && saved.listing === digest(listing);
+    // An older version has kept no digest of its text, but the comment tells the layout.
+    const isIntact = isShape && (saved.text !== null || listing.includes(tableComment(shape)));
+    if (isIntact) this.#take(shape);
+    const [arming, previous] = await Promise.all([readArming(), readVerdicts(FALLBACK_MAP)]);
+    const hasFallback = previous?.length === FAMILIES.length;
+    return { table: isIntact ? 'intact' : 'foreign', arming: arming ?? null, hasFallback };
   }
 
   load(contents: GuardContents, arming: Arming): Promise<void> {
     return this.#serialize(async () => {
+      const { shape } = contents;
       const elements = contents.elements[Symbol.iterator]();
       const first = take(elements, IN_TEXT);
       await nftLoad(this.#render({ ...contents, elements: first }, arming), this.#onStarted);
+      this.#take(shape);
       if (first.length === IN_TEXT) await this.#elements.fill({ [Symbol.iterator]: () => elements });
       const listing = await listTable();
       if (listing === null) return;
-      this.#listing = digest(listing);
+      const { kept = null, older = null } = (await this.#lastSaved()) ?? {};
+      this.#saved = { listing: digest(listing), text: shapeDigest(shape), kept, older };
       // The guard is up: a full disk must not make it look as if it were not.
-      await saveGuard(this.#directory, { layout: this.#layout, listing: this.#listing }).catch(this.#onUnsaved);
+      await this.#save().catch(this.#onUnsaved);
     });
   }
 
   arm(arming: Arming): Promise<void> {
-    return this.#serialize(() => nftLoad([renderArming(arming)], this.#onStarted));
+    return this.#serialize(() => nftLoad([renderArming(arming, this.#shape.fallback !== null)], this.#onStarted));
+  }
+
+  keep(kept: KeptRules): Promise<void> {
+    return this.#serialize(async () => {
+      this.#saved = { listing: '', text: null, ...(await this.#lastSaved()), kept, older: null };
+      await this.#save();
+    });
   }
 
   unload(): Promise<void> {
@@ -128,16 +149,16 @@ export class NftablesFirewall implements Firewall {
   }
 
   setRanges(ranges: RangeContents): Promise<void> {
-    return this.#serialize(() => nftLoad(renderRanges(this.#layout, ranges, this.#clock), this.#onStarted));
+    return this.#serialize(() => nftLoad(renderRanges(this.#shape, ranges, this.#clock), this.#onStarted));
   }
 
   async keepConnections(connections: readonly OwnConnection[]): Promise<void> {
-    if (this.#layout.policy !== 'lockdown' || connections.length === 0) return;
+    if (!hasLockdown(this.#shape) || connections.length === 0) return;
     await this.#serialize(() => nftLoad(renderBegun(connections), this.#onStarted));
   }
 
   showElements(which: ElementKind, see: (element: KernelElement) => boolean): Promise<void> {
-    return this.#elements.showElements(which === 'held' ? ['held'] : setScopes(this.#layout).services, see);
+    return this.#elements.showElements(which === 'held' ? ['held'] : setScopes(this.#shape).services, see);
   }
 
   findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]> {
@@ -145,7 +166,7 @@ export class NftablesFirewall implements Firewall {
   }
 
   readRanges(): Promise<readonly KernelRange[]> {
-    return readRanges(this.#layout);
+    return readRanges(this.#shape);
   }
 
   readSteps(): Promise<Steps> {
@@ -157,26 +178,39 @@ export class NftablesFirewall implements Firewall {
   }
 
   async readIgnored(): Promise<readonly IgnoredSource[]> {
-    return this.#layout.strikes === null ? [] : await this.#elements.readIgnored();
+    return this.#shape.layout.strikes === null ? [] : await this.#elements.readIgnored();
   }
 
   async forgive(sources: readonly Target[]): Promise<void> {
-    if (this.#layout.strikes !== null) await this.#serialize(() => this.#elements.forgive(sources));
+    if (this.#shape.layout.strikes !== null) await this.#serialize(() => this.#elements.forgive(sources));
   }
 
   readMailbox(): Promise<readonly Completion[]> {
     return this.#elements.readMailbox();
   }
 
-  #tableComment(): string {
-    return `sallyport ${digest(renderGuard(this.#layout)).slice(0, 16)}`;
+  #take(shape: GuardShape): void {
+    this.#shape = shape;
+    this.#scopes = new Set(setScopes(shape).all);
+  }
+
+  async #lastSaved(): Promise<SavedGuard | null> {
+    this.#saved ??= (await loadSavedGuard(this.#directory)) ?? null;
+    return this.#saved;
+  }
+
+  /** What an older version has kept stays until there is something to keep in its place. */
+  async #save(): Promise<void> {
+    if (this.#saved === null || this.#saved === undefined || this.#saved.older !== null) return;
+    await saveGuard(this.#directory, this.#saved);
   }
 
   *#render(contents: GuardContents, arming: Arming): Generator<string> {
+    const { shape } = contents;
     yield REPLACE;
-    yield `table inet ${TABLE} {\n  comment "${this.#tableComment()}"\n${renderGuard(this.#layout)}\n}\n`;
-    yield* renderContents(this.#layout, contents, this.#clock);
-    yield renderArming(arming);
+    yield `table inet ${TABLE} {\n  comment "${tableComment(shape)}"\n${renderGuard(shape)}\n}\n`;
+    yield* renderContents(contents, this.#clock);
+    yield renderArming(arming, shape.fallback !== null);
   }
 
   #serialize(task: () => Promise<void>): Promise<void> {
@@ -201,6 +235,14 @@ async function listTable(): Promise<string | null> {
   return /^table inet sallyport \{$.*?^\}$/ms.exec(ruleset ?? '')?.[0] ?? null;
 }
 
+function shapeDigest(shape: GuardShape): string {
+  return digest(renderGuard(shape));
+}
+
+function tableComment(shape: GuardShape): string {
+  return `sallyport ${shapeDigest(shape).slice(0, 16)}`;
+}
+
 function take(elements: Iterator<SetElement>, most: number): SetElement[] {
   const taken: SetElement[] = [];
   while (taken.length < most) {
@@ -211,12 +253,17 @@ function take(elements: Iterator<SetElement>, most: number): SetElement[] {
   return taken;
 }
 
-/** undefined where our rules are not consulted, or for one family only. */
-async function readArming(): Promise<Arming | undefined> {
-  const text = await nftList(['-j', 'list', 'map', 'inet', TABLE, ACTIVE_MAP]);
+/** undefined where there is no such map. */
+async function readVerdicts(name: string): Promise<[unknown, unknown][] | undefined> {
+  const text = await nftList(['-j', 'list', 'map', 'inet', TABLE, name]);
   if (text === null) return undefined;
   const { nftables } = JSON.parse(text) as { nftables: { map?: { elem?: [unknown, unknown][] } }[] };
-  const elements = nftables.flatMap(({ map }) => map?.elem ?? []);
+  return nftables.flatMap(({ map }) => map?.elem ?? []);
+}
+
+/** undefined where our rules are not consulted, or for one family only. */
+async function readArming(): Promise<Arming | undefined> {
+  const elements = (await readVerdicts(ACTIVE_MAP)) ?? [];
   const left = elements.map(([key]) => expiresOf(key));
   if (left.length !== FAMILIES.length) return undefined;
   if (left.every((one) => one === null)) return { kind: 'permanent' };

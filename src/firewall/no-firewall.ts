@@ -2,7 +2,8 @@ import type { Address } from '../core/address.js';
 import type {
   Completion,
   Firewall,
-  GuardLayout,
+  GuardContents,
+  GuardShape,
   GuardState,
   KernelElement,
   KernelRange,
@@ -23,18 +24,23 @@ export async function hasLeftovers(): Promise<boolean> {
 
 /** No packet filter at all: nothing is closed, and nothing is opened. Needs no privileges; for trying the rest of it. */
 export class NoFirewall implements Firewall {
-  readonly scopes: ReadonlySet<SetScope>;
+  #scopes: ReadonlySet<SetScope> = new Set();
 
-  constructor(layout: GuardLayout) {
-    this.scopes = new Set(setScopes(layout).all);
+  get scopes(): ReadonlySet<SetScope> {
+    return this.#scopes;
   }
 
-  async inspect(): Promise<GuardState> {
-    return { table: 'none', arming: null };
+  async inspect(shape: GuardShape): Promise<GuardState> {
+    this.#scopes = new Set(setScopes(shape).all);
+    return { table: 'none', arming: null, hasFallback: false };
   }
 
-  async load(): Promise<void> {}
+  async load({ shape }: GuardContents): Promise<void> {
+    this.#scopes = new Set(setScopes(shape).all);
+  }
+
   async arm(): Promise<void> {}
+  async keep(): Promise<void> {}
   async unload(): Promise<void> {}
   async change(): Promise<void> {}
   async changeSteps(): Promise<void> {}

@@ -1,8 +1,7 @@
-import type { GuardLayout } from '../core/firewall.js';
 import { formatPortSpan, PROTOCOLS } from '../core/ports.js';
 import { ALL } from '../core/service.js';
 import { begunSet, FAMILIES } from './names.js';
-import { ADDRESS_TYPE, classesOf, drained, dropHeld, letIn, SOURCE } from './ruleset-classes.js';
+import { ADDRESS_TYPE, classesOf, drained, dropHeld, type Generation, letIn, SOURCE } from './ruleset-classes.js';
 
 /*
  * What lockdown adds: everything that the guard would leave alone is closed.
@@ -40,19 +39,24 @@ const DHCP = [
 /** Only where a packet leaves by another interface has it one to leave by: prerouting and input know none. */
 export const IS_FORWARDED = 'meta oif != 0';
 
+/** The sets of lockdown. */
+export function renderBegunSets(): string[] {
+  return FAMILIES.map((family) => {
+    const key = `${ADDRESS_TYPE[family]} . inet_service . inet_service`;
+    return `  set ${begunSet(family)} { type ${key}; flags dynamic,timeout; timeout 1d; size ${BEGUN_SIZE}; }`;
+  });
+}
+
 /** The chains of lockdown, none for another policy. They go to those of the classes. */
-export function renderLockdown(layout: GuardLayout): string[] {
+export function renderLockdown(layout: Generation): string[] {
   if (layout.policy !== 'lockdown') return [];
   const local = formatPortSpan(layout.localPorts);
   const whitelist = FAMILIES.flatMap((family) => letIn(layout, family, [ALL]));
   const open = layout.openPorts.map((range) => `${range.protocol} . ${formatPortSpan(range)}`).join(', ');
   const inside = [...new Set([...layout.trustedInterfaces, ...layout.forwardFrom])];
+  const { prefix } = layout;
   return [
-    ...FAMILIES.map((family) => {
-      const key = `${ADDRESS_TYPE[family]} . inet_service . inet_service`;
-      return `  set ${begunSet(family)} { type ${key}; flags dynamic,timeout; timeout 1d; size ${BEGUN_SIZE}; }`;
-    }),
-    '  chain answers {',
+    `  chain ${prefix}answers {`,
     ...ERRORS.map((rule) => `    ${rule}`),
     // Ports of services; those of the local range are the host's own, and it may go on speaking to whom it wants.
     ...dropHeld(layout, `udp dport != ${local} `),
@@ -64,7 +68,7 @@ export function renderLockdown(layout: GuardLayout): string[] {
     }),
     '    drop',
     '  }',
-    '  chain lockdown {',
+    `  chain ${prefix}lockdown {`,
     ...drained(layout),
     ...whitelist,
     ...(open === '' ? [] : [`    meta l4proto . th dport { ${open} } accept`]),
@@ -73,20 +77,20 @@ export function renderLockdown(layout: GuardLayout): string[] {
     // Old inbound connections may pass for replies here. Those to masqueraded connections come to any port.
     `    tcp dport != ${local} ct direction reply ct status snat accept`,
     `    tcp dport != ${local} drop`,
-    '    goto answers',
+    `    goto ${prefix}answers`,
     '  }',
-    '  chain forwarded {',
+    `  chain ${prefix}forwarded {`,
     ...(inside.length === 0 ? [] : [`    iifname { ${inside.map((name) => `"${name}"`).join(', ')} } accept`]),
     ...drained(layout),
     ...whitelist,
     ...translated(layout),
-    '    goto answers',
+    `    goto ${prefix}answers`,
     '  }',
   ];
 }
 
 /** What came to a port that destination NAT leads elsewhere is judged by that port, as in front of the translation. */
-function translated(layout: GuardLayout): string[] {
+function translated(layout: Generation): string[] {
   return PROTOCOLS.flatMap((protocol) => {
     const verdicts = classesOf(layout).flatMap(({ chain, ranges }) =>
       ranges.filter((range) => range.protocol === protocol).map((range) => `${formatPortSpan(range)} : goto ${chain}`),

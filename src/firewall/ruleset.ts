@@ -1,5 +1,5 @@
 import type { Family } from '../core/address.js';
-import type { GuardLayout, SetScope } from '../core/firewall.js';
+import type { GuardLayout, GuardShape, SetScope } from '../core/firewall.js';
 import { FINAL_BIT, PAIRED_BIT } from '../core/knock/automaton.js';
 import type { StrikeLimit } from '../core/knock/strikes.js';
 import { PAIRING_BYTES, PAIRING_PREFIX } from '../core/pairing.js';
@@ -10,17 +10,19 @@ import {
   ACTIVE_MAP,
   doneSet,
   entrySet,
+  FALLBACK_MAP,
   FAMILIES,
   grantSet,
   ignoredSet,
+  type Prefix,
   rangeSet,
   STEP_MAP,
   stateMap,
   strikeSet,
 } from './names.js';
 import { REPEAT } from './repeats.js';
-import { ADDRESS_TYPE, classesOf, renderClasses, SOURCE } from './ruleset-classes.js';
-import { IS_FORWARDED, renderLockdown } from './ruleset-lockdown.js';
+import { ADDRESS_TYPE, classesOf, type Generation, renderClasses, SOURCE } from './ruleset-classes.js';
+import { IS_FORWARDED, renderBegunSets, renderLockdown } from './ruleset-lockdown.js';
 import { renderSeen } from './ruleset-seen.js';
 
 /*
@@ -29,7 +31,8 @@ import { renderSeen } from './ruleset-seen.js';
  *   prerouting -110 (before DNAT) ──┐ not for this host: accept
  *   input -10 ──────────────────────┤ from loopback: accept
  *                                   v
- *                        active { ipv4, ipv6 : goto guard }     no element: nothing of ours holds
+ *                        active { ipv4, ipv6 : goto guard }     no element: the next
+ *                        fallback { … : goto old_guard }        while a change is provisional; no element: nothing holds
  *                                   v
  *      guard:  to the pool?     -> pool: a source that is ignored? drop; the automaton, always dropped (or accept, where sockets
  *                                  take the knocks)
@@ -53,25 +56,41 @@ const STRUCK_RATE = 'limit rate 5/second burst 50 packets';
 /** IP and transport headers and a short payload of the completing packet. */
 const SNAPLEN = 128;
 
-/** The scopes that have sets: `all`, each guarded service, and the held addresses. */
-export function setScopes(layout: GuardLayout): { services: ServiceName[]; all: SetScope[] } {
-  const services = [ALL, ...layout.guarded.keys()];
+/** The scopes that have sets: `all`, each service that is guarded by one of the generations, and the held addresses. */
+export function setScopes({ layout, fallback }: GuardShape): { services: ServiceName[]; all: SetScope[] } {
+  const services = [...new Set([ALL, ...layout.guarded.keys(), ...(fallback?.guarded.keys() ?? [])])];
   return { services, all: [...services, 'held'] };
+}
+
+/** The generations of a shape, each with the scopes that it has entries for. */
+export function generationsOf({ layout, fallback }: GuardShape): (Generation & { scopes: ServiceName[] })[] {
+  const withScopes = (one: GuardLayout, prefix: Prefix) => ({ ...one, prefix, scopes: [ALL, ...one.guarded.keys()] });
+  return [withScopes(layout, ''), ...(fallback === null ? [] : [withScopes(fallback, 'old_')])];
+}
+
+/** Whether one of the generations closes everything. */
+export function hasLockdown(shape: GuardShape): boolean {
+  return generationsOf(shape).some(({ policy }) => policy === 'lockdown');
 }
 
 /**
  * The sets and chains of the guard in nft's language, without their contents and without the table around them. The
- * same layout always gives the same text.
+ * same shape always gives the same text.
  */
-export function renderGuard(layout: GuardLayout): string {
-  const automaton = layout.knocks === 'kernel' ? renderAutomaton(layout) : [];
+export function renderGuard(shape: GuardShape): string {
+  const { layout } = shape;
+  const isForwarding = hasLockdown(shape);
   return [
-    ...renderSets(layout),
-    ...automaton,
+    ...renderSets(shape),
+    ...(layout.knocks === 'kernel' ? renderAutomaton(layout) : []),
     ...renderSeen(),
-    ...renderClasses(layout),
-    ...renderLockdown(layout),
-    ...renderHooks(layout),
+    ...(isForwarding ? renderBegunSets() : []),
+    ...generationsOf(shape).flatMap((generation) => [
+      ...renderClasses(generation),
+      ...renderLockdown(generation),
+      ...renderChain(generation, isForwarding),
+    ]),
+    ...renderHooks(shape, isForwarding),
   ].join('\n');
 }
 
@@ -79,11 +98,11 @@ const UDP_HEADER = 8;
 /** The length and beginning of a payload with a pairing code. */
 const CARRIES_CODE = `udp length ${UDP_HEADER + PAIRING_BYTES} @th,${8 * UDP_HEADER},${8 * PAIRING_PREFIX.length} 0x${PAIRING_PREFIX.map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 
-function renderSets(layout: GuardLayout): string[] {
+function renderSets(shape: GuardShape): string[] {
   const lines: string[] = [];
-  const max = formatDuration(layout.maxTtl);
+  const max = formatDuration(shape.layout.maxTtl);
   const hold = '30d';
-  const { services, all } = setScopes(layout);
+  const { all } = setScopes(shape);
   for (const family of FAMILIES) {
     const type = ADDRESS_TYPE[family];
     for (const scope of all) {
@@ -91,7 +110,10 @@ function renderSets(layout: GuardLayout): string[] {
       lines.push(`  set ${grantSet(scope, family)} { type ${type}; flags timeout; timeout ${longest}; }`);
       lines.push(`  set ${rangeSet(scope, family)} { type ${type}; flags interval,timeout; timeout ${longest}; }`);
     }
-    for (const scope of services) lines.push(`  set ${entrySet(scope, family)} { type ${type}; flags interval; }`);
+    for (const { scopes, prefix } of generationsOf(shape)) {
+      for (const scope of scopes)
+        lines.push(`  set ${entrySet(scope, family, prefix)} { type ${type}; flags interval; }`);
+    }
   }
   return lines;
 }
@@ -187,39 +209,45 @@ function countStrike({ wrong }: StrikeLimit, family: Family): string {
   return `    add @${strikeSet(family)} { ${STRIKE_KEY[family]} ${counter} } jump struck_${family}`;
 }
 
-function renderHooks(layout: GuardLayout): string[] {
+/** What a packet meets where the rules of a generation hold. */
+function renderChain(layout: Generation, isForwarding: boolean): string[] {
   const verdicts = classesOf(layout).flatMap(({ chain, ranges }) =>
     ranges.map((range) => `${range.protocol} . ${formatPortSpan(range)} : goto ${chain}`),
   );
   const trusted = layout.trustedInterfaces.map((name) => `"${name}"`).join(', ');
   const isLockdown = layout.policy === 'lockdown';
   return [
-    '  chain guard {',
-    ...(isLockdown ? [`    ${IS_FORWARDED} goto forwarded`] : []),
+    `  chain ${layout.prefix}guard {`,
+    ...(isForwarding ? [`    ${IS_FORWARDED} ${isLockdown ? `goto ${layout.prefix}forwarded` : 'accept'}`] : []),
     ...poolRule(layout),
     ...(trusted === '' ? [] : [`    iifname { ${trusted} } accept`]),
     ...(verdicts.length === 0 ? [] : [`    meta l4proto . th dport vmap { ${verdicts.join(', ')} }`]),
-    ...(isLockdown ? ['    goto lockdown'] : []),
+    ...(isLockdown ? [`    goto ${layout.prefix}lockdown`] : []),
     '  }',
+  ];
+}
+
+function renderHooks({ fallback }: GuardShape, isForwarding: boolean): string[] {
+  // A chain that was gone to never comes back: the second look-up is for those whom the first leads nowhere.
+  const lookUps = [ACTIVE_MAP, ...(fallback === null ? [] : [FALLBACK_MAP])].map(
+    (map) => `    meta nfproto vmap @${map}`,
+  );
+  return [
     `  map ${ACTIVE_MAP} { type nf_proto : verdict; flags timeout; }`,
+    ...(fallback === null ? [] : [`  map ${FALLBACK_MAP} { type nf_proto : verdict; }`]),
     '  chain prerouting {',
     '    type filter hook prerouting priority -110; policy accept;',
     '    iif lo accept',
     '    fib daddr type != local accept',
-    `    meta nfproto vmap @${ACTIVE_MAP}`,
+    ...lookUps,
     '  }',
     '  chain input {',
     '    type filter hook input priority -10; policy accept;',
     '    iif lo accept',
-    `    meta nfproto vmap @${ACTIVE_MAP}`,
+    ...lookUps,
     '  }',
-    ...(isLockdown
-      ? [
-          '  chain forward {',
-          '    type filter hook forward priority -10; policy accept;',
-          `    meta nfproto vmap @${ACTIVE_MAP}`,
-          '  }',
-        ]
+    ...(isForwarding
+      ? ['  chain forward {', '    type filter hook forward priority -10; policy accept;', ...lookUps, '  }']
       : []),
   ];
 }

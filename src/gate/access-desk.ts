@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.js';
 import type { AllowRequest, AllowResult, RevokeRequest, RevokeResult } from '../control/contract/gateway.js';
-import { covers, parseAddress, parseTarget, type Target } from '../core/address.js';
+import { covers, parseAddress, parseTarget, prefixLength, type Target } from '../core/address.js';
 import type { Claim } from '../core/claims.js';
 import { SallyportError } from '../core/errors.js';
 import type { Grant } from '../core/grants/grant.js';
@@ -13,6 +13,8 @@ import type { User } from '../core/user.js';
 import type { ClaimDesk } from './claim-desk.js';
 import type { Doorkeeper } from './doorkeeper.js';
 import type { Entries } from './entries.js';
+import type { RuleBook } from './guard/rule-book.js';
+import type { LockoutWatch } from './lockout-watch.js';
 import type { NameDesk, TrackedEntry } from './name-desk.js';
 import { type People, ttlTooLong } from './people.js';
 import type { Recorder } from './recorder.js';
@@ -31,6 +33,8 @@ export interface AccessDeskOptions {
   readonly recorder: Recorder;
   readonly strikes: Strikes;
   readonly claimDesk: ClaimDesk;
+  readonly book: RuleBook;
+  readonly watch: LockoutWatch;
 }
 
 /** What a word of the operator's means. */
@@ -54,8 +58,8 @@ export class AccessDesk {
 
   /**
    * Opens for a while, or makes an entry that stays where no time is asked for. Strikes are cleared along with it.
-   * @throws SP_ADDRESS_REFUSED, SP_TARGET_NAME, SP_NAMES_FULL, SP_TTL_TOO_LONG, SP_USER_UNKNOWN, SP_FIREWALL_FAILED and those of
-   * the words
+   * @throws SP_ADDRESS_REFUSED, SP_TARGET_EVERYONE, SP_TARGET_NAME, SP_NAMES_FULL, SP_TTL_TOO_LONG, SP_USER_UNKNOWN,
+   * SP_FIREWALL_FAILED and those of the words
    */
   async allow(request: AllowRequest): Promise<AllowResult> {
     const { config, doorkeeper, people, strikes } = this.#o;
@@ -65,6 +69,8 @@ export class AccessDesk {
     if (name !== undefined) return await this.#allowName(name, services, request);
     const refusal = doorkeeper.refusal(target);
     if (refusal !== undefined) throw new SallyportError('SP_ADDRESS_REFUSED', { address: target, reason: refusal });
+    if (prefixLength(target) === 0 && request.force !== true)
+      throw new SallyportError('SP_TARGET_EVERYONE', { target });
     const note = request.note ?? null;
     const struck = (await strikes.ignoredIn(target)).map((one) => one.target);
     if (request.for === undefined) {
@@ -98,10 +104,11 @@ export class AccessDesk {
     return { entry: viewName(named, clock), grant: null, listened_to: listenedTo, recorded: true };
   }
 
-  /** Ends what goes by a user's name, an id, an address or a host name. @throws SP_NOT_FOUND */
-  async revoke({ what }: RevokeRequest): Promise<RevokeResult> {
+  /** Ends what goes by a user's name, an id, an address or a host name. @throws SP_NOT_FOUND, SP_WOULD_LOCK_OUT */
+  async revoke({ what, force, peers = [] }: RevokeRequest): Promise<RevokeResult> {
     const { claimDesk, people, clock } = this.#o;
     const found = this.#find(what);
+    if (force !== true) await this.#refuseLockout(found, peers);
     // First of all: while the rest is ended, nobody may say yes to one.
     const claims = claimDesk.revoke(found.isMeant, 'by an operator');
     const dropped = viewClaims(claims, people, clock);
@@ -117,6 +124,26 @@ export class AccessDesk {
     return { revoked, removed, dropped, recorded: this.#isRecorded() };
   }
 
+  /**
+   * The last way in is looked after where it is the set-up's, or everything is closed: an ordinary entry under `guard` goes
+   * without a question.
+   */
+  async #refuseLockout({ grants, entries, names }: Found, peers: readonly string[]): Promise<void> {
+    if (grants.length + entries.length + names.length === 0) return;
+    const { watch, book } = this.#o;
+    const goneNames = names.map(({ entry }) => entry);
+    const namesLeft = this.#o.names.list().filter(({ entry }) => !goneNames.includes(entry));
+    const left = [
+      ...this.#o.entries.list().filter((entry) => !entries.includes(entry)),
+      ...namesLeft.flatMap(({ entry: { services }, tracker }) =>
+        tracker.addresses.map((target) => ({ target, services })),
+      ),
+    ];
+    const { peers: cut, everyone } = await watch.lockout({ allowed: left, goneGrants: grants }, peers);
+    const isLooked = book.current.policy === 'lockdown' || entries.some(({ source }) => source === 'setup');
+    watch.refuse({ peers: cut, everyone: everyone && isLooked }, 'that');
+  }
+
   /** Whether what was just done is on the disk: where the last write failed, it waits. */
   #isRecorded(): boolean {
     return this.#o.recorder.problem === undefined;
@@ -124,7 +151,7 @@ export class AccessDesk {
 
   #scope(names: readonly string[] | undefined, user: User | null): Scope {
     if (names === undefined && user !== null) return user.services;
-    return toScope(names ?? [], this.#o.config.services);
+    return toScope(names ?? [], this.#o.book.current.services);
   }
 
   #find(what: string): Found {

@@ -4,21 +4,22 @@ import type { Entry } from '../core/entry.js';
 import { SallyportError } from '../core/errors.js';
 import { parseDeparted } from '../core/grants/departed.js';
 import type { JournalEvent } from '../core/journal.js';
-import type { Change, StoredState } from '../core/store.js';
+import type { StoredState } from '../core/store.js';
 import type { Clock } from '../core/time.js';
 import type { Departures } from './departures.js';
 import type { Recorder } from './recorder.js';
 
-/** The whitelist: entries of the store, of the configuration, which do not change, and of the providers that are enabled. */
+/** The whitelist: entries of the store, and those that the rules of the configuration and providers make. */
 export class Entries {
   readonly #recorder: Recorder;
   readonly #clock: Clock;
-  readonly #configured: readonly Entry[];
+  #given: readonly Entry[] = [];
+  #fallback: readonly Entry[] | null = null;
   readonly #stored = new Map<string, Entry>();
-  #provided: readonly Entry[];
   readonly #hold: (targets: readonly Target[]) => Promise<void>;
   readonly #setRanges: () => Promise<void>;
-  readonly #configuredBefore: readonly string[];
+  #givenBefore: readonly string[];
+  #isStarted = false;
   readonly #departures: Departures;
 
   constructor(options: {
@@ -26,9 +27,6 @@ export class Entries {
     clock: Clock;
     state: Pick<StoredState, 'entries' | 'meta'>;
     departures: Departures;
-    configured: readonly Entry[];
-    /** Of the providers that are enabled already. */
-    provided: readonly Entry[];
     /** Keeps what an entry let in from coming back as a reply. */
     hold: (targets: readonly Target[]) => Promise<void>;
     /** Brings the interval sets to what is listed here. */
@@ -36,38 +34,51 @@ export class Entries {
   }) {
     this.#recorder = options.recorder;
     this.#clock = options.clock;
-    this.#configured = options.configured;
-    this.#provided = options.provided;
     this.#hold = options.hold;
     this.#setRanges = options.setRanges;
     const { entries, meta } = options.state;
     for (const entry of entries) this.#stored.set(entry.id, entry);
     this.#departures = options.departures;
-    this.#configuredBefore = (meta.configured ?? '').split(' ');
+    this.#givenBefore = (meta.configured ?? '').split(' ');
+  }
+
+  /** Lets in whom others let in, and, where a change of the rules is provisional, whom the previous ones do beside it. */
+  use(given: readonly Entry[], fallback: readonly Entry[] | null): void {
+    this.#given = given;
+    this.#fallback = fallback;
+    // What is not held for a fault of the kernel is put right with the rest.
+    if (this.#isStarted) this.#putOut().catch(() => undefined);
   }
 
   /** Puts out what the configuration and its providers let in when the gateway last ran, and let in no more. */
   async start(): Promise<void> {
-    const now = this.#given();
-    const gone = this.#configuredBefore.filter((target) => !(now as Set<string>).has(target));
+    this.#isStarted = true;
+    await this.#putOut();
+  }
+
+  /** Whom a change lets in no more is held at once: that does no harm where the previous rules come back. */
+  async #putOut(): Promise<void> {
+    const now = new Set<string>(this.#given.map(({ target }) => target));
+    const gone = this.#givenBefore.filter((target) => !now.has(target));
     const departed = parseDeparted(gone.map((target) => `${target}@0`).join(' ')).map(({ target }) => target);
-    void this.#recorder.record([rememberGiven(now), ...(departed.length > 0 ? [this.#departures.add(departed)] : [])]);
+    this.#givenBefore = [...now];
+    const remembered = { kind: 'meta', key: 'configured', value: [...now].join(' ') } as const;
+    void this.#recorder.record([remembered, ...(departed.length > 0 ? [this.#departures.add(departed)] : [])]);
     await this.#hold(departed);
   }
 
   list(): Entry[] {
-    return [...this.#stored.values(), ...this.#configured, ...this.#provided];
+    return this.listWith(this.#given);
   }
 
-  /** Lets in what enabled providers bring, in place of what they brought before. */
-  async provide(provided: readonly Entry[]): Promise<void> {
-    const before = this.#given();
-    this.#provided = provided;
-    const now = this.#given();
-    const gone = [...before].filter((target) => !now.has(target));
-    void this.#recorder.record([rememberGiven(now), ...(gone.length > 0 ? [this.#departures.add(gone)] : [])]);
-    await this.#hold(gone);
-    await this.#setRanges();
+  /** What would be let in where these were given. */
+  listWith(given: readonly Entry[]): Entry[] {
+    return [...this.#stored.values(), ...given];
+  }
+
+  /** What the previous rules let in; null where there are none to come back to. */
+  fallbackList(): Entry[] | null {
+    return this.#fallback === null ? null : this.listWith(this.#fallback);
   }
 
   find(id: string): Entry | undefined {
@@ -100,19 +111,10 @@ export class Entries {
     await this.#setRanges();
   }
 
-  /** What is let in by others than the store. */
-  #given(): Set<Target> {
-    return new Set([...this.#configured, ...this.#provided].map(({ target }) => target));
-  }
-
   #journal(event: JournalEvent['event'], { target, services, note }: { target: Target } & Entry) {
     return {
       kind: 'journal',
       event: { at: this.#clock.now(), event, address: target, services, detail: note },
     } as const;
   }
-}
-
-function rememberGiven(targets: ReadonlySet<Target>): Change {
-  return { kind: 'meta', key: 'configured', value: [...targets].join(' ') };
 }

@@ -1,14 +1,16 @@
-import { closedServices } from '../config/closed-services.js';
 import type {
   AddUserRequest,
   AllowRequest,
   AllowResult,
+  ApplyRequest,
   FirewallView,
   GatewayApi,
   JournalRequest,
   JournalView,
   ListView,
   LongLists,
+  PlanRequest,
+  PlanView,
   ProviderDetails,
   ProviderView,
   RemoveUserResult,
@@ -29,7 +31,7 @@ import { MinHeap } from '../core/heap.js';
 import type { SourceHealth } from '../core/knock/source.js';
 import type { PhoneHealth } from '../core/phone/link.js';
 import { PROVIDER_SCOPES } from '../core/provider.js';
-import { ALL } from '../core/service.js';
+import { ALL, type ServiceName } from '../core/service.js';
 import type { Store } from '../core/store.js';
 import { between, type Duration, type Instant, toIso } from '../core/time.js';
 import type { TrustedLink } from '../core/trusted-link.js';
@@ -112,9 +114,11 @@ export class Gateway implements GatewayApi {
       parts: {
         firewall: {
           state: guard.mode,
-          policy: this.#o.config.firewall.policy,
+          policy: this.#o.book.current.policy,
           ...(guard.detail === null ? {} : { detail: guard.detail }),
-          ...(reverts === undefined ? {} : { reverts_in_s: reverts }),
+          ...(reverts === undefined
+            ? {}
+            : { reverts_in_s: reverts, reverts_to: guard.isChanging ? 'previous' : 'open' }),
           ...(guard.guardsIn === undefined ? {} : { guards_in_s: inSeconds(guard.guardsIn) }),
         },
         knock: { state: health.state, ...(health.detail === null ? {} : { detail: health.detail }) },
@@ -144,17 +148,16 @@ export class Gateway implements GatewayApi {
   }
 
   async whois(address: Address): Promise<WhoisView> {
-    const { ledger, entries, names, config, clock } = this.#o;
+    const { ledger, entries, names, book, clock } = this.#o;
     const grants = coveringTargets(address).flatMap((target) => ledger.atTarget(target));
     const covering = entries.list().filter(({ target }) => covers(target, address));
     const ignored = await this.#o.strikes.ignoredIn(address);
     const seen = await this.#o.lastSeen([address]);
     const named = names.list().filter(({ tracker }) => tracker.addresses.includes(address));
     const open = new Set([...grants, ...covering, ...named.map(({ entry }) => entry)].flatMap((one) => one.services));
-    const allowed = [
-      ...closedServices(config).filter((name) => open.has(ALL) || open.has(name)),
-      ...PROVIDER_SCOPES.filter((name) => open.has(name)),
-    ];
+    const { guarded, services } = book.current;
+    const isAllowed = (name: ServiceName) => services.has(name) && (open.has(ALL) || open.has(name));
+    const allowed = [...[...guarded.keys()].filter(isAllowed), ...PROVIDER_SCOPES.filter((name) => open.has(name))];
     return {
       address,
       grants: grants.map((grant) => viewGrant(grant, clock)),
@@ -242,8 +245,12 @@ export class Gateway implements GatewayApi {
     return this.#firewall.rollback();
   }
 
-  applyFirewall(): Promise<FirewallView> {
-    return this.#firewall.apply();
+  applyFirewall(request: ApplyRequest): Promise<FirewallView> {
+    return this.#firewall.apply(request);
+  }
+
+  planFirewall({ peers }: PlanRequest): Promise<PlanView> {
+    return this.#firewall.plan(peers ?? []);
   }
 
   /** All that is open, by expiry. */

@@ -3,14 +3,20 @@ import type { Address, Target } from '../core/address.js';
 import { SallyportError } from '../core/errors.js';
 import type { HostName } from '../core/names/host-name.js';
 import type { NameResolver } from '../core/names/lookup.js';
-import { entriesOfNames, MOST_NAMES, type NameEntry, type ResolvedName } from '../core/names/name-entry.js';
+import {
+  entriesOfNames,
+  MOST_NAMES,
+  type NamedTarget,
+  type NameEntry,
+  type ResolvedName,
+} from '../core/names/name-entry.js';
 import { type NameNews, type NameRules, NameTracker } from '../core/names/tracker.js';
 import type { Change, StoredState } from '../core/store.js';
 import { type Clock, hours } from '../core/time.js';
 import type { Departures } from './departures.js';
 import type { Log } from './log.js';
 import { NameRounds } from './name-rounds.js';
-import { eventsOf, problemsOf } from './name-words.js';
+import { eventsOf, problemOfAll } from './name-words.js';
 import type { Recorder } from './recorder.js';
 
 /** That nothing has changed is recorded so often at most: it is for people, who want to know how old an answer is. */
@@ -25,8 +31,8 @@ export interface NameDeskOptions {
   /** When all names are looked up: a cron expression. */
   readonly schedule: string;
   readonly state: Pick<StoredState, 'names' | 'resolved'>;
-  /** Entries of the configuration and of providers that are switched on. */
-  readonly given: readonly NameEntry[];
+  /** Entries of the configuration and of providers that are switched on; none where it is left out. */
+  readonly given?: readonly NameEntry[];
   readonly departures: Departures;
   /** Keeps what a name let in from coming back as a reply. */
   readonly hold: (targets: readonly Target[]) => Promise<void>;
@@ -51,6 +57,8 @@ export class NameDesk {
   readonly #recorded = new Map<HostName, ResolvedName>();
   readonly #rounds: NameRounds;
   #given: readonly NameEntry[];
+  /** What the previous rules let in, while a change of them is provisional. */
+  #fallback: readonly NameEntry[] | null = null;
   /** What has to leave the kernel with the next change. */
   #leaving: Target[] = [];
   #applying: Promise<void> | undefined;
@@ -59,7 +67,7 @@ export class NameDesk {
 
   constructor(options: NameDeskOptions) {
     this.#o = options;
-    this.#given = options.given;
+    this.#given = options.given ?? [];
     for (const entry of options.state.names) this.#stored.set(entry.id, entry);
     for (const kept of options.state.resolved) this.#recorded.set(kept.name, kept);
     this.#rounds = new NameRounds({
@@ -88,9 +96,14 @@ export class NameDesk {
     await this.#applying;
   }
 
-  /** What the names let in now. */
-  entries(): Iterable<{ readonly target: Target; readonly services: NameEntry['services'] }> {
-    return entriesOfNames(this.#all(), (name) => this.#trackers.get(name)?.addresses ?? []);
+  /** What the names let in now, or would let in where these were given. */
+  entries(given = this.#given): Iterable<NamedTarget> {
+    return entriesOfNames([...this.#stored.values(), ...given], (name) => this.#trackers.get(name)?.addresses ?? []);
+  }
+
+  /** What the names of the previous rules let in; null where there are none to come back to. */
+  fallbackEntries(): Iterable<NamedTarget> | null {
+    return this.#fallback === null ? null : this.entries(this.#fallback);
   }
 
   list(): TrackedEntry[] {
@@ -105,11 +118,7 @@ export class NameDesk {
 
   /** What is wrong with which names, in words; null where nothing is. */
   get problem(): string | null {
-    const bad = [...this.#trackers.values()].filter(({ problems }) => problems.length > 0);
-    const [first] = bad;
-    if (first === undefined) return null;
-    const more = bad.length > 1 ? `, and ${bad.length - 1} more` : '';
-    return `${first.name}: ${problemsOf(first)}${more}`;
+    return problemOfAll([...this.#trackers.values()]);
   }
 
   /** What a name stands for; undefined where nobody lets it in. */
@@ -161,16 +170,21 @@ export class NameDesk {
     await this.#apply(addresses);
   }
 
-  /** Sets what the configuration and providers let in, in place of what they did. */
-  async give(given: readonly NameEntry[]): Promise<void> {
+  /**
+   * Sets what the configuration and providers let in, in place of what they did; `setRanges` is for the caller.
+   * @param fallback what the previous rules let in, which is tracked as well; null where there are none to come back to
+   */
+  use(given: readonly NameEntry[], fallback: readonly NameEntry[] | null): void {
     const [before, now] = [this.#given, new Set(given.map(meaningOf))];
     const addresses = this.#addressesOf(before.filter((entry) => !now.has(meaningOf(entry))));
     this.#given = given;
-    for (const { name } of given) this.#track(name);
+    this.#fallback = fallback;
+    for (const { name } of [...given, ...(fallback ?? [])]) this.#track(name);
     this.#forgetUnwanted();
     this.#rounds.plan();
     this.#depart(addresses);
-    await this.#apply(addresses);
+    // What is not held for a fault of the kernel is put right with the rest.
+    this.#o.hold(addresses).catch(() => undefined);
   }
 
   *#all(): Generator<NameEntry> {
@@ -202,7 +216,7 @@ export class NameDesk {
   }
 
   #forgetUnwanted(): void {
-    const wanted = new Set([...this.#all()].map(({ name }) => name));
+    const wanted = new Set([...this.#all(), ...(this.#fallback ?? [])].map(({ name }) => name));
     for (const name of this.#trackers.keys()) {
       if (wanted.has(name)) continue;
       this.#trackers.delete(name);

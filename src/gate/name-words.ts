@@ -42,3 +42,12 @@ function keptOf({ addresses, condition }: NameTracker, nxdomainAfter: Duration):
   const until = condition === 'missing' ? ` until there was none for ${formatDuration(nxdomainAfter)}` : '';
   return `; still in${until}: ${addresses.join(', ')}`;
 }
+
+/** What is wrong with which of these names, in words; null where nothing is. */
+export function problemOfAll(trackers: readonly NameTracker[]): string | null {
+  const bad = trackers.filter(({ problems }) => problems.length > 0);
+  const [first] = bad;
+  if (first === undefined) return null;
+  const more = bad.length > 1 ? `, and ${bad.length - 1} more` : '';
+  return `${first.name}: ${problemsOf(first)}${more}`;
+}

@@ -57,7 +57,7 @@ type OnChanged = (gone: readonly number[], come: readonly User[]) => void;
  * happened where it could not be kept.
  */
 export class People {
-  readonly #services: Services;
+  readonly #services: () => Services;
   readonly #pool: PortSpan;
   readonly #protocols: readonly Protocol[];
   readonly #maxTtl: Duration;
@@ -72,7 +72,8 @@ export class People {
   #lastId: number;
 
   constructor(options: {
-    services: Services;
+    /** Those that there are at the moment. */
+    services: () => Services;
     pool: PortSpan;
     /** Those of which knocks are heard; all of them where it is left out. */
     protocols?: readonly Protocol[];
@@ -223,7 +224,7 @@ export class People {
   ): Promise<PlannedUser> {
     const user: User = {
       ...before,
-      ...(options.services === undefined ? {} : { services: toScope(options.services, this.#services) }),
+      ...(options.services === undefined ? {} : { services: toScope(options.services, this.#services()) }),
       ...(options.ttl === undefined ? {} : { ttl: this.#parseTtl(options.ttl) }),
       ...(options.max_addresses === undefined ? {} : { maxAddresses: options.max_addresses }),
       ...(options.account === undefined ? {} : { account: this.#checkAccount(options.account, before) }),

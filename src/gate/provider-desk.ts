@@ -1,8 +1,8 @@
 import { likelyProvider, providerNotices } from '../config/provider-notices.js';
 import type { ProviderDetails, ProviderView } from '../control/contract/gateway.js';
 import { SallyportError } from '../core/errors.js';
-import type { GuardLayout } from '../core/firewall.js';
-import { MOST_NAMES, type NameEntry } from '../core/names/name-entry.js';
+import { type Given, givenBy } from '../core/given.js';
+import { MOST_NAMES } from '../core/names/name-entry.js';
 import {
   type Catalogue,
   formatProviderNames,
@@ -10,13 +10,13 @@ import {
   type Provider,
   type ProviderName,
   parseProviderNames,
-  providedEntries,
-  providedNames,
   providersOf,
 } from '../core/provider.js';
+import type { GuardRules } from '../core/rules.js';
 import type { StoredState } from '../core/store.js';
 import type { Clock } from '../core/time.js';
 import type { Entries } from './entries.js';
+import type { RuleBook } from './guard/rule-book.js';
 import type { NameDesk } from './name-desk.js';
 import {
   deadness,
@@ -29,15 +29,15 @@ import type { Recorder } from './recorder.js';
 
 export interface ProviderDeskOptions {
   readonly catalogue: Catalogue;
-  readonly configured: readonly ProviderName[];
+  /** Which providers the configuration lets in, and what the ports are. */
+  readonly book: Pick<RuleBook, 'current'>;
   readonly state: Pick<StoredState, 'meta'>;
-  readonly layout: Pick<GuardLayout, 'guarded'>;
-  readonly entries: Entries;
-  readonly names: Pick<NameDesk, 'give' | 'tracker' | 'list' | 'size'>;
-  /** Those that the configuration has tracked. */
-  readonly configuredNames: readonly NameEntry[];
+  readonly entries: Pick<Entries, 'list'>;
+  readonly names: Pick<NameDesk, 'tracker' | 'list' | 'size'>;
   readonly recorder: Recorder;
   readonly clock: Clock;
+  /** Brings whitelist and kernel to what is given now. */
+  readonly onChanged: () => Promise<void>;
 }
 
 /**
@@ -56,15 +56,15 @@ export class ProviderDesk {
   }
 
   list(): ProviderView[] {
-    const { catalogue, configured } = this.#o;
+    const { catalogue } = this.#o;
     const known = [...catalogue.values()].map((provider) => viewProvider(this.#standing(provider)));
-    const unknown = [...new Set([...configured, ...this.#byCommand])].filter((name) => !catalogue.has(name));
+    const unknown = [...new Set([...this.#configured, ...this.#byCommand])].filter((name) => !catalogue.has(name));
     return [...known, ...unknown.map((name) => viewUnknownProvider(name, this.#by(name)))];
   }
 
   /** @throws SP_PROVIDER_UNKNOWN */
   show(name: string): ProviderDetails {
-    return viewProviderDetails(this.#standing(this.#find(name)), this.#o.layout.guarded, this.#o.clock);
+    return viewProviderDetails(this.#standing(this.#find(name)), this.#o.book.current.guarded, this.#o.clock);
   }
 
   /** Lets a provider in, at once. @throws SP_PROVIDER_UNKNOWN, SP_PROVIDER_RETIRED, SP_NAMES_FULL, SP_STORE_* */
@@ -96,14 +96,23 @@ export class ProviderDesk {
 
   /** What a person should know, one line each. */
   notices(): string[] {
-    const { catalogue, configured, entries, names } = this.#o;
+    const { catalogue, entries, names } = this.#o;
     const tracked = names.list().filter(({ entry }) => entry.source !== 'provider');
     const use = {
-      ...{ configured, byCommand: [...this.#byCommand], entries: entries.list() },
+      ...{ configured: this.#configured, byCommand: [...this.#byCommand], entries: entries.list() },
       names: tracked.map(({ entry }) => entry.name),
     };
     const dead = this.#enabled().flatMap((provider) => deadness(this.#standing(provider)) ?? []);
     return [...providerNotices(catalogue, use), ...dead];
+  }
+
+  /** Whom rules let in by themselves, and through the providers that are enabled. */
+  given(rules: GuardRules): Given {
+    return givenBy(rules, this.#o.catalogue, this.#byCommand);
+  }
+
+  get #configured(): readonly ProviderName[] {
+    return this.#o.book.current.providers;
   }
 
   /** @throws SP_NAMES_FULL */
@@ -127,11 +136,11 @@ export class ProviderDesk {
   }
 
   #enabled(): Provider[] {
-    return providersOf(this.#o.catalogue, [...this.#o.configured, ...this.#byCommand]);
+    return providersOf(this.#o.catalogue, [...this.#configured, ...this.#byCommand]);
   }
 
   #by(name: ProviderName): ProviderView['by'] {
-    if (this.#o.configured.includes(name)) return 'config';
+    if (this.#configured.includes(name)) return 'config';
     return this.#byCommand.has(name) ? 'command' : null;
   }
 
@@ -141,17 +150,13 @@ export class ProviderDesk {
   }
 
   async #change(byCommand: ReadonlySet<ProviderName>, event: 'provider.enabled' | 'provider.disabled', name: string) {
-    const { recorder, clock, entries, names, configuredNames } = this.#o;
+    const { recorder, clock, onChanged } = this.#o;
     await recorder.recordNow([
       { kind: 'meta', key: 'providers', value: formatProviderNames(byCommand) },
       { kind: 'journal', event: { at: clock.now(), event, detail: name } },
     ]);
     this.#byCommand = byCommand;
-    const enabled = this.#enabled();
-    await Promise.all([
-      entries.provide(providedEntries(enabled)),
-      names.give([...configuredNames, ...providedNames(enabled)]),
-    ]);
+    await onChanged();
   }
 
   /** Each change is planned on what the one before left. */

@@ -15,6 +15,7 @@ import type { Clock } from '../core/time.js';
 import type { User } from '../core/user.js';
 import type { Doorkeeper } from './doorkeeper.js';
 import type { Guard } from './guard/guard.js';
+import type { RuleBook } from './guard/rule-book.js';
 import type { People, PlannedUser } from './people.js';
 import type { Recorder } from './recorder.js';
 import { viewCard, viewGrant, viewUser } from './views.js';
@@ -24,6 +25,7 @@ const SLICE = 1000;
 
 export interface UserDeskOptions {
   readonly config: Config;
+  readonly book: RuleBook;
   readonly clock: Clock;
   readonly people: People;
   readonly ledger: GrantLedger;
@@ -121,7 +123,8 @@ export class UserDesk {
   }
 
   #card(user: User): UserCard {
-    return viewCard(user, this.#o.config);
+    const { config, book } = this.#o;
+    return viewCard(user, { ...config, services: book.current.services });
   }
 
   #journal(event: Omit<JournalEvent, 'at'>): Change {

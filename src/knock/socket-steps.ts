@@ -7,7 +7,9 @@ import type {
   ElementPlace,
   Firewall,
   GuardContents,
+  GuardShape,
   GuardState,
+  KeptRules,
   KernelElement,
   KernelRange,
   OwnConnection,
@@ -36,8 +38,8 @@ export class SocketSteps implements Firewall {
     return this.#filter.scopes;
   }
 
-  inspect(): Promise<GuardState> {
-    return this.#filter.inspect();
+  inspect(shape: GuardShape): Promise<GuardState> {
+    return this.#filter.inspect(shape);
   }
 
   async load(contents: GuardContents, arming: Arming): Promise<void> {
@@ -47,6 +49,10 @@ export class SocketSteps implements Firewall {
 
   arm(arming: Arming): Promise<void> {
     return this.#filter.arm(arming);
+  }
+
+  keep(rules: KeptRules): Promise<void> {
+    return this.#filter.keep(rules);
   }
 
   unload(): Promise<void> {

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { LabDaemon } from '../support/lab/daemon.js';
 import { arming, hasTable, mustNft } from '../support/lab/kernel.js';
 import { eventually, Lab } from '../support/lab/lab.js';
+import { expectRefusal } from '../support/lab/refusal.js';
 
 interface StatusJson {
   readonly parts: { readonly firewall: { readonly state: string; readonly reverts_in_s?: number } };
@@ -140,7 +141,9 @@ describe('whoever is logged in over SSH', () => {
     expect(await session.ping()).toBe(true);
     expect(await laptopSees()).toBe('open');
     expect(await strangerSees()).toBe('silent');
-    expect((await daemon.cli('revoke', lab.laptop.ipv4)).code).toBe(0);
+    expectRefusal(await daemon.cli('revoke', lab.laptop.ipv4), 'SP_WOULD_LOCK_OUT');
+    expect(await session.ping()).toBe(true);
+    expect((await daemon.cli('revoke', lab.laptop.ipv4, '--force')).code).toBe(0);
     expect(await laptopSees()).toBe('silent');
     expect(await daemon.eventsNamed('drift.repaired')).toEqual([]);
   });

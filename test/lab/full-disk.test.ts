@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LabDaemon } from '../support/lab/daemon.js';
 import { MountHolder } from '../support/lab/holder.js';
@@ -120,6 +120,22 @@ describe('on a full disk', () => {
       (events) => events.length > 0,
     );
     expect(repaired).toHaveLength(1);
+  });
+
+  it('a change that is confirmed lasts, is said not to be kept, and is kept when it is confirmed again', async () => {
+    const savedRules = async () =>
+      JSON.parse(await readFile(holder.path(`${daemon.stateDirectory}/guard.json`), 'utf8')).kept.rules;
+    const before = await savedRules();
+    await fill();
+    await daemon.writeConfig('firewall: {on_expiry: drain}');
+    await daemon.json('firewall', 'apply');
+    const { stderr } = await daemon.cli('firewall', 'confirm');
+    expect(stderr).toMatch(/^not kept for the next boot, .* full/);
+    expect(await savedRules()).toEqual(before);
+    await makeRoom();
+    await works();
+    expect(await daemon.json('firewall', 'confirm')).toMatchObject({ state: 'guarding', unsaved: null });
+    expect(await savedRules()).toEqual({ ...before, onExpiry: 'drain' });
   });
 
   it('a daemon that is killed before its records are written finds the grants in the kernel when there is room again', async () => {

@@ -1,13 +1,14 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { prepareSshd, sshOptions } from '../support/lab/sshd.js';
 
 /*
  * Two network namespaces joined by a cable. The real sshd runs in `gate`, in a mount namespace of its own, where it
@@ -41,10 +42,9 @@ beforeAll(async () => {
   if (missing !== undefined) return;
   folder = await mkdtemp(join(tmpdir(), 'sallyport-host-'));
   await chmod(folder, 0o755);
-  const installed = existsSync('/usr/sbin/sshd');
-  if (!installed) missing = await fetchSshd(join(folder, 'debian'));
+  missing = await prepareSshd(folder, SSH_PORT);
   if (missing !== undefined) return;
-  await writeFiles(installed ? '/' : join(folder, 'debian'));
+  await writeLook();
   await makeNetwork();
   sshd = start('ip', ['netns', 'exec', GATE, '/bin/sh', join(folder, 'start-sshd')]);
   const answers = () =>
@@ -85,7 +85,16 @@ describe('with a real sshd', () => {
   test('a stranger on a port that the session forwards is not a peer, and that port is not the port of sshd', async (context) => {
     context.skip(missing !== undefined, missing);
     const forward = ['-R', `0.0.0.0:${FORWARD_PORT}:10.213.7.1:${SSH_PORT}`];
-    const holding = start('ip', ['netns', 'exec', LAPTOP, 'ssh', ...options(), ...forward, 'root@10.213.7.1', hold()]);
+    const holding = start('ip', [
+      'netns',
+      'exec',
+      LAPTOP,
+      'ssh',
+      ...sshOptions(folder, SSH_PORT),
+      ...forward,
+      'root@10.213.7.1',
+      hold(),
+    ]);
     await until(
       () =>
         connectAsStranger(FORWARD_PORT).then(
@@ -113,7 +122,7 @@ describe('with a real sshd', () => {
 
   test('from outside the session its record in utmp tells the peer, until it ends', async (context) => {
     context.skip(missing !== undefined, missing);
-    const login = ['ssh', '-tt', ...options(), 'guest@fd13:7::1', 'cat'];
+    const login = ['ssh', '-tt', ...sshOptions(folder, SSH_PORT), 'guest@fd13:7::1', 'cat'];
     const session = start('ip', ['netns', 'exec', LAPTOP, ...login], 'pipe');
     const record = { address: 'fd13:7::2', how: 'login record', user: 'guest' };
     await until(async () => (await lookFromOutside()).peers.some(({ how }) => how === record.how), 'a record appears');
@@ -146,79 +155,15 @@ async function whatIsMissing(): Promise<string | undefined> {
   return undefined;
 }
 
-/** Debian's sshd without installing it. Gives the reason where it cannot be had. */
-async function fetchSshd(prefix: string): Promise<string | undefined> {
-  try {
-    await mkdir(prefix);
-    const source = ['-o', 'APT::Sandbox::User=root', 'download', 'openssh-server', 'libwrap0'];
-    await exec('apt-get', source, { cwd: prefix, timeout: 60_000 });
-    for (const file of await readdir(prefix)) await exec('dpkg-deb', ['-x', file, '.'], { cwd: prefix });
-    return undefined;
-  } catch {
-    return 'there is no sshd here, and apt-get could not download openssh-server';
-  }
-}
-
-/** Debian keeps them in a folder per architecture, under /usr/lib or /lib. */
-async function librariesBelow(prefix: string): Promise<string[]> {
-  const entries = await readdir(prefix, { recursive: true });
-  return [...new Set(entries.filter((path) => /\.so(\.\d+)*$/.test(path)).map((path) => dirname(join(prefix, path))))];
-}
-
-async function writeFiles(prefix: string): Promise<void> {
-  const libraries = prefix === '/' ? '' : (await librariesBelow(prefix)).join(':');
-  for (const key of ['host_key', 'key']) {
-    await exec('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, key)]);
-  }
-  await exec('cp', [join(folder, 'key.pub'), join(folder, 'authorized_keys')]);
-  const file = (name: string, lines: readonly string[]) => writeFile(join(folder, name), `${lines.join('\n')}\n`);
-  await file('sshd_config', [
-    `Port ${SSH_PORT}`,
-    `HostKey ${join(folder, 'host_key')}`,
-    `AuthorizedKeysFile ${join(folder, 'authorized_keys')}`,
-    `PidFile none`,
-    'UsePAM no',
-    'StrictModes no',
-    'PrintMotd no',
-    'PrintLastLog no',
-    'PermitRootLogin yes',
-    'PasswordAuthentication no',
-    'GatewayPorts clientspecified',
-    'MaxStartups 20',
-  ]);
-  await file('passwd', [
-    'root:x:0:0::/root:/bin/sh',
-    'sshd:x:65533:65533::/run/sshd:/bin/false',
-    `guest:x:65532:65532::${folder}:/bin/sh`,
-  ]);
-  await file('shadow', ['root:*:::::::', 'sshd:*:::::::', 'guest:*:::::::']);
-  await mkdir(join(folder, 'bin'));
-  await file('bin/sshd', [
-    '#!/bin/sh',
-    `export LD_LIBRARY_PATH=${libraries}`,
-    `exec ${join(prefix, 'usr/sbin/sshd')} "$@"`,
-  ]);
-  await chmod(join(folder, 'bin/sshd'), 0o755);
-  // "ip netns exec" has made a mount namespace, whose changes do not reach the machine's.
-  await file('start-sshd', [
-    'set -e',
-    'mount -t tmpfs tmpfs /run',
-    'mkdir -m 0755 /run/sshd',
-    ': >/run/utmp',
-    '[ -e /var/run ] || ln -s /run /var/run',
-    'mount -t tmpfs tmpfs /etc/ssh',
-    `cp ${folder}/sshd_config /etc/ssh/sshd_config`,
-    `mount --bind ${folder}/passwd /etc/passwd`,
-    `mount --bind ${folder}/shadow /etc/shadow`,
-    `exec ${folder}/bin/sshd -D -e`,
-  ]);
-  await file('look.mjs', [
+async function writeLook(): Promise<void> {
+  const lines = [
     `import { localHost } from ${JSON.stringify(modulePath('host.js'))};`,
     `import { sshPeers } from ${JSON.stringify(modulePath('ssh-peers.js'))};`,
     `import { sshdPorts } from ${JSON.stringify(modulePath('sshd-ports.js'))};`,
     'const host = localHost(process.env.LOOK_AT ? { procRoot: process.env.LOOK_AT } : {});',
     'console.log(JSON.stringify({ peers: await sshPeers(host), ports: await sshdPorts(host) }));',
-  ]);
+  ];
+  await writeFile(join(folder, 'look.mjs'), `${lines.join('\n')}\n`);
 }
 
 function modulePath(name: string): string {
@@ -244,18 +189,9 @@ async function makeNetwork(): Promise<void> {
   }
 }
 
-function options(): string[] {
-  const settings = ['BatchMode=yes', 'StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR'];
-  const more = ['ConnectTimeout=5', 'IdentitiesOnly=yes', 'ExitOnForwardFailure=yes'];
-  return [
-    ...['-F', '/dev/null', '-i', join(folder, 'key'), '-p', String(SSH_PORT)],
-    ...[...settings, ...more].flatMap((setting) => ['-o', setting]),
-  ];
-}
-
 async function ssh(user: string, gate: string, command: readonly string[]): Promise<string> {
   const words = command.map((word) => (word === LOOK ? lookCommand() : word)).join(' ');
-  const args = ['netns', 'exec', LAPTOP, 'ssh', ...options(), `${user}@${gate}`, words];
+  const args = ['netns', 'exec', LAPTOP, 'ssh', ...sshOptions(folder, SSH_PORT), `${user}@${gate}`, words];
   return (await exec('ip', args, { timeout: 20_000 })).stdout;
 }
 

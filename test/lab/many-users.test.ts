@@ -24,7 +24,7 @@ describe('ten thousand users', () => {
     lab = await Lab.create();
     daemon = lab.daemon();
     const people = new People({
-      services: new Map(),
+      services: () => new Map(),
       pool: parsePortSpan('21000-29999'),
       maxTtl: hours(12),
       random: randomInt,

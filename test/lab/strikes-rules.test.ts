@@ -45,7 +45,7 @@ function layout(strikes: StrikeLimit | null): GuardLayout {
 }
 
 async function load(strikes: StrikeLimit, change: (rules: string) => string = (rules) => rules): Promise<void> {
-  const rules = change(renderGuard(layout(strikes)));
+  const rules = change(renderGuard({ layout: layout(strikes), fallback: null }));
   await lab.gateway.nft(`
     add table inet sallyport
     delete table inet sallyport
@@ -188,5 +188,5 @@ it('the listing of the rules, by which a change is noticed, stays as it was whil
 });
 
 it('there is nothing of it in the rules where it is switched off', () => {
-  expect(renderGuard(layout(null))).not.toMatch(/strikes|ignore|struck|limit/);
+  expect(renderGuard({ layout: layout(null), fallback: null })).not.toMatch(/strikes|ignore|struck|limit/);
 });

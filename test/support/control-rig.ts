@@ -68,6 +68,7 @@ export async function cli(socket: string, argv: readonly string[], options: CliO
   const offline: OfflineCommands = {
     controlSocket: async () => socket,
     importGround: refuse,
+    ownPeers: async () => [],
     serve: refuse,
     init: refuse,
     check: refuse,

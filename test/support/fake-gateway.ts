@@ -5,6 +5,7 @@ import type {
   GatewayApi,
   GrantView,
   JournalView,
+  PlanView,
   ProviderDetails,
   ProviderView,
   StatusView,
@@ -117,9 +118,23 @@ export function firewallView(changes: Partial<FirewallView> = {}): FirewallView 
     on_expiry: 'cut',
     reverts_at: null,
     reverts_in_s: null,
+    reverts_to: null,
     detail: null,
     guarded: [{ service: 'ssh', ports: ['tcp/22'] }],
     pool: '21000-29999',
+    unsaved: null,
+    ...changes,
+  };
+}
+
+export function planView(changes: Partial<PlanView> = {}): PlanView {
+  return {
+    state: 'guarding',
+    changes: [{ effect: 'closes', text: 'web (tcp/443) is closed to strangers' }],
+    cuts: [],
+    last_way_in: false,
+    in_use: [],
+    restart: [],
     ...changes,
   };
 }
@@ -261,6 +276,11 @@ export class FakeGateway implements GatewayApi {
   confirmFirewall: GatewayApi['confirmFirewall'] = () => this.#note(firewallView(), 'confirmFirewall');
   rollbackFirewall: GatewayApi['rollbackFirewall'] = () =>
     this.#note(firewallView({ state: 'open', detail: 'rolled back' }), 'rollbackFirewall');
-  applyFirewall: GatewayApi['applyFirewall'] = () =>
-    this.#note(firewallView({ state: 'provisional', reverts_in_s: 300 }), 'applyFirewall');
+  applyFirewall: GatewayApi['applyFirewall'] = (request) =>
+    this.#note(
+      firewallView({ state: 'provisional', reverts_in_s: 300 }),
+      'applyFirewall',
+      ...(Object.keys(request).length > 0 ? [request] : []),
+    );
+  planFirewall: GatewayApi['planFirewall'] = (request) => this.#note(planView(), 'planFirewall', request);
 }

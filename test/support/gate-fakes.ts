@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Address } from '../../src/core/address.ts';
 import type {
   Arming,
@@ -7,7 +8,10 @@ import type {
   ElementPlace,
   Firewall,
   GuardContents,
+  GuardLayout,
+  GuardShape,
   GuardState,
+  KeptRules,
   KernelElement,
   KernelRange,
   RangeContents,
@@ -123,6 +127,12 @@ export class FakeFirewall implements Firewall {
   ranges: RangeContents = { entries: new Map(), grants: new Map() };
   mailbox: Completion[] = [];
   readonly seen = new Map<Address, Monotonic>();
+  /** What was loaded last. */
+  shape: GuardShape | undefined;
+  /** What a boot would restore. */
+  kept: KeptRules | undefined;
+  /** While it is set, nothing can be kept. */
+  keepFault: Error | undefined;
   /** The calls that changed something, and those element changes that were not empty. */
   readonly calls: Call[] = [];
   readonly changes: ElementChange[] = [];
@@ -132,6 +142,7 @@ export class FakeFirewall implements Firewall {
   onCall: ((call: Call) => void | Promise<void>) | undefined;
   readonly #clock: Clock;
   #arming: { until: Monotonic | null } | undefined;
+  #isFallbackArmed = false;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(clock: Clock) {
@@ -147,9 +158,15 @@ export class FakeFirewall implements Firewall {
     return remaining > 0 ? { kind: 'provisional', remaining: millis(remaining) } : null;
   }
 
+  /** The rules that packets meet now; undefined where nothing of ours holds. */
+  get rules(): GuardLayout | undefined {
+    if (this.arming !== null) return this.shape?.layout;
+    return this.#isFallbackArmed ? (this.shape?.fallback ?? undefined) : undefined;
+  }
+
   /** Whether strangers are shut out. */
   get isGuarding(): boolean {
-    return this.arming !== null;
+    return this.rules !== undefined;
   }
 
   /** What the panic command does. */
@@ -165,16 +182,20 @@ export class FakeFirewall implements Firewall {
   /** Takes our rules out of the way, but leaves them there. */
   switchOff(): void {
     this.#arming = undefined;
+    this.#isFallbackArmed = false;
   }
 
-  async inspect(): Promise<GuardState> {
+  async inspect(shape: GuardShape): Promise<GuardState> {
     await this.onCall?.('inspect');
-    return { table: this.table, arming: this.arming };
+    const isOther = this.table === 'intact' && !isDeepStrictEqual(this.shape, shape);
+    const hasFallback = this.#isFallbackArmed && this.shape?.fallback != null;
+    return { table: isOther ? 'foreign' : this.table, arming: this.arming, hasFallback };
   }
 
   load(contents: GuardContents, arming: Arming): Promise<void> {
     return this.#turn('load', () => {
       this.#clear(this.table === 'none' ? 'none' : 'intact');
+      this.shape = contents.shape;
       for (const element of contents.elements) this.#put(element);
       this.steps = new Map(contents.steps);
       this.ranges = contents.ranges;
@@ -184,6 +205,13 @@ export class FakeFirewall implements Firewall {
 
   arm(arming: Arming): Promise<void> {
     return this.#turn('arm', () => this.#arm(arming));
+  }
+
+  keep(kept: KeptRules): Promise<void> {
+    return this.#turn(undefined, () => {
+      if (this.keepFault !== undefined) throw this.keepFault;
+      this.kept = kept;
+    });
   }
 
   unload(): Promise<void> {
@@ -236,10 +264,13 @@ export class FakeFirewall implements Firewall {
   async readRanges(): Promise<readonly KernelRange[]> {
     await this.onCall?.('readRanges');
     const now = this.#clock.monotonic();
-    const { entries, grants } = this.ranges;
+    const { entries, fallback, grants } = this.ranges;
     return [
       ...[...entries].flatMap(([scope, ranges]) =>
         ranges.map((range) => ({ ...range, scope, holds: 'entry' as const, remaining: null })),
+      ),
+      ...[...(fallback ?? [])].flatMap(([scope, ranges]) =>
+        ranges.map((range) => ({ ...range, scope, holds: 'previous entry' as const, remaining: null })),
       ),
       ...[...grants].flatMap(([scope, ranges]) =>
         ranges
@@ -303,6 +334,7 @@ export class FakeFirewall implements Firewall {
   #arm(arming: Arming): void {
     const until = arming.kind === 'permanent' ? null : ((this.#clock.monotonic() + arming.remaining) as Monotonic);
     this.#arming = { until };
+    this.#isFallbackArmed = true;
   }
 
   #clear(table: GuardState['table']): void {
@@ -311,6 +343,7 @@ export class FakeFirewall implements Firewall {
     this.steps = new Map();
     this.ranges = { entries: new Map(), grants: new Map() };
     this.#arming = undefined;
+    this.#isFallbackArmed = false;
   }
 
   #turn(call: Call | undefined, task: () => void): Promise<void> {

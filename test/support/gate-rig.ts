@@ -1,19 +1,21 @@
 import { type Address, parseAddress, type Target } from '../../src/core/address.ts';
 import { Claims } from '../../src/core/claims.ts';
 import type { Entry } from '../../src/core/entry.ts';
-import type { Completion, SetElement } from '../../src/core/firewall.ts';
+import type { Completion, GuardLayout, SetElement } from '../../src/core/firewall.ts';
 import { HeldTargets } from '../../src/core/grants/held.ts';
 import { GrantLedger } from '../../src/core/grants/ledger.ts';
 import { compileSteps, finalState } from '../../src/core/knock/automaton.ts';
 import type { CompletedKnock } from '../../src/core/knock/source.ts';
 import { parsePortRange } from '../../src/core/ports.ts';
+import { entriesOf, type GuardRules, withRules } from '../../src/core/rules.ts';
 import { parseSequence } from '../../src/core/sequence.ts';
-import { type Duration, hours, type Instant, type Monotonic, minutes } from '../../src/core/time.ts';
+import { type Duration, hours, type Instant, type Monotonic, minutes, seconds } from '../../src/core/time.ts';
 import { parseUserName, type User } from '../../src/core/user.ts';
 import { ClaimDesk } from '../../src/gate/claim-desk.ts';
 import { Doorkeeper } from '../../src/gate/doorkeeper.ts';
 import { DesiredContents } from '../../src/gate/guard/desired-contents.ts';
 import { Guard } from '../../src/gate/guard/guard.ts';
+import { RuleBook } from '../../src/gate/guard/rule-book.ts';
 import { People } from '../../src/gate/people.ts';
 import { Recorder } from '../../src/gate/recorder.ts';
 import { seededRandom, service, span } from './core-arbitraries.ts';
@@ -30,6 +32,34 @@ const SERVICES = new Map([
   [service('ssh'), [parsePortRange('tcp/22')]],
   [service('web'), [parsePortRange('tcp/443')]],
 ]);
+
+/** `db` is not closed. */
+export const RULES: GuardRules = {
+  policy: 'guard',
+  guarded: new Map([...SERVICES].filter(([name]) => name !== 'db')),
+  onExpiry: 'cut',
+  trustedInterfaces: [],
+  forwardFrom: [],
+  openPorts: [],
+  services: SERVICES,
+  entries: [],
+  names: [],
+  providers: [],
+};
+
+export const LAYOUT: GuardLayout = withRules(
+  {
+    pool: span(21000, 29999),
+    knocks: 'kernel',
+    strikes: null,
+    window: seconds(10),
+    nflogGroup: 864,
+    maxTtl: hours(12),
+    ipv6Prefix: 128,
+    localPorts: span(32768, 60999),
+  },
+  RULES,
+);
 
 /** Three ports that nobody else has, and which are found again in any text that tells them. */
 const sequenceOf = (n: number) => parseSequence(`tcp/2${n}111,udp/2${n}333,tcp/2${n}555`);
@@ -68,6 +98,9 @@ export interface RigOptions {
   readonly hasPhone?: boolean;
   readonly onLoaded?: () => Promise<void>;
   readonly wait?: Duration;
+  readonly rules?: GuardRules;
+  /** The last rules that lasted, where others are tried at the start. */
+  readonly previous?: GuardRules | null;
 }
 
 /** The gate over a kernel and a store that are not there, with time standing still. */
@@ -78,6 +111,8 @@ export function gateRig({
   hasPhone = true,
   onLoaded,
   wait,
+  rules = RULES,
+  previous = null,
 }: RigOptions = {}) {
   const clock = stopTime();
   const log = new FakeLog();
@@ -86,8 +121,9 @@ export function gateRig({
   const recorder = new Recorder({ store, log });
   const entries: Entry[] = [];
   const cleared: Target[] = [];
+  const book = new RuleBook({ layout: LAYOUT, current: rules, fallback: previous });
   const people = new People({
-    services: SERVICES,
+    services: () => book.current.services,
     pool: span(21000, 29999),
     maxTtl: hours(12),
     random: seededRandom(2),
@@ -99,7 +135,11 @@ export function gateRig({
   const claimDesk = new ClaimDesk({ claims, recorder, clock, log, hasPhone });
   const ledger = new GrantLedger({ clock, random: seededRandom(3), maxTtl: hours(12) });
   const held = new HeldTargets();
-  const desired = new DesiredContents({ ledger, held, ipv6Prefix, entries: () => entries });
+  const desired = new DesiredContents({
+    ...{ ledger, held, ipv6Prefix },
+    entries: () => [...entries, ...entriesOf(book.current)],
+    fallbackEntries: () => (book.fallback === null ? null : [...entries, ...entriesOf(book.fallback)]),
+  });
   let loads = 0;
   const guard: Guard = new Guard({
     firewall,
@@ -107,6 +147,9 @@ export function gateRig({
     clock,
     log,
     desired,
+    book,
+    isDeclined: false,
+    onShaped: () => undefined,
     steps: () => people.steps(),
     onLoaded: async () => {
       loads++;
@@ -138,6 +181,7 @@ export function gateRig({
       firewall,
       recorder,
       entries,
+      book,
       cleared,
       people,
       claims,
@@ -153,7 +197,7 @@ export function gateRig({
     loads: () => loads,
     /** Starts as the daemon does. */
     start: async () => {
-      await guard.start(await firewall.inspect(), {}, wait);
+      await guard.start(await firewall.inspect(book.shape), {}, wait);
       doorkeeper.start();
     },
     /** Lets everything that is under way come to its end. */

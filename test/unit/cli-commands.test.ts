@@ -63,6 +63,10 @@ describe('what a command asks of the daemon', () => {
     ['log --since 2h', ['journal', { since: '2h', limit: 10_000 }]],
     ['firewall status', ['firewall']],
     ['firewall apply', ['applyFirewall']],
+    ['firewall apply --for 5m --force', ['applyFirewall', { for: '5m', force: true }]],
+    ['firewall plan', ['planFirewall', {}]],
+    ['revoke alice --force', ['revoke', { what: 'alice', force: true }]],
+    ['allow 0.0.0.0/0 --force', ['allow', { target: '0.0.0.0/0', force: true }]],
     ['firewall confirm', ['confirmFirewall']],
     ['firewall rollback', ['rollbackFirewall']],
   ])('%s', async (line, asked) => {
@@ -71,6 +75,14 @@ describe('what a command asks of the daemon', () => {
     expect(rig.gateway.asked).toEqual([asked]);
   });
 });
+
+it.each(['revoke alice', 'firewall apply', 'firewall plan'])(
+  '%s tells who is at the other end of its session',
+  async (line) => {
+    await rig.run(line.split(' '), { offline: { ownPeers: async () => ['203.0.113.7'] } });
+    expect(rig.gateway.asked.at(-1)?.at(-1)).toMatchObject({ peers: ['203.0.113.7'] });
+  },
+);
 
 describe('--json', () => {
   it.each([

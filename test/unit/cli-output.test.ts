@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { verdict } from '../../src/cli/render/status.ts';
+import type { PlanView } from '../../src/control/contract/views.ts';
 import { type CliRun, type ControlRig, startRig } from '../support/control-rig.ts';
 import {
   claimView,
@@ -8,6 +9,7 @@ import {
   grantView,
   journalView,
   listed,
+  planView,
   providerView,
   statusView,
   userView,
@@ -393,5 +395,43 @@ describe('whois and list', () => {
       ['203.0.113.7', true],
       ['203.0.113.7', false],
     ]);
+  });
+});
+
+describe('a plan', () => {
+  const plan = async (changes: Partial<PlanView>) => {
+    rig.gateway.answer('planFirewall', async () => planView(changes));
+    return (await rig.run(['firewall', 'plan'])).out;
+  };
+
+  it('says what closes and what opens, whom it shuts out, and what takes a restart', async () => {
+    expect(
+      await plan({
+        changes: [
+          { effect: 'closes', text: 'web (tcp/443) is closed to strangers' },
+          { effect: 'opens', text: '203.0.113.7 is let in to all' },
+        ],
+        cuts: ['198.51.100.7'],
+        last_way_in: true,
+        in_use: [{ service: 'sip', by: ['anna', 'ben'] }],
+        restart: ['knock.pool'],
+      }),
+    ).toBe(
+      `closes  web (tcp/443) is closed to strangers
+opens   203.0.113.7 is let in to all
+It shuts out 198.51.100.7, who is logged in over SSH now.
+Nobody could get in to SSH any more: it closes the last way in.
+The service sip would be gone, and is still that of anna, ben.
+Takes a restart of the daemon: knock.pool
+Do it, provisionally: sallyport firewall apply
+`,
+    );
+  });
+
+  it('of nothing says so, and of a guard that is down, what applying does', async () => {
+    expect(await plan({ changes: [] })).toBe('Nothing would change.\n');
+    expect(await plan({ changes: [], state: 'open' })).toBe(
+      'The guard is down: nothing is closed, whatever the rules say.\nDo it, provisionally: sallyport firewall apply\n',
+    );
   });
 });

@@ -54,7 +54,8 @@ describe('every route', () => {
     firewall: ['/v1/firewall'],
     confirmFirewall: ['/v1/firewall/confirm'],
     rollbackFirewall: ['/v1/firewall/rollback'],
-    applyFirewall: ['/v1/firewall/apply'],
+    applyFirewall: ['/v1/firewall/apply', { for: '90s', peers: ['203.0.113.7'] }],
+    planFirewall: ['/v1/firewall/plan', { peers: ['203.0.113.7'] }],
   };
 
   it.each(Object.keys(ROUTES) as RouteName[])('%s hands the request over and answers in its shape', async (name) => {
@@ -65,6 +66,10 @@ describe('every route', () => {
     const expected = asked.length > 0 ? asked : payload === undefined ? [] : [payload];
     expect(gateway.asked).toEqual([[name, ...expected]]);
   });
+});
+
+it.each(['apply', 'plan'])('firewall %s can be asked for without a word', async (command) => {
+  expect((await send('POST', `/v1/firewall/${command}`)).status).toBe(200);
 });
 
 describe('what is asked wrongly', () => {

@@ -1,13 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { GuardLayout } from '#dist/core/firewall.js';
 import { parsePortRange, parsePortSpan } from '#dist/core/ports.js';
 import type { ServiceName } from '#dist/core/service.js';
 import { hours, seconds } from '#dist/core/time.js';
-import { renderGuard } from '#dist/firewall/ruleset.js';
-import { loadSavedGuard } from '#dist/firewall/saved-guard.js';
+import { renderGuard as render } from '#dist/firewall/ruleset.js';
 
 const LAYOUT: GuardLayout = {
   policy: 'lockdown',
@@ -25,6 +21,8 @@ const LAYOUT: GuardLayout = {
   openPorts: ['udp/51820'].map(parsePortRange),
   localPorts: parsePortSpan('32768-60999'),
 };
+
+const renderGuard = (layout: GuardLayout) => render({ layout, fallback: null });
 
 /** The chains from one to the end, without blanks at the beginnings. */
 const from = (chain: string, text: string) => text.slice(text.indexOf(`  chain ${chain} {`)).replace(/^ +/gm, '');
@@ -49,15 +47,6 @@ it('the sockets that take knocks are reached under lockdown by their open ports 
   const text = renderGuard({ ...LAYOUT, knocks: 'socket', openPorts: [parsePortRange('udp/21000-29999')] });
   expect(text).toContain('{ udp . 21000-29999 } accept');
   expect(text.match(/21000/g)).toHaveLength(1);
-});
-
-it('a guard that an older version saved is read as what it was', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'sallyport-saved-'));
-  const { policy, forwardFrom, openPorts, knocks, ...older } = { ...LAYOUT, guarded: [...LAYOUT.guarded] };
-  await writeFile(join(directory, 'guard.json'), JSON.stringify({ format: 1, listing: 'x', layout: older }));
-  const { layout } = (await loadSavedGuard(directory)) ?? {};
-  expect(layout).toEqual({ ...LAYOUT, policy: 'guard', forwardFrom: [], openPorts: [], knocks: 'kernel' });
-  await rm(directory, { recursive: true });
 });
 
 const LOCKDOWN = `chain answers {

@@ -26,11 +26,10 @@ function entriesOf(
     clock,
     state: { entries: options.stored ?? [], meta: options.meta ?? {} },
     departures: new Departures(clock, options.meta?.departed),
-    configured: options.configured ?? [],
-    provided: options.provided ?? [],
     hold: async (targets) => void held.push(...targets),
     setRanges: async () => void written.push(entries.list().map((one) => one.target)),
   });
+  entries.use([...(options.configured ?? []), ...(options.provided ?? [])], null);
   return entries;
 }
 

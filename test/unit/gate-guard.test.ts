@@ -10,9 +10,11 @@ import {
   gateRig,
   knockOf,
   LAPTOP,
+  LAYOUT,
   PHONE,
   person,
   type RigOptions,
+  RULES,
   stepsOf,
 } from '../support/gate-rig.ts';
 import { openRequest } from '../support/grants.ts';
@@ -144,7 +146,7 @@ describe('a guard that was taken down', () => {
     await started({ isConfirmed: false });
     await rig.guard.rollback();
     await knock();
-    await rig.guard.apply();
+    await rig.guard.apply({ rules: RULES });
     await rig.settle();
     expect([rig.guard.mode, rig.firewall.arming]).toEqual([
       'provisional',
@@ -159,17 +161,17 @@ describe('a guard that was taken down', () => {
     await started({ isConfirmed: true });
     rig.firewall.panic();
     await repair();
-    await rig.guard.apply();
+    await rig.guard.apply({ rules: RULES });
     await rig.clock.advance(minutes(2));
     expect([rig.guard.mode, rig.store.meta('confirmed')]).toEqual(['reverted', 'no']);
-    await rig.guard.apply();
+    await rig.guard.apply({ rules: RULES });
     await rig.guard.confirm();
     expect([rig.guard.mode, rig.store.meta('confirmed')]).toEqual(['guarding', 'yes']);
   });
 
   it('is not put up anew where it stands', async () => {
     await started();
-    await rig.guard.apply();
+    await rig.guard.apply({ rules: RULES });
     expect([rig.guard.mode, rig.loads()]).toEqual(['guarding', 1]);
   });
 });
@@ -190,6 +192,7 @@ describe('a later start', () => {
       ledger.open(openRequest({ user: ANNA }));
       await firewall.load(
         {
+          shape: { layout: LAYOUT, fallback: null },
           steps: stepsOf(person(7, 'gone')),
           elements: [foreignElement(PHONE, 9_000_000)],
           ranges: { entries: new Map(), grants: new Map() },
@@ -204,7 +207,12 @@ describe('a later start', () => {
   });
 
   it('goes on with a provisional guard for the time that it has left', async () => {
-    const empty = { steps: new Map(), elements: [], ranges: { entries: new Map(), grants: new Map() } };
+    const empty = {
+      shape: { layout: LAYOUT, fallback: null },
+      steps: new Map(),
+      elements: [],
+      ranges: { entries: new Map(), grants: new Map() },
+    };
     await started({ isConfirmed: false }, async ({ firewall, clock }) => {
       await firewall.load(empty, { kind: 'provisional', remaining: minutes(5) });
       await clock.advance(minutes(3));
@@ -218,7 +226,12 @@ describe('a later start', () => {
   });
 
   it('arms a table whose rules are not consulted', async () => {
-    const empty = { steps: new Map(), elements: [], ranges: { entries: new Map(), grants: new Map() } };
+    const empty = {
+      shape: { layout: LAYOUT, fallback: null },
+      steps: new Map(),
+      elements: [],
+      ranges: { entries: new Map(), grants: new Map() },
+    };
     await started({ isConfirmed: true }, async ({ firewall, clock }) => {
       await firewall.load(empty, { kind: 'provisional', remaining: seconds(1) });
       await clock.advance(seconds(2));
@@ -287,7 +300,7 @@ describe('a guard that waits after quick starts of the machine', () => {
   });
 
   it('goes up at once where an operator wants it', async () => {
-    await rig.guard.apply();
+    await rig.guard.apply({ rules: RULES });
     await rig.guard.confirm();
     await rig.clock.advance(minutes(10));
     expect([rig.guard.mode, rig.loads(), rig.details('firewall.closed')]).toEqual(['guarding', 1, []]);
@@ -312,7 +325,7 @@ describe('a guard that waits after quick starts of the machine', () => {
 
   it('does not wait where the guard is found up', async () => {
     await started({ wait: minutes(4) }, async ({ guard, firewall }) => {
-      await guard.apply();
+      await guard.apply({ rules: RULES });
       await guard.confirm();
       guard.stop();
       expect(firewall.table).toBe('intact');
@@ -330,7 +343,7 @@ describe('panic', () => {
     await rig.clock.advance(hours(1));
     expect([rig.guard.mode, rig.firewall.table, rig.loads()]).toEqual(['open', 'opened', 0]);
     expect(rig.store.told.filter((one) => one.startsWith('firewall') || one.startsWith('drift'))).toEqual([]);
-    await rig.guard.apply();
+    await rig.guard.apply({ rules: RULES });
     expect(rig.firewall.isGuarding).toBe(true);
   });
 
@@ -371,7 +384,7 @@ describe('the automaton in the kernel', () => {
     await started({}, ({ firewall }) => firewall.panic());
     await rig.guard.changeSteps(rig.people.remove(BEN));
     expect(rig.firewall.calls).toEqual([]);
-    await rig.guard.apply();
+    await rig.guard.apply({ rules: RULES });
     expect(rig.firewall.steps).toEqual(stepsOf(ANNA));
   });
 
@@ -410,10 +423,10 @@ describe('the automaton in the kernel', () => {
   it('follows the users again after a load that failed', async () => {
     await started({}, ({ firewall }) => firewall.panic());
     rig.firewall.fault = new Error('no memory');
-    await expect(rig.guard.apply()).rejects.toThrow('no memory');
+    await expect(rig.guard.apply({ rules: RULES })).rejects.toThrow('no memory');
     await rig.guard.changeSteps(rig.people.remove(BEN));
     rig.firewall.fault = undefined;
-    await rig.guard.apply();
+    await rig.guard.apply({ rules: RULES });
     expect(rig.firewall.steps).toEqual(stepsOf(ANNA));
   });
 });
@@ -442,7 +455,8 @@ describe('without a packet filter', () => {
   });
 
   it.each(['apply', 'confirm', 'rollback'] as const)('refuses %s in clear words', async (act) => {
-    await expect(rig.guard[act]()).rejects.toMatchObject({
+    const asked = act === 'apply' ? rig.guard.apply({ rules: RULES }) : rig.guard[act]();
+    await expect(asked).rejects.toMatchObject({
       code: 'SP_FIREWALL_NONE',
       message: expect.stringContaining('nothing is closed here'),
     });

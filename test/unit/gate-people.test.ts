@@ -16,7 +16,7 @@ const SERVICES = new Map(['ssh', 'sip', 'web'].map((name, i) => [service(name), 
 
 function peopleOf(change: Partial<ConstructorParameters<typeof People>[0]> = {}): People {
   return new People({
-    services: SERVICES,
+    services: () => SERVICES,
     pool: POOL,
     maxTtl: hours(12),
     random: seededRandom(1),

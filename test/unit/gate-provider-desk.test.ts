@@ -14,6 +14,7 @@ import { Recorder } from '../../src/gate/recorder.ts';
 import { service } from '../support/core-arbitraries.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeLog, FakeStore } from '../support/gate-fakes.ts';
+import { RULES } from '../support/gate-rig.ts';
 import { target } from '../support/grants.ts';
 import { both, found, NXDOMAIN } from '../support/names.ts';
 
@@ -63,23 +64,35 @@ function deskOf({
   const catalogue: Catalogue = new Map(read.providers.map((one) => [one.name, one]));
   const recorder = new Recorder({ store, log: new FakeLog() });
   entries = new Entries({
-    ...{ recorder, clock, state: { entries: [], meta }, configured: [], provided: [] },
+    ...{ clock, state: { entries: [], meta } },
+    recorder: new Recorder({ store: new FakeStore(), log: new FakeLog() }),
     departures: new Departures(clock, undefined),
     hold: async (targets) => void held.push(...targets),
     setRanges: async () => undefined,
   });
-  return new ProviderDesk({
+  const rules = {
+    ...RULES,
+    guarded: new Map([[service('SIP'), [parsePortRange('udp/5060')]]]),
+    names: [entryOf('home.example.org')],
+    providers: configured.map(name),
+  };
+  const desk: ProviderDesk = new ProviderDesk({
     ...{ catalogue, recorder, clock, entries, state: { meta } },
-    configured: configured.map(name),
-    layout: { guarded: new Map([[service('SIP'), [parsePortRange('udp/5060')]]]) },
+    book: { current: rules },
     names: {
-      give: async (names) => void tracked.push(names.map((one) => `${one.name} ${one.services}`)),
       tracker: (host) => trackers.get(host),
       list: () => others.map((text) => ({ entry: entryOf(text), tracker: {} as NameTracker })),
       size,
     },
-    configuredNames: [entryOf('home.example.org')],
+    onChanged: async () => {
+      const { entries: targets, names } = desk.given(rules);
+      entries.use(targets, null);
+      tracked.push(names.map((one) => `${one.name} ${one.services}`));
+    },
   });
+  entries.use(desk.given(rules).entries, null);
+  void entries.start();
+  return desk;
 }
 
 beforeEach(() => {

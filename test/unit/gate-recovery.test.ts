@@ -54,7 +54,7 @@ async function recovered(records: GrantRecord[], elements: KernelElement[] | nul
 /** As `recovered`, and the guard with it. */
 async function started(records: GrantRecord[], elements: KernelElement[] | null) {
   const found = await recovered(records, elements);
-  await rig.guard.start(await rig.firewall.inspect(), found);
+  await rig.guard.start(await rig.firewall.inspect(rig.book.shape), found);
   await rig.settle();
 }
 
@@ -139,14 +139,14 @@ describe('at the start', () => {
       [known.id, known.services],
       [lost.id, SSH_AND_WEB],
     ]);
-    await rig.guard.start(await rig.firewall.inspect(), { suspects });
+    await rig.guard.start(await rig.firewall.inspect(rig.book.shape), { suspects });
     expect(rig.firewall.open).toEqual([`ssh ${LAPTOP}`, `web ${LAPTOP}`]);
   });
 
   it('a table that is replaced tells before of grants that only it knew', async () => {
     const lost = grant(2, minutes(40), { target: PHONE, openedAt: (EIGHT - minutes(20)) as Instant });
     const found = await recovered([], inKernel(lost));
-    await rig.guard.start({ table: 'foreign', arming: null }, found);
+    await rig.guard.start({ table: 'foreign', arming: null, hasFallback: false }, found);
     expect(rig.firewall.open).toEqual([`ssh ${PHONE}`]);
     expect(rig.firewall.calls).toContain('load');
   });
@@ -157,7 +157,7 @@ describe('at the start', () => {
     );
     const { suspects } = await recovered(some.map(record), some.slice(1).flatMap(inKernel));
     expect(suspects).toEqual([{ scope: 'ssh', target: '192.0.2.0' }]);
-    await rig.guard.start(await rig.firewall.inspect(), { suspects });
+    await rig.guard.start(await rig.firewall.inspect(rig.book.shape), { suspects });
     expect(rig.firewall.open).toHaveLength(3);
   });
 

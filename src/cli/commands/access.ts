@@ -14,7 +14,7 @@ import { whoseLines } from '../render/whose.js';
 import { clean, count, list as names } from '../text.js';
 
 export async function allow(call: Call): Promise<number> {
-  const body = { target: call.subject, ...call.given<AllowRequest>('services', 'for', 'note') };
+  const body = { target: call.subject, ...call.given<AllowRequest>('services', 'for', 'note', 'force') };
   const client = await call.client();
   const result = await client.call('allow', { body });
   if (call.json) {
@@ -46,7 +46,8 @@ function listenedAgain(sources: readonly string[]): string {
 
 export async function revoke(call: Call): Promise<number> {
   const client = await call.client();
-  const result = await client.call('revoke', { body: { what: call.subject } });
+  const body = { what: call.subject, ...(await call.forceOrPeers()) };
+  const result = await client.call('revoke', { body });
   if (call.json) call.printJson(result);
   else if (result.revoked.length + result.removed.length + result.dropped.length === 0)
     call.print(`nothing of ${clean(call.subject)} is open`);

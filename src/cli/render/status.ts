@@ -28,7 +28,8 @@ export function verdict(status: StatusView): Verdict {
   const reason = firewall.detail === undefined ? '' : `: ${clean(firewall.detail)}`;
   switch (firewall.state) {
     case 'provisional': {
-      const left = firewall.reverts_in_s === undefined ? '' : `, opens again in ${remaining(firewall.reverts_in_s)}`;
+      const then = firewall.reverts_to === 'previous' ? 'back to the previous rules' : 'opens again';
+      const left = firewall.reverts_in_s === undefined ? '' : `, ${then} in ${remaining(firewall.reverts_in_s)}`;
       return {
         tone: 'warn',
         text: `${guarding} for now${left}; ${inside}`,

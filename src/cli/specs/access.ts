@@ -15,6 +15,7 @@ export const ACCESS: readonly Spec[] = [
       namesOption('--services <names>', 'which services, with commas between them (default: all)'),
       textOption('--for <duration>', 'how long: 90s, 15m, 8h, 2d'),
       textOption('--note <text>', 'why, for whoever reads the list'),
+      option('--force', 'also where it lets everybody in, as 0.0.0.0/0 does'),
     ],
     examples: [
       'sallyport allow 203.0.113.7 --for 8h --services ssh',
@@ -30,6 +31,7 @@ export const ACCESS: readonly Spec[] = [
     arguments: { what: 'a target, the id of a grant or an entry, or the name of a user' },
     group: 'Access:',
     summary: 'end grants and entries, and drop waiting claims, now',
+    options: [option('--force', 'also where it shuts out a live SSH session, or is the last way in')],
     examples: ['sallyport revoke 203.0.113.7', 'sallyport revoke home.example.org', 'sallyport revoke alice'],
     run: async (call) => (await import('../commands/access.js')).revoke(call),
   },

@@ -1,10 +1,19 @@
 import type { Address } from '../../core/address.js';
-import type { AddUserRequest, AllowRequest, JournalRequest, RevokeRequest, SetUserRequest } from './requests.js';
+import type {
+  AddUserRequest,
+  AllowRequest,
+  ApplyRequest,
+  JournalRequest,
+  PlanRequest,
+  RevokeRequest,
+  SetUserRequest,
+} from './requests.js';
 import type {
   AllowResult,
   FirewallView,
   JournalView,
   ListView,
+  PlanView,
   ProviderDetails,
   ProviderView,
   RemoveUserResult,
@@ -54,8 +63,10 @@ export interface GatewayApi {
   firewall(): Promise<FirewallView>;
   /** Makes a provisional guard last. */
   confirmFirewall(): Promise<FirewallView>;
-  /** Takes a provisional guard down now. */
+  /** Ends a provisional guard now: the previous rules hold, or nothing. */
   rollbackFirewall(): Promise<FirewallView>;
-  /** Puts the guard up provisionally again. */
-  applyFirewall(): Promise<FirewallView>;
+  /** Brings the rules to the configuration as it is written now, or puts the guard up again; provisionally. */
+  applyFirewall(request: ApplyRequest): Promise<FirewallView>;
+  /** What that would change. */
+  planFirewall(request: PlanRequest): Promise<PlanView>;
 }

@@ -17,20 +17,41 @@ const name = line(64);
 /** Never empty: no services would mean all of them. */
 const services = z.array(line(64)).min(1, 'name at least one service').max(64);
 
+const force = z.boolean().optional().describe('do it all the same');
+const peers = z
+  .array(line(64))
+  .max(32)
+  .optional()
+  .describe('the other ends of the SSH sessions that this is asked for in: they are not to be shut out');
+
 export const AllowRequest = z.strictObject({
   target: line(253).describe('an address, a CIDR or a host name'),
   services: services.optional(),
   for: duration.optional().describe('how long; an entry that stays where it is left out'),
   note: line(200).optional(),
   user: name.optional(),
+  force: force.describe('also where it lets everybody in'),
 });
 export type AllowRequest = z.infer<typeof AllowRequest>;
 
 export const RevokeRequest = z.strictObject({
   what: line(253).describe('a target, the id of a grant or an entry, or the name of a user'),
-  force: z.boolean().optional(),
+  force: force.describe('also where it shuts somebody out who is logged in over SSH, or is the last way in'),
+  peers,
 });
 export type RevokeRequest = z.infer<typeof RevokeRequest>;
+
+export const ApplyRequest = z.strictObject({
+  for: duration
+    .optional()
+    .describe('how long it holds unless confirmed, from 2s to 60m; a minute where it is left out'),
+  force: force.describe('also where it shuts somebody out who is logged in over SSH, or closes the last way in'),
+  peers,
+});
+export type ApplyRequest = z.infer<typeof ApplyRequest>;
+
+export const PlanRequest = z.strictObject({ peers });
+export type PlanRequest = z.infer<typeof PlanRequest>;
 
 const userOptions = {
   services: services.optional(),

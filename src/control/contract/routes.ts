@@ -3,7 +3,9 @@ import {
   AddressParams,
   AddUserRequest,
   AllowRequest,
+  ApplyRequest,
   JournalRequest,
+  PlanRequest,
   ProviderParams,
   RevokeRequest,
   SetUserRequest,
@@ -14,6 +16,7 @@ import {
   FirewallView,
   JournalView,
   ListView,
+  PlanView,
   ProviderDetails,
   ProviderView,
   RemoveUserResult,
@@ -136,14 +139,22 @@ export const ROUTES = {
   rollbackFirewall: {
     method: 'POST',
     path: '/v1/firewall/rollback',
-    summary: 'Take a provisional guard down now',
+    summary: 'End a provisional guard now: the previous rules hold, or nothing',
     answer: FirewallView,
   },
   applyFirewall: {
     method: 'POST',
     path: '/v1/firewall/apply',
-    summary: 'Put the guard up provisionally again',
+    summary: 'Bring the rules to the configuration, or put the guard up again; provisionally',
+    body: ApplyRequest.nullish(),
     answer: FirewallView,
+  },
+  planFirewall: {
+    method: 'POST',
+    path: '/v1/firewall/plan',
+    summary: 'What the configuration would change; changes nothing',
+    body: PlanRequest.nullish(),
+    answer: PlanView,
   },
 } as const satisfies Readonly<Record<string, Route>>;
 

@@ -107,6 +107,7 @@ const FirewallPartView = PartView.extend({
     .number()
     .optional()
     .describe('while it waits after quick starts of the machine: seconds until it goes up'),
+  reverts_to: z.enum(['previous', 'open']).optional().describe('what holds then: the previous rules, or nothing'),
 });
 
 /** A source whose knocks are ignored. */
@@ -227,6 +228,23 @@ export type JournalView = z.infer<typeof JournalView>;
 
 const GuardedView = z.object({ service: z.string(), ports: z.array(z.string()) });
 
+const RuleChangeView = z.object({
+  effect: z.enum(['opens', 'closes', 'neither']).describe('for whom it is about'),
+  text: z.string().describe('the difference, in words'),
+});
+
+export const PlanView = z.object({
+  state: z.string().describe('as in the state of the guard'),
+  changes: z.array(RuleChangeView).describe('in what the configuration differs from the rules that hold'),
+  cuts: z.array(z.string()).describe('addresses that are logged in over SSH now, and would be shut out'),
+  last_way_in: z.boolean().describe('whether nobody could get in to SSH any more'),
+  in_use: z
+    .array(z.object({ service: z.string(), by: z.array(z.string()) }))
+    .describe('services that the configuration has no more, and who has them still: it is refused'),
+  restart: z.array(z.string()).describe('other keys that differ: they take effect at the next start of the daemon'),
+});
+export type PlanView = z.infer<typeof PlanView>;
+
 export const FirewallView = z.object({
   state: z.enum(['guarding', 'provisional', 'reverted', 'open', 'waiting', 'failed', 'none']),
   policy: z.string(),
@@ -234,9 +252,16 @@ export const FirewallView = z.object({
   on_expiry: z.string(),
   reverts_at: time.nullable(),
   reverts_in_s: z.number().nullable(),
+  reverts_to: z
+    .enum(['previous', 'open'])
+    .nullable()
+    .describe('what holds when a provisional guard lapses: the previous rules, or nothing'),
   detail: z.string().nullable(),
   guarded: z.array(GuardedView),
   pool: z.string(),
+  unsaved: z.string().nullable().describe('why the rules are not kept for a boot; null where they are'),
+  changes: z.array(RuleChangeView).optional().describe('what was applied'),
+  replaced: z.boolean().optional().describe('whether another change was waiting to be confirmed, and is gone'),
 });
 export type FirewallView = z.infer<typeof FirewallView>;
 

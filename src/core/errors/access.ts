@@ -37,6 +37,11 @@ export const ACCESS_ERRORS = {
     fix: 'Ask for less, raise grants.max_ttl, or make an entry that stays: sallyport allow without --for.',
     usage: false,
   },
+  SP_TARGET_EVERYONE: {
+    text: '{target} is everybody',
+    fix: 'If that is what you want, say so with --force.',
+    usage: false,
+  },
   SP_TARGET_NAME: {
     text: '"{value}" is a host name, and a name is let in until it is removed',
     fix: 'Leave --for out, or give its address, like 203.0.113.7.',
@@ -44,7 +49,7 @@ export const ACCESS_ERRORS = {
   },
   SP_ENTRY_CONFIGURED: {
     text: '{target} is let in by the configuration',
-    fix: 'Take it out of the section trusted and restart the daemon.',
+    fix: 'Take it out of the section trusted, then run: sallyport firewall apply.',
     usage: false,
   },
   SP_NAMES_FULL: {

@@ -33,8 +33,18 @@ export const FIREWALL_ERRORS = {
     usage: false,
   },
   SP_NOTHING_PROVISIONAL: {
-    text: 'no provisional guard is up',
+    text: 'neither a provisional guard is up nor a provisional change',
     fix: 'To open everything at once run: sallyport firewall panic.',
+    usage: false,
+  },
+  SP_WOULD_LOCK_OUT: {
+    text: '{what} would shut out {who}',
+    fix: 'Let the address in first (sallyport allow ADDRESS), or do it all the same with --force.',
+    usage: false,
+  },
+  SP_SERVICE_IN_USE: {
+    text: 'the configuration has no service {service} any more, and it is still that of {who}',
+    fix: 'Give them others first (sallyport user set, sallyport revoke), or leave the service in the configuration.',
     usage: false,
   },
   SP_NOTHING_TO_RESTORE: {

@@ -76,6 +76,9 @@ export function rangesDiffer(
   for (const [scope, ranges] of desired.entries) {
     if (scopes.has(scope) && ranges.some((range) => differs('entry', scope, range, null))) return true;
   }
+  for (const [scope, ranges] of desired.fallback ?? []) {
+    if (scopes.has(scope) && ranges.some((range) => differs('previous entry', scope, range, null))) return true;
+  }
   for (const [scope, ranges] of desired.grants) {
     if (scopes.has(scope) && ranges.some((range) => differs('grant', scope, range, range.until))) return true;
   }

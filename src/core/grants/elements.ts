@@ -29,25 +29,34 @@ export function elementsOf(target: Target, grants: readonly Grant[]): SetElement
   }));
 }
 
-/** What the interval sets have to hold for entries and for grants of CIDRs, disjoint within each scope. */
+/**
+ * What the interval sets have to hold for entries and for grants of CIDRs, disjoint within each scope.
+ * @param fallback the entries of the previous rules; null where there are none to come back to
+ */
 export function rangesOf(
   entries: Iterable<Pick<Entry, 'target' | 'services'>>,
   grants: Iterable<Pick<Grant, 'target' | 'services' | 'expires'>>,
   held: Iterable<{ readonly target: Target; readonly until: Monotonic }>,
+  fallback: Iterable<Pick<Entry, 'target' | 'services'>> | null = null,
 ): RangeContents {
-  const fixed = new Map<ServiceName, TimedRange[]>();
   const timed = new Map<SetScope, TimedRange[]>();
-  for (const { target, services } of entries) {
-    for (const service of services) push(fixed, service, { ...rangeOf(target), until: null });
-  }
   for (const { target, services, expires } of grants) {
     for (const service of services) push(timed, service, { ...rangeOf(target), until: expires });
   }
   for (const { target, until } of held) push(timed, 'held', { ...rangeOf(target), until });
   return {
-    entries: new Map([...fixed].map(([scope, ranges]) => [scope, disjointRanges(ranges)])),
+    entries: lasting(entries),
+    ...(fallback === null ? {} : { fallback: lasting(fallback) }),
     grants: new Map([...timed].map(([scope, ranges]) => [scope, disjointRanges(ranges).flatMap(withEnd)])),
   };
+}
+
+function lasting(entries: Iterable<Pick<Entry, 'target' | 'services'>>): RangeContents['entries'] {
+  const byScope = new Map<ServiceName, TimedRange[]>();
+  for (const { target, services } of entries) {
+    for (const service of services) push(byScope, service, { ...rangeOf(target), until: null });
+  }
+  return new Map([...byScope].map(([scope, ranges]) => [scope, disjointRanges(ranges)]));
 }
 
 function withEnd(range: TimedRange): (AddressRange & { until: Monotonic })[] {

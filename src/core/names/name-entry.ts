@@ -28,11 +28,17 @@ export interface ResolvedName {
   readonly missingSince: Instant | null;
 }
 
+/** An address that a name lets in. */
+export interface NamedTarget {
+  readonly target: Target;
+  readonly services: Scope;
+}
+
 /** What names let in, in the form of entries. */
 export function* entriesOfNames(
   entries: Iterable<NameEntry>,
   addressesOf: (name: HostName) => readonly Address[],
-): Generator<{ readonly target: Target; readonly services: Scope }> {
+): Generator<NamedTarget> {
   for (const { name, services } of entries) for (const target of addressesOf(name)) yield { target, services };
 }
 

@@ -14,6 +14,8 @@ export interface DesiredContentsOptions {
   readonly ipv6Prefix: 64 | 128;
   /** Entries of the store and of the configuration, and what tracked names stand for. */
   readonly entries: () => Iterable<Pick<Entry, 'target' | 'services'>>;
+  /** Those that the previous rules let in; null where there are none to come back to. */
+  readonly fallbackEntries: () => Iterable<Pick<Entry, 'target' | 'services'>> | null;
 }
 
 /** What the sets of the kernel should hold, as ledger, held addresses and entries stand at the moment. */
@@ -82,11 +84,11 @@ export class DesiredContents {
 
   /** What the interval sets should hold. */
   ranges(): RangeContents {
-    const { ledger, held, ipv6Prefix, entries } = this.#o;
+    const { ledger, held, ipv6Prefix, entries, fallbackEntries } = this.#o;
     const grants: Grant[] = [];
     const heldRanges: { target: Target; until: Monotonic }[] = [];
     for (const grant of ledger.all()) if (!isHashTarget(grant.target, ipv6Prefix)) grants.push(grant);
     for (const [target, until] of held.all()) if (!isHashTarget(target, ipv6Prefix)) heldRanges.push({ target, until });
-    return rangesOf(entries(), grants, heldRanges);
+    return rangesOf(entries(), grants, heldRanges, fallbackEntries());
   }
 }

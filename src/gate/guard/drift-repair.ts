@@ -1,7 +1,9 @@
-import type { Firewall, GuardState } from '../../core/firewall.js';
+import type { Arming, Firewall, GuardState } from '../../core/firewall.js';
 import type { ContentsRepair } from './contents-repair.js';
 import { isUntouched } from './provision.js';
 import { type Culprit, nameCulprits, RepairRounds } from './repair-rounds.js';
+import type { RuleBook } from './rule-book.js';
+import type { RuleChanges } from './rule-changes.js';
 import type { GuardStanding } from './standing.js';
 import type { GuardTable } from './table.js';
 import type { GuardWords } from './words.js';
@@ -12,6 +14,8 @@ export interface DriftRepairOptions {
   readonly contents: ContentsRepair;
   readonly standing: GuardStanding;
   readonly words: GuardWords;
+  readonly book: RuleBook;
+  readonly changes: RuleChanges;
 }
 
 /** Puts right what others change in our table: its rules, what fills it, and whether it is armed. */
@@ -22,7 +26,7 @@ export class DriftRepair {
   constructor(options: DriftRepairOptions) {
     this.#o = options;
     this.#rounds = new RepairRounds(
-      (culprits) => this.#repair(culprits),
+      (culprits) => options.changes.inTurn(() => this.#repair(culprits)),
       (error) => options.standing.failed(error),
     );
   }
@@ -42,9 +46,9 @@ export class DriftRepair {
   /** Looks on its own account: says nothing where nothing is wrong. */
   async repairQuietly(): Promise<void> {
     if (this.#rounds.isRunning) return;
-    const { firewall, standing } = this.#o;
+    const { table, standing } = this.#o;
     try {
-      const found = await firewall.inspect();
+      const found = await table.inspect();
       const isOpened = found.table === 'opened';
       if (isOpened ? standing.mode === 'open' : found.table === 'intact' && !(await this.#hasDrift(found))) return;
     } catch {
@@ -59,17 +63,21 @@ export class DriftRepair {
     this.#rounds.retry();
   }
 
-  async #hasDrift({ arming }: GuardState): Promise<boolean> {
+  async #hasDrift(found: GuardState): Promise<boolean> {
     const { standing, contents } = this.#o;
     if (standing.mode !== 'guarding' && standing.mode !== 'provisional') return false;
     const wanted = standing.arming();
-    return wanted === undefined || !isUntouched(arming, wanted) || (await contents.hasDrift());
+    return wanted === undefined || !this.#isArmed(found, wanted) || (await contents.hasDrift());
+  }
+
+  #isArmed({ arming, hasFallback }: GuardState, wanted: Arming): boolean {
+    return isUntouched(arming, wanted) && hasFallback === (this.#o.book.fallback !== null);
   }
 
   async #repair(culprits: readonly Culprit[]): Promise<void> {
     const { firewall, table, contents, standing } = this.#o;
     const who = nameCulprits(culprits);
-    const found = await firewall.inspect();
+    const found = await table.inspect();
     if (found.table === 'none') return;
     if (found.table === 'opened') {
       if (standing.mode !== 'open') standing.opened(who);
@@ -80,7 +88,7 @@ export class DriftRepair {
       return standing.recovered();
     }
     const arming = standing.arming();
-    if (arming === undefined) return await standing.reverted('its time is over');
+    if (arming === undefined) return await this.#o.changes.lapse('its time is over');
     if (found.table !== 'intact') {
       await table.putUp(arming);
       standing.armed(arming);
@@ -88,7 +96,7 @@ export class DriftRepair {
       return this.#repaired(`${what} by ${who}; all is back as it was`);
     }
     const repairs = await contents.correct(culprits.length === 0);
-    if (!isUntouched(found.arming, arming)) {
+    if (!this.#isArmed(found, arming)) {
       await firewall.arm(arming);
       repairs.push('the guard was switched off');
     }

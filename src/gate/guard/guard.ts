@@ -1,27 +1,31 @@
 import { SallyportError } from '../../core/errors.js';
 import type { Arming, ElementChange, GuardState, RangeContents } from '../../core/firewall.js';
 import type { StepsChange } from '../../core/knock/automaton.js';
-import { type Duration, type Monotonic, seconds } from '../../core/time.js';
+import type { Duration, Monotonic } from '../../core/time.js';
 import type { Door } from '../grant-elements.js';
 import type { Recovered } from '../recovery.js';
 import { type Adoption, ContentsRepair } from './contents-repair.js';
 import { DriftRepair } from './drift-repair.js';
 import { sameArming } from './provision.js';
 import type { Culprit } from './repair-rounds.js';
+import type { RuleBook } from './rule-book.js';
+import { RuleChanges, type RulesRequest } from './rule-changes.js';
 import { type GuardMode, GuardStanding } from './standing.js';
 import { GuardTable, type GuardTableOptions } from './table.js';
 import { GuardWords, type GuardWordsOptions } from './words.js';
 
-/** How long a guard that is put up again holds unless confirmed. */
-const PROVISION: Duration = seconds(60);
+const DECLINED = 'the configuration asks for a change that was not confirmed: sallyport firewall plan';
 
 /** Up to so many grants all that the kernel holds is looked at before knocks are answered, more of them afterwards. */
 const FEW = 5000;
 
 export interface GuardOptions extends GuardTableOptions, GuardWordsOptions {
+  readonly book: RuleBook;
   readonly isConfirmed: boolean;
-  /** How long the very first guard holds unless somebody shows that he can get in. */
+  /** How long the very first guard holds, and a change found at the start, unless somebody shows that he can get in. */
   readonly firstProvision: Duration;
+  /** The configuration asks for other rules, which nobody has confirmed when they were tried. */
+  readonly isDeclined: boolean;
 }
 
 /**
@@ -31,32 +35,49 @@ export class Guard implements Door {
   readonly #o: GuardOptions;
   readonly #contents: ContentsRepair;
   readonly #table: GuardTable;
-  readonly #words: GuardWords;
   readonly #standing: GuardStanding;
   readonly #repairs: DriftRepair;
-  #confirming: Promise<void> | undefined;
+  readonly #words: GuardWords;
+  readonly #changes: RuleChanges;
 
   constructor(options: GuardOptions) {
     this.#o = options;
-    const { firewall, clock, log } = options;
+    const { firewall, book, clock, log } = options;
     const table = new GuardTable(options);
     const words = new GuardWords(options);
     const contents = new ContentsRepair(options);
-    const standing = new GuardStanding({ table, words, clock, log, onLapsed: () => this.#lapsed() });
+    const standing = new GuardStanding({ table, words, clock, log, onLapsed: () => this.#changes.lapsed() });
     this.#table = table;
     this.#words = words;
     this.#contents = contents;
     this.#standing = standing;
-    this.#repairs = new DriftRepair({ firewall, table, contents, standing, words });
+    const changes = new RuleChanges({
+      ...{ firewall, table, standing, words, book },
+      isDeclined: options.isDeclined,
+      endWait: () => this.#endWait(),
+      onFailed: (error) => this.#repairs.failed(error),
+    });
+    this.#changes = changes;
+    this.#repairs = new DriftRepair({ firewall, table, contents, standing, words, book, changes });
   }
 
   get mode(): GuardMode {
     return this.#standing.mode;
   }
 
-  /** Why it failed or waits, in words for people. */
+  /** Why it failed or waits, or what the configuration asks for in vain, in words for people. */
   get detail(): string | null {
-    return this.#standing.detail;
+    return this.#standing.detail ?? (this.#changes.isDeclined ? DECLINED : null);
+  }
+
+  /** Whether a change is provisional that gives way to the previous rules. */
+  get isChanging(): boolean {
+    return this.#changes.isChanging;
+  }
+
+  /** Why the rules that last are not kept for a boot; undefined where they are. */
+  get unkept(): unknown {
+    return this.#changes.unkept;
   }
 
   /** How long a guard that waits does so still. */
@@ -84,12 +105,14 @@ export class Guard implements Door {
       adoption?.end();
       return this.#standing.foundOpen();
     }
+    const { book } = this.#o;
     const arming = this.#wantedArming(found);
     if (found.table === 'intact') {
       this.#table.isThere = true;
       await this.#contents.correctOpen(suspects);
       await this.#lookAtAll(adoption);
-      if (!sameArming(found.arming, arming)) await this.#o.firewall.arm(arming);
+      const isArmed = sameArming(found.arming, arming) && found.hasFallback === (book.fallback !== null);
+      if (!isArmed) await this.#o.firewall.arm(arming);
     } else {
       // It is replaced: what it tells of grants must be known before.
       if (found.table === 'foreign' && adoption !== undefined) await this.#contents.adoptAll(adoption);
@@ -97,7 +120,7 @@ export class Guard implements Door {
       await this.#table.putUp(arming);
     }
     this.#standing.armed(arming);
-    if (arming.kind === 'provisional') this.#words.provisional(arming.remaining);
+    await this.#changes.started(arming);
   }
 
   /** Everything but the closing goes on as ever: what would go to the packet filter comes to nothing there. */
@@ -141,44 +164,30 @@ export class Guard implements Door {
   /** Makes a provisional guard last. @throws SP_FIREWALL_OPEN where there is none, SP_FIREWALL_NONE */
   async confirm(why = 'confirmed by an operator'): Promise<void> {
     this.#needsFilter('confirm');
-    if (this.mode === 'guarding') return;
-    if (this.mode !== 'provisional') throw new SallyportError('SP_FIREWALL_OPEN', { what: 'confirm' });
-    this.#confirming ??= this.#confirm(why).finally(() => {
-      this.#confirming = undefined;
-    });
-    await this.#confirming;
+    await this.#changes.confirm(why);
   }
 
-  async #confirm(why: string): Promise<void> {
-    await this.#o.firewall.arm({ kind: 'permanent' });
-    this.#standing.armed({ kind: 'permanent' });
-    await this.#words.confirmed(why);
-  }
-
-  /** Takes a provisional guard down now. @throws SP_NOTHING_PROVISIONAL, SP_FIREWALL_NONE */
+  /** Ends a provisional guard now: the previous rules hold, or nothing. @throws SP_NOTHING_PROVISIONAL, SP_FIREWALL_NONE */
   async rollback(): Promise<void> {
     this.#needsFilter('roll back');
-    if (this.mode !== 'provisional') throw new SallyportError('SP_NOTHING_PROVISIONAL');
-    await this.#o.firewall.unload();
-    await this.#standing.reverted('rolled back by an operator');
+    await this.#changes.rollback();
   }
 
-  /** Puts the guard up again for a while, after it lapsed, failed, or was opened by panic. @throws SP_FIREWALL_NONE */
-  async apply(): Promise<void> {
+  /**
+   * Changes the rules for a while, with the last rules that lasted behind them; or puts the guard up again after it
+   * lapsed, failed, or was opened by panic. A change that waits to be confirmed gives way to this one.
+   * @returns whether one did
+   * @throws SP_FIREWALL_NONE
+   */
+  async apply(request: RulesRequest): Promise<boolean> {
     this.#needsFilter('put up');
-    if (this.mode === 'guarding') return;
-    const arming = { kind: 'provisional', remaining: PROVISION } as const;
-    await this.#table.putUp(arming);
-    this.#standing.armed(arming);
-    this.#words.provisional(PROVISION);
+    return await this.#changes.apply(request);
   }
 
-  /** Takes the guard down for good, at the end of a daemon whose guard was never confirmed. */
+  /** Ends what was never confirmed, at the end of the daemon: the previous rules stay, or nothing. */
   async takeDown(): Promise<void> {
     this.#repairs.stop();
-    this.#standing.takenDown();
-    await this.#o.firewall.unload();
-    this.#table.isThere = false;
+    await this.#changes.takeDown();
   }
 
   /**
@@ -221,27 +230,18 @@ export class Guard implements Door {
   }
 
   async #endWait(): Promise<void> {
-    const arming = this.#wantedArming({ table: 'absent', arming: null });
+    const arming = this.#wantedArming({ table: 'absent', arming: null, hasFallback: false });
     this.#words.waited();
     // Armed even where it fails: the repair sees then that it ought to be up.
     await this.#table.putUp(arming).finally(() => this.#standing.armed(arming));
+    await this.#changes.started(arming);
   }
 
   #wantedArming(found: GuardState): Arming {
-    if (this.#o.isConfirmed) return { kind: 'permanent' };
-    if (found.arming?.kind === 'provisional') return found.arming;
+    const isChange = this.#o.book.fallback !== null;
+    if (this.#o.isConfirmed && !isChange) return { kind: 'permanent' };
+    const isOurs = !isChange || found.table === 'intact';
+    if (isOurs && found.arming?.kind === 'provisional') return found.arming;
     return { kind: 'provisional', remaining: this.#o.firstProvision };
-  }
-
-  #lapsed(): void {
-    if (this.mode === 'waiting') return void this.#endWait().catch((error) => this.#repairs.failed(error));
-    if (this.mode !== 'provisional') return;
-    if (this.#confirming !== undefined) {
-      this.#confirming.catch(() => this.#lapsed());
-      return;
-    }
-    this.#standing
-      .reverted('nobody confirmed it, and no knock opened it')
-      .catch((error) => this.#repairs.failed(error));
   }
 }

@@ -1,11 +1,13 @@
-import type { Arming, ElementChange, Firewall, RangeContents } from '../../core/firewall.js';
+import type { Arming, ElementChange, Firewall, GuardState, RangeContents } from '../../core/firewall.js';
 import type { Steps, StepsChange } from '../../core/knock/automaton.js';
 import type { Log } from '../log.js';
 import type { DesiredContents } from './desired-contents.js';
+import type { RuleBook } from './rule-book.js';
 
 export interface GuardTableOptions {
   readonly firewall: Firewall;
   readonly desired: DesiredContents;
+  readonly book: RuleBook;
   readonly steps: () => Steps;
   readonly log: Log;
   /**
@@ -13,6 +15,8 @@ export interface GuardTableOptions {
    * the one who began, and so what a stranger says for a reply.
    */
   readonly onLoaded: () => Promise<void>;
+  /** Told that the kernel may have sets for other scopes than before. */
+  readonly onShaped: () => void;
 }
 
 /** Our table in the kernel, as far as it is there: where it is not, changes come to nothing; they are in what is loaded next. */
@@ -35,19 +39,26 @@ export class GuardTable {
 
   /** Loads the table, with what it should hold at this moment. */
   async load(arming: Arming): Promise<void> {
-    const { firewall, desired, steps } = this.#o;
-    const contents = { elements: desired.elements(), ranges: desired.ranges(), steps: new Map(steps()) };
+    const { firewall, desired, book, steps, onShaped } = this.#o;
+    const { shape } = book;
+    const contents = { shape, elements: desired.elements(), ranges: desired.ranges(), steps: new Map(steps()) };
     this.#loading = firewall.load(contents, arming).then(() => {
       this.isThere = true;
+      onShaped();
     });
     await this.#loading.finally(() => {
       this.#loading = undefined;
     });
   }
 
+  /** How the kernel holds it. */
+  async inspect(): Promise<GuardState> {
+    return await this.#o.firewall.inspect(this.#o.book.shape);
+  }
+
   /** Finds out whether it is there. */
   async lookAgain(): Promise<void> {
-    const { table } = await this.#o.firewall.inspect();
+    const { table } = await this.inspect();
     this.isThere = table === 'intact' || table === 'foreign';
   }
 

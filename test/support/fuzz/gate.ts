@@ -2,6 +2,7 @@ import type { KernelElement, SetElement as Written } from '../../../src/core/fir
 import { adoptGrants } from '../../../src/core/grants/restore.ts';
 import { hours, minutes } from '../../../src/core/time.ts';
 import { NetlinkElements } from '../../../src/firewall/netlink-elements.ts';
+import { setScopes } from '../../../src/firewall/ruleset.ts';
 import { KernelKnockSource } from '../../../src/knock/kernel-source.ts';
 import { dump, scan } from '../../../src/netlink/dump.ts';
 import type { Libc } from '../../../src/netlink/libc.ts';
@@ -91,7 +92,13 @@ export async function fuzzedGate(ids: Ids) {
     },
   };
   // Only its dumps are asked for here.
-  const elements = new NetlinkElements({ link: link as unknown as NftablesLink, layout: LAYOUT, clock: rig.clock });
+  const scopes = new Set(setScopes({ layout: LAYOUT, fallback: null }).all);
+  const elements = new NetlinkElements({
+    link: link as unknown as NftablesLink,
+    scopes: () => scopes,
+    ipv6Prefix: LAYOUT.ipv6Prefix,
+    clock: rig.clock,
+  });
   const problems: unknown[] = [];
   const faults: unknown[] = [];
   const source = new KernelKnockSource({

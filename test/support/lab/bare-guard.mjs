@@ -11,8 +11,9 @@ import { SystemClock } from '#dist/host/clock.js';
 const [action, directory] = process.argv.slice(2);
 const { layout, sequences } = JSON.parse(await text(process.stdin));
 const clock = new SystemClock();
+const shape = { layout: { ...layout, guarded: new Map() }, fallback: null };
 const firewall = new NftablesFirewall({
-  layout: { ...layout, guarded: new Map() },
+  shape,
   clock,
   directory,
   link: null,
@@ -20,7 +21,7 @@ const firewall = new NftablesFirewall({
 if (action === 'load') {
   const steps = compileSteps(sequences.map((one, i) => ({ sequenceId: i + 1, sequence: parseSequence(one) })));
   const ranges = { entries: new Map(), grants: new Map() };
-  await firewall.load({ steps, elements: [], ranges }, { kind: 'permanent' });
+  await firewall.load({ shape, steps, elements: [], ranges }, { kind: 'permanent' });
 } else {
   const completed = (await firewall.readMailbox()).map(({ source, state }) => `${source} ${state - 0x8000_0000}`);
   const ignored = (await firewall.readIgnored()).map(({ target }) => target);

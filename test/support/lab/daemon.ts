@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { LabHost, Ran } from './host.js';
 
 /** A long run brings its own copy of the build, so that a new one meanwhile does not disturb it. */
-const MAIN = process.env.LAB_MAIN ?? fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
+export const LAB_MAIN = process.env.LAB_MAIN ?? fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
 const START_BOUND_MS = 30_000;
 
 export interface DaemonOptions {
@@ -105,7 +105,7 @@ export class LabDaemon {
 
   /** Runs a command of the operator's CLI, in the same surroundings as the daemon. */
   cli(...args: readonly string[]): Promise<Ran> {
-    const [file = '', ...rest] = [...(this.#options.wrap ?? []), process.execPath, MAIN, ...args];
+    const [file = '', ...rest] = [...(this.#options.wrap ?? []), process.execPath, LAB_MAIN, ...args];
     return this.#host.exec(file, [...rest, '--config', this.configFile], { env: this.#options.env ?? {} });
   }
 
@@ -176,7 +176,7 @@ export class LabDaemon {
   }
 
   #spawn(): { child: ChildProcess; ready: Promise<void> } {
-    const command = [...(this.#options.wrap ?? []), process.execPath, MAIN, 'serve', '--config', this.configFile];
+    const command = [...(this.#options.wrap ?? []), process.execPath, LAB_MAIN, 'serve', '--config', this.configFile];
     const args = ['netns', 'exec', this.#host.namespace, ...command];
     const env = { ...process.env, ...this.#options.env };
     const child = spawn('ip', args, { env, stdio: ['ignore', 'pipe', 'pipe'] });

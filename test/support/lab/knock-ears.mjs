@@ -20,9 +20,10 @@ const fail = (error) => {
   throw error;
 };
 
+const layout = await guardLayout(config);
 const sources = await openSources({
   config,
-  layout: await guardLayout(config),
+  layout,
   clock: new SystemClock(),
   log: { info() {}, warn() {}, error() {} },
   strikesTold: async () => new Map(),
@@ -33,7 +34,7 @@ const { firewall, source } = sources;
 if (!keep) {
   const steps = compileSteps([{ sequenceId: 7, sequence: parseSequence(sequence) }]);
   const ranges = { entries: new Map(), grants: new Map() };
-  await firewall.load({ steps, elements: [], ranges }, { kind: 'permanent' });
+  await firewall.load({ shape: { layout, fallback: null }, steps, elements: [], ranges }, { kind: 'permanent' });
 }
 await source.start({
   onKnocks: async (knocks) => {
