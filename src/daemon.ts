@@ -225,9 +225,9 @@ export class Daemon {
     const gateway = new Gateway({
       ...gate,
       ...{ config, book, clock, recorder, store, startedAt },
-      watch: new LockoutWatch({ ...gate, book, ssh: sshAccess() }),
+      watch: new LockoutWatch({ ...gate, book, given: (rules) => gate.providers.given(rules), ssh: sshAccess() }),
       reread: this.#reread,
-      rulesOf: (file) => guardRules(file, config.knock),
+      rulesOf: (file) => guardRules(file, config),
       notices: remarks,
       version: VERSION,
       userDesk: new UserDesk({

@@ -9,6 +9,7 @@ import type { KnockSource } from './core/knock/source.js';
 import { takesTcpReplies } from './core/port-classes.js';
 import { inSpan } from './core/ports.js';
 import type { Catalogue } from './core/provider.js';
+import type { GuardRules } from './core/rules.js';
 import type { Store, StoredState } from './core/store.js';
 import type { Clock } from './core/time.js';
 import { DnsResolver } from './dns/dns-resolver.js';
@@ -64,8 +65,8 @@ export interface Gate {
 
 /** Puts the parts of the gate together, with the users of the store. Nothing is started. */
 export async function assembleGate(surroundings: GateSurroundings): Promise<Gate> {
-  const { config, catalogue, book, clock, log, store, recorder, state, firewall, source, isDeclined, onShaped } =
-    surroundings;
+  const { config, catalogue, book, clock, log, store, recorder, state, firewall, source } = surroundings;
+  const { isDeclined, onShaped } = surroundings;
   const { ttl, maxTtl, ipv6Prefix } = config.grants;
   const strikes = new Strikes({ limit: config.knock.strikes, source, recorder, store, clock, log });
   const people = new People({
@@ -143,12 +144,19 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
     clearStrikes: (target) => strikes.clear(target),
     ownAddresses: cached(ownAddresses, 5000, clock),
   });
-  const providers = new ProviderDesk({ catalogue, state, book, entries, names, recorder, clock });
-  book.watch((current, fallback) => {
-    const [now, before] = [providers.whitelistOf(current), fallback && providers.whitelistOf(fallback)];
+  const give = (current: GuardRules, fallback: GuardRules | null) => {
+    const [now, before] = [providers.given(current), fallback === null ? null : providers.given(fallback)];
     entries.use(now.entries, before?.entries ?? null);
     names.use(now.names, before?.names ?? null);
+  };
+  const providers = new ProviderDesk({
+    ...{ catalogue, state, book, entries, names, recorder, clock },
+    onChanged: async () => {
+      give(book.current, book.fallback);
+      await guard.setRanges(desired.ranges());
+    },
   });
+  book.watch(give);
   return { strikes, people, entries, names, providers, claims, claimDesk, ledger, held, guard, doorkeeper };
 }
 

@@ -21,7 +21,7 @@ export async function guardLayout(config: Config): Promise<GuardLayout> {
 /** The shape of the guard that a configuration asks for on this host, and the rules in it. */
 export async function guardOf(config: Config): Promise<KeptRules> {
   const { knock, grants } = config;
-  const rules = await guardRules(config, knock);
+  const rules = await guardRules(config, config);
   const fixed = {
     pool: knock.pool,
     knocks: knock.source,
@@ -37,15 +37,18 @@ export async function guardOf(config: Config): Promise<KeptRules> {
 
 /**
  * What of a configuration decides who is in.
- * @param knock how knocks are heard while these rules hold, which may be another configuration's
+ * @param running what is read at the start alone, from the configuration that the gateway runs with
  */
-export async function guardRules(config: Config, knock: Config['knock']): Promise<GuardRules> {
+export async function guardRules(
+  config: Config,
+  { knock, providers }: Pick<Config, 'knock' | 'providers'>,
+): Promise<GuardRules> {
   const { firewall, services, trusted } = config;
   const closed = new Map(closedServices(config).map((name) => [name, services.get(name) ?? []]));
   const open = firewall.policy === 'lockdown' ? await openPorts({ trusted, knock }) : [];
   return {
     policy: firewall.policy,
-    guarded: new Map([...closed, ...providerPorts(config, [...closed.values()].flat(), open)]),
+    guarded: new Map([...closed, ...providerPorts({ providers, firewall }, [...closed.values()].flat(), open)]),
     onExpiry: firewall.onExpiry,
     trustedInterfaces: trusted.interfaces,
     forwardFrom: firewall.forward,

@@ -5,15 +5,15 @@ import { loadConfig, namedStateDirectory } from './config/load.js';
 import { RESCUE_BOOTS, RESCUE_WITHIN } from './core/boots.js';
 import { SallyportError } from './core/errors.js';
 import type { GuardContents, GuardLayout } from './core/firewall.js';
+import { givenBy } from './core/given.js';
 import { HELD_FOR, HeldTargets } from './core/grants/held.js';
 import { GrantLedger } from './core/grants/ledger.js';
 import { holdDeparted, holdRecorded, restoreGrant } from './core/grants/restore.js';
 import { compileSteps } from './core/knock/automaton.js';
 import { keptEntries } from './core/names/name-entry.js';
-import { parseProviderNames } from './core/provider.js';
+import { type Catalogue, parseProviderNames } from './core/provider.js';
 import type { GuardRules } from './core/rules.js';
 import { type Duration, humanDuration, type Instant } from './core/time.js';
-import { type Whitelist, whitelistOf } from './core/whitelist.js';
 import { TABLE } from './firewall/names.js';
 import { NftablesFirewall } from './firewall/nftables-firewall.js';
 import { loadSavedGuard } from './firewall/saved-guard.js';
@@ -75,10 +75,12 @@ export async function restore(options: {
     const wait =
       readable?.firewall.rescue === false ? undefined : await noteThisBoot({ directory, clock, onUnsaved: note });
     if (wait !== undefined) return sayWaiting(options.json, wait, problems);
-    const catalogue = readable && (await loadCatalogue(readable.providers).catch((error) => void note(error)));
-    const byCommand = parseProviderNames(state?.meta.providers);
-    const whitelist = whitelistOf(lasting.rules, catalogue ?? new Map(), byCommand);
-    const contents = contentsOf({ layout, whitelist, state, clock, boot: await bootId() });
+    // Where the configuration cannot be read, providers are known by what comes along.
+    const catalogue = await loadCatalogue(readable?.providers ?? { catalogue: null }).catch((error) => {
+      note(error);
+      return new Map();
+    });
+    const contents = contentsOf(lasting, catalogue, state, clock, await bootId());
     await firewall.load(contents, { kind: 'permanent' });
   } finally {
     await link?.close();
@@ -88,7 +90,6 @@ export async function restore(options: {
 
 interface Lasting {
   readonly layout: GuardLayout;
-  /** Whom they let in. */
   readonly rules: Pick<GuardRules, 'entries' | 'names' | 'providers'>;
 }
 
@@ -102,28 +103,26 @@ async function lastingRules(config: Config | undefined, directory: string): Prom
     const localPorts = (await localPortRange()) ?? kept.layout.localPorts;
     return { layout: { ...kept.layout, localPorts }, rules: kept.rules };
   }
-  if (config !== undefined) return await guardOf(config);
-  const nobody = { entries: [], names: [], providers: [] };
-  return older === undefined || older === null ? undefined : { layout: older, rules: nobody };
+  if (config !== undefined) {
+    return await guardOf(config);
+  }
+  return older === undefined || older === null
+    ? undefined
+    : { layout: older, rules: { entries: [], names: [], providers: [] } };
 }
 
-function contentsOf({
-  layout,
-  whitelist,
-  state,
-  clock,
-  boot,
-}: {
-  layout: GuardLayout;
-  whitelist: Whitelist;
-  state: Stored | undefined;
-  clock: SystemClock;
-  boot: string | undefined;
-}): GuardContents {
+function contentsOf(
+  { layout, rules }: Lasting,
+  catalogue: Catalogue,
+  state: Stored | undefined,
+  clock: SystemClock,
+  boot: string | undefined,
+): GuardContents {
+  const given = givenBy(rules, catalogue, parseProviderNames(state?.meta.providers));
   const entries = [
     ...(state?.entries ?? []),
-    ...whitelist.entries,
-    ...keptEntries([...(state?.names ?? []), ...whitelist.names], state?.resolved ?? []),
+    ...given.entries,
+    ...keptEntries([...(state?.names ?? []), ...given.names], state?.resolved ?? []),
   ];
   const { last_alive, boot_id } = state?.meta ?? {};
   const lapse = {

@@ -4,7 +4,7 @@ import type { GuardLayout, LayoutRules } from './firewall.js';
 import { type HostName, parseHostName } from './names/host-name.js';
 import type { NameEntry } from './names/name-entry.js';
 import { formatPortRange, type PortRange, parsePortRange } from './ports.js';
-import { PROVIDER_NAME, type ProviderName } from './provider.js';
+import type { ProviderName } from './provider.js';
 import type { Scope, ServiceName, Services } from './service.js';
 import type { Instant } from './time.js';
 
@@ -67,11 +67,10 @@ export function namesOf({ names }: Pick<GuardRules, 'names'>): NameEntry[] {
 type WrittenServices = readonly (readonly [string, readonly string[]])[];
 
 /** Rules as JSON can hold them. */
-export interface WrittenRules extends Omit<GuardRules, 'guarded' | 'services' | 'openPorts' | 'providers'> {
+export interface WrittenRules extends Omit<GuardRules, 'guarded' | 'services' | 'openPorts'> {
   readonly guarded: WrittenServices;
   readonly services: WrittenServices;
   readonly openPorts: readonly string[];
-  readonly providers: readonly string[];
 }
 
 /** The same rules are always written alike. */
@@ -101,7 +100,6 @@ export function readRules(written: WrittenRules): GuardRules {
     openPorts: openPorts.map(parsePortRange),
     entries: entries.map((entry) => ({ ...entry, target: parseTarget(entry.target) })),
     names: names.map((one) => ({ ...one, name: parseHostName(one.name) })),
-    providers: written.providers.filter((name): name is ProviderName => PROVIDER_NAME.test(name)),
   };
 }
 

@@ -18,7 +18,7 @@ export class Entries {
   readonly #stored = new Map<string, Entry>();
   readonly #hold: (targets: readonly Target[]) => Promise<void>;
   readonly #setRanges: () => Promise<void>;
-  #configuredBefore: readonly string[];
+  #givenBefore: readonly string[];
   #isStarted = false;
   readonly #departures: Departures;
 
@@ -39,13 +39,10 @@ export class Entries {
     const { entries, meta } = options.state;
     for (const entry of entries) this.#stored.set(entry.id, entry);
     this.#departures = options.departures;
-    this.#configuredBefore = (meta.configured ?? '').split(' ');
+    this.#givenBefore = (meta.configured ?? '').split(' ');
   }
 
-  /**
-   * Lets in whom the rules and their providers let in, where they are about to be loaded.
-   * @param fallback whom the previous rules let in, while a change of them is provisional
-   */
+  /** Lets in whom others let in, and, where a change of the rules is provisional, whom the previous ones do beside it. */
   use(given: readonly Entry[], fallback: readonly Entry[] | null): void {
     this.#given = given;
     this.#fallback = fallback;
@@ -53,15 +50,7 @@ export class Entries {
     if (this.#isStarted) this.#putOut().catch(() => undefined);
   }
 
-  /** As `use`, where nothing else changes. */
-  async give(given: readonly Entry[], fallback: readonly Entry[] | null): Promise<void> {
-    this.#given = given;
-    this.#fallback = fallback;
-    await this.#putOut();
-    await this.#setRanges();
-  }
-
-  /** Puts out what the configuration let in when the gateway last ran, and lets in no more. */
+  /** Puts out what the configuration and its providers let in when the gateway last ran, and let in no more. */
   async start(): Promise<void> {
     this.#isStarted = true;
     await this.#putOut();
@@ -70,11 +59,11 @@ export class Entries {
   /** Whom a change lets in no more is held at once: that does no harm where the previous rules come back. */
   async #putOut(): Promise<void> {
     const now = new Set<string>(this.#given.map(({ target }) => target));
-    const gone = this.#configuredBefore.filter((target) => !now.has(target));
+    const gone = this.#givenBefore.filter((target) => !now.has(target));
     const departed = parseDeparted(gone.map((target) => `${target}@0`).join(' ')).map(({ target }) => target);
-    this.#configuredBefore = [...now];
-    const configured = { kind: 'meta', key: 'configured', value: [...now].join(' ') } as const;
-    void this.#recorder.record([configured, ...(departed.length > 0 ? [this.#departures.add(departed)] : [])]);
+    this.#givenBefore = [...now];
+    const remembered = { kind: 'meta', key: 'configured', value: [...now].join(' ') } as const;
+    void this.#recorder.record([remembered, ...(departed.length > 0 ? [this.#departures.add(departed)] : [])]);
     await this.#hold(departed);
   }
 

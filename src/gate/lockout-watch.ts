@@ -1,10 +1,11 @@
 import { type Address, coveringTargets, neverAllowed, parseAddress } from '../core/address.js';
 import { SallyportError } from '../core/errors.js';
+import type { Given } from '../core/given.js';
 import type { Grant } from '../core/grants/grant.js';
 import type { GrantLedger } from '../core/grants/ledger.js';
 import { type Allowed, type Lockout, lockoutOf, type WaysIn } from '../core/lockout.js';
 import type { Port } from '../core/ports.js';
-import { entriesOf, type GuardRules, namesOf } from '../core/rules.js';
+import type { GuardRules } from '../core/rules.js';
 import type { Entries } from './entries.js';
 import type { RuleBook } from './guard/rule-book.js';
 import type { NameDesk } from './name-desk.js';
@@ -24,6 +25,8 @@ export interface LockoutWatchOptions {
   readonly people: People;
   readonly entries: Entries;
   readonly names: NameDesk;
+  /** Whom rules let in. */
+  readonly given: (rules: GuardRules) => Given;
   readonly ledger: GrantLedger;
 }
 
@@ -77,7 +80,8 @@ export class LockoutWatch {
   /** Who is let in until removed, where these rules hold. */
   #allowedBy(rules: GuardRules): Allowed[] {
     const { entries, names } = this.#o;
-    return [...entries.listWith(entriesOf(rules)), ...names.entries(namesOf(rules))];
+    const given = this.#o.given(rules);
+    return [...entries.listWith(given.entries), ...names.entries(given.names)];
   }
 
   #waysIn(rules: GuardRules, entries: readonly Allowed[], gone: readonly Grant[]): WaysIn {

@@ -170,22 +170,11 @@ export class NameDesk {
     await this.#apply(addresses);
   }
 
-  /** Sets what the configuration and providers let in, in place of what they did. */
-  async give(given: readonly NameEntry[], fallback: readonly NameEntry[] | null): Promise<void> {
-    await this.#apply(this.#take(given, fallback));
-  }
-
   /**
-   * As `give`, where the rules are about to be loaded.
+   * Sets what the configuration and providers let in, in place of what they did; `setRanges` is for the caller.
    * @param fallback what the previous rules let in, which is tracked as well; null where there are none to come back to
    */
   use(given: readonly NameEntry[], fallback: readonly NameEntry[] | null): void {
-    // What is not held for a fault of the kernel is put right with the rest.
-    this.#o.hold(this.#take(given, fallback)).catch(() => undefined);
-  }
-
-  /** @returns what is let in no more */
-  #take(given: readonly NameEntry[], fallback: readonly NameEntry[] | null): readonly Address[] {
     const [before, now] = [this.#given, new Set(given.map(meaningOf))];
     const addresses = this.#addressesOf(before.filter((entry) => !now.has(meaningOf(entry))));
     this.#given = given;
@@ -194,7 +183,8 @@ export class NameDesk {
     this.#forgetUnwanted();
     this.#rounds.plan();
     this.#depart(addresses);
-    return addresses;
+    // What is not held for a fault of the kernel is put right with the rest.
+    this.#o.hold(addresses).catch(() => undefined);
   }
 
   *#all(): Generator<NameEntry> {

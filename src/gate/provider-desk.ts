@@ -1,6 +1,7 @@
 import { likelyProvider, providerNotices } from '../config/provider-notices.js';
 import type { ProviderDetails, ProviderView } from '../control/contract/gateway.js';
 import { SallyportError } from '../core/errors.js';
+import { type Given, givenBy } from '../core/given.js';
 import { MOST_NAMES } from '../core/names/name-entry.js';
 import {
   type Catalogue,
@@ -14,7 +15,6 @@ import {
 import type { GuardRules } from '../core/rules.js';
 import type { StoredState } from '../core/store.js';
 import type { Clock } from '../core/time.js';
-import { type Whitelist, whitelistOf } from '../core/whitelist.js';
 import type { Entries } from './entries.js';
 import type { RuleBook } from './guard/rule-book.js';
 import type { NameDesk } from './name-desk.js';
@@ -29,12 +29,15 @@ import type { Recorder } from './recorder.js';
 
 export interface ProviderDeskOptions {
   readonly catalogue: Catalogue;
+  /** Which providers the configuration lets in, and what the ports are. */
+  readonly book: Pick<RuleBook, 'current'>;
   readonly state: Pick<StoredState, 'meta'>;
-  readonly book: Pick<RuleBook, 'current' | 'fallback'>;
-  readonly entries: Entries;
-  readonly names: Pick<NameDesk, 'give' | 'tracker' | 'list' | 'size'>;
+  readonly entries: Pick<Entries, 'list'>;
+  readonly names: Pick<NameDesk, 'tracker' | 'list' | 'size'>;
   readonly recorder: Recorder;
   readonly clock: Clock;
+  /** Brings whitelist and kernel to what is given now. */
+  readonly onChanged: () => Promise<void>;
 }
 
 /**
@@ -50,11 +53,6 @@ export class ProviderDesk {
   constructor(options: ProviderDeskOptions) {
     this.#o = options;
     this.#byCommand = new Set(parseProviderNames(options.state.meta.providers));
-  }
-
-  /** Whom rules let in, with the providers that are enabled beside theirs. */
-  whitelistOf(rules: GuardRules): Whitelist {
-    return whitelistOf(rules, this.#o.catalogue, this.#byCommand);
   }
 
   list(): ProviderView[] {
@@ -108,6 +106,15 @@ export class ProviderDesk {
     return [...providerNotices(catalogue, use), ...dead];
   }
 
+  /** Whom rules let in by themselves, and through the providers that are enabled. */
+  given(rules: GuardRules): Given {
+    return givenBy(rules, this.#o.catalogue, this.#byCommand);
+  }
+
+  get #configured(): readonly ProviderName[] {
+    return this.#o.book.current.providers;
+  }
+
   /** @throws SP_NAMES_FULL */
   #needsRoom(provider: Provider): void {
     const { names } = this.#o;
@@ -128,10 +135,6 @@ export class ProviderDesk {
     });
   }
 
-  get #configured(): readonly ProviderName[] {
-    return this.#o.book.current.providers;
-  }
-
   #enabled(): Provider[] {
     return providersOf(this.#o.catalogue, [...this.#configured, ...this.#byCommand]);
   }
@@ -147,18 +150,13 @@ export class ProviderDesk {
   }
 
   async #change(byCommand: ReadonlySet<ProviderName>, event: 'provider.enabled' | 'provider.disabled', name: string) {
-    const { recorder, clock, entries, names, book } = this.#o;
+    const { recorder, clock, onChanged } = this.#o;
     await recorder.recordNow([
       { kind: 'meta', key: 'providers', value: formatProviderNames(byCommand) },
       { kind: 'journal', event: { at: clock.now(), event, detail: name } },
     ]);
     this.#byCommand = byCommand;
-    const now = this.whitelistOf(book.current);
-    const before = book.fallback && this.whitelistOf(book.fallback);
-    await Promise.all([
-      entries.give(now.entries, before?.entries ?? null),
-      names.give(now.names, before?.names ?? null),
-    ]);
+    await onChanged();
   }
 
   /** Each change is planned on what the one before left. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseHostName } from '../../src/core/names/host-name.ts';
 import { parsePortRange } from '../../src/core/ports.ts';
-import type { ProviderName } from '../../src/core/provider.ts';
+import { parseProviderNames } from '../../src/core/provider.ts';
 import { type GuardRules, readRules, writeRules } from '../../src/core/rules.ts';
 import { compareRules } from '../../src/core/rules-change.ts';
 import { ALL, type ServiceName } from '../../src/core/service.ts';
@@ -106,7 +106,7 @@ describe('the difference between two sets of rules in words', () => {
       'names and providers',
       {
         names: [{ name: parseHostName('a.example'), services: [ALL], note: null }],
-        providers: ['voip.ms' as ProviderName],
+        providers: parseProviderNames('voip.ms'),
       },
       { names: [{ name: parseHostName('b.example'), services: [SSH], note: null }], providers: [] },
       [
@@ -134,7 +134,7 @@ describe('rules that are written and read again', () => {
       openPorts: [parsePortRange('udp/51820')],
       entries: [entry('2001:db8::/48', [SSH], 'Ann')],
       names: [{ name: parseHostName('home.example'), services: [ALL], note: null }],
-      providers: ['voip.ms' as ProviderName],
+      providers: parseProviderNames('voip.ms'),
     };
     expect(readRules(JSON.parse(JSON.stringify(writeRules(rules))))).toEqual(rules);
   });

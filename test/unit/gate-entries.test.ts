@@ -18,7 +18,9 @@ let store: FakeStore;
 let held: string[];
 let written: string[][];
 
-function entriesOf(options: { stored?: Entry[]; configured?: Entry[]; meta?: Record<string, string> } = {}): Entries {
+function entriesOf(
+  options: { stored?: Entry[]; configured?: Entry[]; provided?: Entry[]; meta?: Record<string, string> } = {},
+): Entries {
   const entries: Entries = new Entries({
     recorder: new Recorder({ store, log: new FakeLog() }),
     clock,
@@ -27,7 +29,7 @@ function entriesOf(options: { stored?: Entry[]; configured?: Entry[]; meta?: Rec
     hold: async (targets) => void held.push(...targets),
     setRanges: async () => void written.push(entries.list().map((one) => one.target)),
   });
-  entries.use(options.configured ?? [], null);
+  entries.use([...(options.configured ?? []), ...(options.provided ?? [])], null);
   return entries;
 }
 

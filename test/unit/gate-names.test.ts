@@ -220,11 +220,13 @@ describe('names of providers', () => {
     answers.set(HOME, found(['203.0.113.7']));
     answers.set(OFFICE, found(['203.0.113.8']));
     await start({ given: [given(HOME)] });
-    await desk.give([given(HOME), given(OFFICE, { source: 'provider', services: SSH_AND_WEB })], null);
+    desk.use([given(HOME), given(OFFICE, { source: 'provider', services: SSH_AND_WEB })], null);
     await settle();
     expect(written.at(-1)).toEqual([`${A} ssh`, `${B} ssh,web`]);
-    await desk.give([given(HOME)], null);
-    expect([written.at(-1), held, departed()]).toEqual([[`${A} ssh`], [B], [B]]);
+    desk.use([given(HOME)], null);
+    expect([[...desk.entries()].map(({ target }) => target), held]).toEqual([[A], [B]]);
+    await settle();
+    expect(departed()).toEqual([B]);
   });
 
   it('are tracked for the previous rules as well, while a change of the rules is provisional', async () => {

@@ -6,7 +6,6 @@ import type { NameEntry } from '../../src/core/names/name-entry.ts';
 import { NameTracker } from '../../src/core/names/tracker.ts';
 import { parsePortRange } from '../../src/core/ports.ts';
 import type { Catalogue, ProviderName } from '../../src/core/provider.ts';
-import type { GuardRules } from '../../src/core/rules.ts';
 import { days } from '../../src/core/time.ts';
 import { Departures } from '../../src/gate/departures.ts';
 import { Entries } from '../../src/gate/entries.ts';
@@ -15,6 +14,7 @@ import { Recorder } from '../../src/gate/recorder.ts';
 import { service } from '../support/core-arbitraries.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeLog, FakeStore } from '../support/gate-fakes.ts';
+import { RULES } from '../support/gate-rig.ts';
 import { target } from '../support/grants.ts';
 import { both, found, NXDOMAIN } from '../support/names.ts';
 
@@ -48,15 +48,6 @@ const says = (host: string, lookup: Lookup) => {
   tracker.take(lookup);
 };
 
-/** Rules with providers, beside a host name. */
-const rulesOf = (providers: readonly string[]): GuardRules => ({
-  ...{ policy: 'guard', onExpiry: 'cut', trustedInterfaces: [], forwardFrom: [], openPorts: [], entries: [] },
-  guarded: new Map([[service('SIP'), [parsePortRange('udp/5060')]]]),
-  services: new Map(),
-  names: [{ name: parseHostName('home.example.org'), services: [service('ssh')], note: null }],
-  providers: providers.map(name),
-});
-
 function deskOf({
   configured = [],
   meta = {},
@@ -73,21 +64,35 @@ function deskOf({
   const catalogue: Catalogue = new Map(read.providers.map((one) => [one.name, one]));
   const recorder = new Recorder({ store, log: new FakeLog() });
   entries = new Entries({
-    ...{ recorder, clock, state: { entries: [], meta } },
+    ...{ clock, state: { entries: [], meta } },
+    recorder: new Recorder({ store: new FakeStore(), log: new FakeLog() }),
     departures: new Departures(clock, undefined),
     hold: async (targets) => void held.push(...targets),
     setRanges: async () => undefined,
   });
-  return new ProviderDesk({
+  const rules = {
+    ...RULES,
+    guarded: new Map([[service('SIP'), [parsePortRange('udp/5060')]]]),
+    names: [entryOf('home.example.org')],
+    providers: configured.map(name),
+  };
+  const desk: ProviderDesk = new ProviderDesk({
     ...{ catalogue, recorder, clock, entries, state: { meta } },
-    book: { current: rulesOf(configured), fallback: null },
+    book: { current: rules },
     names: {
-      give: async (names) => void tracked.push(names.map((one) => `${one.name} ${one.services}`)),
       tracker: (host) => trackers.get(host),
       list: () => others.map((text) => ({ entry: entryOf(text), tracker: {} as NameTracker })),
       size,
     },
+    onChanged: async () => {
+      const { entries: targets, names } = desk.given(rules);
+      entries.use(targets, null);
+      tracked.push(names.map((one) => `${one.name} ${one.services}`));
+    },
   });
+  entries.use(desk.given(rules).entries, null);
+  void entries.start();
+  return desk;
 }
 
 beforeEach(() => {
