@@ -13,6 +13,7 @@ const API_BOUND_MS = 10_000;
 export class GatewayProcess {
   #machine;
   #configFile;
+  #own;
   #socket;
   #child;
   #ended;
@@ -34,8 +35,13 @@ export class GatewayProcess {
     this.#configFile = join(directory, 'sallyport.yaml');
     this.#socket = join(directory, 'control.sock');
     mkdirSync(directory, { recursive: true });
-    const own = `control: {socket: ${this.#socket}}\nstate: {directory: ${join(directory, 'state')}}\n`;
-    writeFileSync(this.#configFile, `version: 1\n${config}\n${own}`);
+    this.#own = `control: {socket: ${this.#socket}}\nstate: {directory: ${join(directory, 'state')}}\n`;
+    this.configure(config);
+  }
+
+  /** Writes the configuration anew, as it is given to the constructor; who runs already reads it when told to. */
+  configure(config) {
+    writeFileSync(this.#configFile, `version: 1\n${config}\n${this.#own}`);
   }
 
   /** What it logged so far, over all starts. */
