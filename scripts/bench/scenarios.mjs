@@ -44,7 +44,7 @@ import { readdirSync } from 'node:fs';
 
 const FOLDER = new URL('./scenarios/', import.meta.url);
 /** The order in which they run and are told; others come after. */
-const ORDER = ['opening', 'noise', 'throughput', 'grants', 'users', 'phone', 'start'];
+const ORDER = ['opening', 'noise', 'throughput', 'grants', 'entries', 'users', 'phone', 'start'];
 
 /** @returns {Promise<Scenario[]>} in the order in which they run */
 export async function loadScenarios() {
