@@ -161,6 +161,9 @@ describe('a PBX that speaks first', () => {
     await daemon.writeConfig('');
     await daemon.launch();
     expect(await whoGetsThrough([...phones, ...trusted])).toEqual([]);
+    // Until then a boot would bring back the rules that were confirmed.
+    expect((await daemon.cli('firewall', 'confirm')).code).toBe(0);
+    expect(await whoGetsThrough([...phones, ...trusted])).toEqual([]);
   });
 
   it('does not bring them back after the rules were lost and the daemon started anew', async () => {
