@@ -8,7 +8,7 @@ export function entriesResult({ applied, connect, oneMore, most }) {
     figures: [
       {
         id: 'entries-apply',
-        title: `\`firewall apply\` of ${count} entries from the configuration, until they hold`,
+        title: `\`firewall apply\` with ${count} entries, until they hold`,
         value: Math.round(Math.max(...applied)) / 1000,
         unit: 's',
         goal: { most: 1 },
@@ -30,7 +30,7 @@ export function entriesResult({ applied, connect, oneMore, most }) {
     ],
     samples: { applied, connect, oneMore },
     notes: [
-      `The longest of ${applied.length} applies counts, from the request to its answer: the file is read, checked and compared, and the rules are loaded with the previous ones behind them. Entries are single addresses, none beside another.`,
+      `The longest of ${applied.length} applies counts, from the request to its answer: the configuration is read, checked and compared, and the rules are loaded anew with all entries, the previous rules with theirs behind them. Entries are single addresses, none beside another.`,
     ],
   };
 }

@@ -8,7 +8,7 @@ import { exitCode } from './namespaces.mjs';
 
 const MAIN = at('dist', 'main.js');
 const START_BOUND_MS = 60_000;
-const API_BOUND_MS = 10_000;
+const API_BOUND_MS = 60_000;
 
 export class GatewayProcess {
   #machine;
