@@ -83,6 +83,7 @@ export function prefixLength(target: Target): number {
 export function rangeOf(target: Target): AddressRange {
   const family = familyOf(target);
   const first = addressBits(networkAddress(target));
+  if (isAddress(target)) return { family, first, last: first };
   const hostBits = BigInt(BITS[family] - prefixLength(target));
   return { family, first, last: first | ((1n << hostBits) - 1n) };
 }
@@ -133,9 +134,34 @@ export function network64(address: Address): Target {
 
 /** The address as a number, most significant bit first. */
 export function addressBits(address: Address): bigint {
+  const bits = ipv4ToNumber(address);
+  return bits === undefined ? readBits(addressBytes(address)) : BigInt(bits);
+}
+
+/** The number that bytes in network byte order spell. */
+export function readBits(bytes: Uint8Array): bigint {
   let bits = 0n;
-  for (const byte of addressBytes(address)) bits = (bits << 8n) | BigInt(byte);
+  for (let i = 0; i < bytes.length; i += 4) bits = (bits << 32n) | BigInt(word(bytes, i));
   return bits;
+}
+
+/** An address as a number in network byte order: 4 or 16 bytes. */
+export function formatBits(family: Family, bits: bigint): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(BITS[family] / 8);
+  // No DataView: it would take the bytes out of the young heap, which costs ten times as much.
+  for (let i = bytes.length - 4, rest = bits; i >= 0; i -= 4, rest >>= 32n) {
+    const part = Number(rest & 0xffff_ffffn);
+    bytes[i] = part >>> 24;
+    bytes[i + 1] = part >>> 16;
+    bytes[i + 2] = part >>> 8;
+    bytes[i + 3] = part;
+  }
+  return bytes;
+}
+
+function word(bytes: Uint8Array, at: number): number {
+  const [a = 0, b = 0, c = 0, d = 0] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
 }
 
 /** The address in network byte order: 4 or 16 bytes. */
@@ -162,14 +188,7 @@ export function addressFromBytes(bytes: Uint8Array): Address | undefined {
 }
 
 export function formatAddress(family: Family, bits: bigint): Address {
-  const size = BITS[family] / 8;
-  const bytes = new Uint8Array(size);
-  let rest = bits;
-  for (let i = size - 1; i >= 0; i--) {
-    bytes[i] = Number(rest & 0xffn);
-    rest >>= 8n;
-  }
-  return formatBytes(bytes);
+  return formatBytes(formatBits(family, bits));
 }
 
 /**

@@ -96,6 +96,7 @@ export interface OwnConnection {
 export interface GuardContents {
   readonly shape: GuardShape;
   readonly steps: Steps;
+  /** May be gone through more than once. */
   readonly elements: Iterable<SetElement>;
   readonly ranges: RangeContents;
 }
@@ -154,7 +155,10 @@ export interface Firewall {
   readonly scopes: ReadonlySet<SetScope>;
   /** Looks whether the kernel holds a guard of this shape; changes nothing there. */
   inspect(shape: GuardShape): Promise<GuardState>;
-  /** Puts the whole guard in place of whatever is there, in one transaction. */
+  /**
+   * Puts the whole guard in place of whatever is there. Where that is a guard of ours, only what is different changes, and
+   * nobody who is in notices. Else it is made anew, closed first where there is much to fill it with.
+   */
   load(contents: GuardContents, arming: Arming): Promise<void>;
   /** Arms the rules that are loaded, with the previous ones behind them where there are any. */
   arm(arming: Arming): Promise<void>;
@@ -164,7 +168,8 @@ export interface Firewall {
   unload(): Promise<void>;
   change(change: ElementChange): Promise<void>;
   changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void>;
-  setRanges(ranges: RangeContents): Promise<void>;
+  /** @param isAnew whatever they hold: somebody else may have changed it */
+  setRanges(ranges: RangeContents, isAnew?: boolean): Promise<void>;
   /**
    * Lets these connections go on that are older than the guard: conntrack may take whoever speaks first since then for the
    * one who began. To be called after each load; nothing to do where the policy is not lockdown.
@@ -178,7 +183,7 @@ export interface Firewall {
   showElements(which: ElementKind, see: (element: KernelElement) => boolean): Promise<void>;
   /** Those of the elements that are in the kernel, each looked up by itself, so that none is missed. */
   findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]>;
-  /** All ranges of the interval sets. Slow: a process for each set. */
+  /** All ranges of the interval sets. */
   readRanges(): Promise<readonly KernelRange[]>;
   readSteps(): Promise<Steps>;
   /** Completed knocks that nobody has taken out yet. */

@@ -13,7 +13,7 @@ export interface TimedRange extends AddressRange {
  * O(n log n).
  */
 export function disjointRanges(ranges: Iterable<TimedRange>): TimedRange[] {
-  const all = [...ranges].sort((a, b) => a.family - b.family || compare(a.first, b.first));
+  const all = inOrder(ranges);
   const result: TimedRange[] = [];
   for (const family of [4, 6] as const)
     sweep(
@@ -22,6 +22,23 @@ export function disjointRanges(ranges: Iterable<TimedRange>): TimedRange[] {
       result,
     );
   return result;
+}
+
+/** As `disjointRanges` where all are in for good: neighbours are one. */
+export function mergedRanges(ranges: Iterable<AddressRange>): AddressRange[] {
+  const result: AddressRange[] = [];
+  let open: { -readonly [K in keyof AddressRange]: AddressRange[K] } | undefined;
+  for (const range of inOrder(ranges)) {
+    if (open?.family !== range.family || range.first > open.last + 1n) {
+      open = { family: range.family, first: range.first, last: range.last };
+      result.push(open);
+    } else if (range.last > open.last) open.last = range.last;
+  }
+  return result;
+}
+
+function inOrder<T extends AddressRange>(ranges: Iterable<T>): T[] {
+  return [...ranges].sort((a, b) => a.family - b.family || compare(a.first, b.first));
 }
 
 function sweep(sorted: readonly TimedRange[], family: Family, result: TimedRange[]): void {

@@ -1,28 +1,11 @@
 import { type AddressRange, familyOf, formatAddress, isAddress, type Target } from '../core/address.js';
-import type {
-  Arming,
-  GuardContents,
-  GuardShape,
-  OwnConnection,
-  RangeContents,
-  SetElement,
-  SetScope,
-} from '../core/firewall.js';
-import { type State, type StepKey, splitStepKey } from '../core/knock/automaton.js';
+import type { OwnConnection, RangeContents, SetElement, SetScope } from '../core/firewall.js';
+import { type State, type StepKey, type Steps, splitStepKey } from '../core/knock/automaton.js';
 import { between, type Clock, type Duration, formatDuration, type Monotonic, millis } from '../core/time.js';
-import {
-  ACTIVE_MAP,
-  begunSet,
-  entrySet,
-  FALLBACK_MAP,
-  FAMILIES,
-  grantSet,
-  rangeSet,
-  STEP_MAP,
-  TABLE,
-} from './names.js';
+import { intervalSets, type WantedRange } from './interval-sets.js';
+import { begunSet, FAMILIES, grantSet, STEP_MAP, TABLE } from './names.js';
+import type { Placement } from './placement.js';
 import { toKernelStep } from './repeats.js';
-import { generationsOf, setScopes } from './ruleset.js';
 
 /*
  * What fills the guard, as `add element` commands in nft's language. Everything here comes from parsed types: digits,
@@ -31,20 +14,15 @@ import { generationsOf, setScopes } from './ruleset.js';
 
 const PIECE = 2000;
 
-/** All contents, in pieces that are cheap to make one by one. */
-export function* renderContents(contents: GuardContents, clock: Clock): Generator<string> {
-  const { shape, steps, elements, ranges } = contents;
-  if (shape.layout.knocks === 'kernel') yield* addElements(STEP_MAP, map(steps, renderStep));
-  yield* renderElements(shape, elements, clock);
-  yield* renderRanges(shape, ranges, clock);
-}
-
 /** Elements of the hash sets, all of them looked at before the first piece is made. */
-export function* renderElements(shape: GuardShape, elements: Iterable<SetElement>, clock: Clock): Generator<string> {
-  const known = new Set<SetScope>(setScopes(shape).all);
+export function* renderElements(
+  scopes: ReadonlySet<SetScope>,
+  elements: Iterable<SetElement>,
+  clock: Clock,
+): Generator<string> {
   const bySet = new Map<string, SetElement[]>();
   for (const element of elements) {
-    if (!known.has(element.scope)) continue;
+    if (!scopes.has(element.scope)) continue;
     const name = grantSet(element.scope, familyOf(element.target));
     const list = bySet.get(name);
     if (list === undefined) bySet.set(name, [element]);
@@ -58,23 +36,20 @@ export function* renderElements(shape: GuardShape, elements: Iterable<SetElement
 }
 
 /** The interval sets, emptied and filled anew. */
-export function* renderRanges(shape: GuardShape, ranges: RangeContents, clock: Clock): Generator<string> {
-  const { all } = setScopes(shape);
-  for (const family of FAMILIES) {
-    for (const { scopes, prefix } of generationsOf(shape)) {
-      const entries = prefix === '' ? ranges.entries : ranges.fallback;
-      for (const scope of scopes) {
-        yield* refill(entrySet(scope, family, prefix), ofFamily(entries?.get(scope), family).map(renderRange));
-      }
-    }
-    for (const scope of all) {
-      const timed = ofFamily(ranges.grants.get(scope), family).map((range) => {
-        const left = timeLeft(clock, range.until);
-        return left === undefined ? undefined : `${renderRange(range)} timeout ${formatDuration(left)}`;
-      });
-      yield* refill(rangeSet(scope, family), timed);
-    }
+export function* renderRanges(placement: Placement, ranges: RangeContents, clock: Clock): Generator<string> {
+  for (const { set, wanted } of intervalSets(placement, ranges)) {
+    yield `flush set inet ${TABLE} ${set}\n`;
+    yield* addElements(
+      set,
+      map(wanted, (range) => renderInterval(range, clock)),
+    );
   }
+}
+
+function renderInterval(range: WantedRange, clock: Clock): string | undefined {
+  if (range.until === undefined) return renderRange(range);
+  const left = timeLeft(clock, range.until);
+  return left === undefined ? undefined : `${renderRange(range)} timeout ${formatDuration(left)}`;
 }
 
 /** The host's own connections, in the sets of lockdown. */
@@ -88,16 +63,9 @@ export function* renderBegun(connections: readonly OwnConnection[]): Generator<s
   }
 }
 
-/** The elements that make our rules hold, those of the previous ones first. */
-export function renderArming(arming: Arming, hasFallback: boolean): string {
-  const timeout = arming.kind === 'permanent' ? '' : ` timeout ${formatDuration(wholeMillis(arming.remaining))}`;
-  const fallback = hasFallback ? leadTo(FALLBACK_MAP, 'old_guard', '') : '';
-  return `${fallback}${leadTo(ACTIVE_MAP, 'guard', timeout)}`;
-}
-
-function leadTo(map: string, chain: string, timeout: string): string {
-  const elements = FAMILIES.map((family) => `ipv${family}${timeout} : goto ${chain}`).join(', ');
-  return `flush map inet ${TABLE} ${map}\nadd element inet ${TABLE} ${map} { ${elements} }\n`;
+/** The automaton. */
+export function renderSteps(steps: Steps): Generator<string> {
+  return addElements(STEP_MAP, map(steps, renderStep));
 }
 
 export function renderStep([key, to]: readonly [StepKey, State]): string {
@@ -128,22 +96,9 @@ export function timeLeft(clock: Clock, until: Monotonic): Duration | undefined {
   return left >= 1 ? millis(left) : undefined;
 }
 
-function wholeMillis(duration: Duration): Duration {
-  return millis(Math.max(1, Math.floor(duration)));
-}
-
 function renderRange({ family, first, last }: AddressRange): string {
   const start = formatAddress(family, first);
   return first === last ? start : `${start}-${formatAddress(family, last)}`;
-}
-
-function ofFamily<T extends AddressRange>(ranges: readonly T[] | undefined, family: 4 | 6): T[] {
-  return (ranges ?? []).filter((range) => range.family === family);
-}
-
-function* refill(set: string, items: Iterable<string | undefined>): Generator<string> {
-  yield `flush set inet ${TABLE} ${set}\n`;
-  yield* addElements(set, items);
 }
 
 /** `add element` commands of a bounded length. */

@@ -1,5 +1,13 @@
 import type { Address, Target } from '../core/address.js';
-import type { Completion, ElementChange, ElementPlace, KernelElement, SetElement, SetScope } from '../core/firewall.js';
+import type {
+  Completion,
+  ElementChange,
+  ElementPlace,
+  KernelElement,
+  OwnConnection,
+  SetElement,
+  SetScope,
+} from '../core/firewall.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import type { Monotonic } from '../core/time.js';
@@ -12,8 +20,10 @@ export interface Elements {
   /** One transaction, mailbox and all. Renews what is there and never fails on what is already gone. */
   change(change: ElementChange): Promise<void>;
   changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void>;
-  /** Puts elements into sets that have none of them, in as many transactions as it takes. */
-  fill(elements: Iterable<SetElement>): Promise<void>;
+  /** Puts elements into sets of these scopes that have none of them, in as many transactions as it takes. */
+  fill(scopes: ReadonlySet<SetScope>, elements: Iterable<SetElement>): Promise<void>;
+  /** Puts the host's own connections into the sets of lockdown. */
+  keepConnections(connections: readonly OwnConnection[]): Promise<void>;
   /** Shows what the hash sets of these scopes hold: see Firewall.showElements. */
   showElements(scopes: readonly SetScope[], see: (element: KernelElement) => boolean): Promise<void>;
   /** Those of the elements that are there. */

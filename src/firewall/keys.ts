@@ -7,6 +7,7 @@ import {
   networkTarget,
   type Target,
 } from '../core/address.js';
+import type { OwnConnection } from '../core/firewall.js';
 import { knockProtocol, type State, type StepKey, splitStepKey, stepKey } from '../core/knock/automaton.js';
 import { PROTOCOL_NUMBER, toPort } from '../core/ports.js';
 import { HOST_LITTLE_ENDIAN } from '../netlink/message.js';
@@ -21,6 +22,7 @@ import { fromKernelStep } from './repeats.js';
  *   step:     from (4, host) | protocol (1 + 3) | port (2 + 2)   ->   to (4, host), or REPEAT (repeats.ts)
  *   done_4:   address (4) | state (4, host)
  *   grant_4:  address (4)
+ *   begun_4:  their address (4) | their port (2 + 2) | our port (2 + 2)
  */
 
 export function targetKey(target: Target): Uint8Array {
@@ -59,6 +61,16 @@ export function stepFromBytes(key: Uint8Array, data: Uint8Array | undefined): [S
   const to = new DataView(data.buffer, data.byteOffset, 4).getUint32(0, HOST_LITTLE_ENDIAN) as State;
   const step = stepKey(from, { protocol, port: toPort(port) });
   return [step, fromKernelStep(step, to)];
+}
+
+export function connectionKey({ remote, remotePort, localPort }: OwnConnection): Uint8Array {
+  const address = addressBytes(remote);
+  const bytes = new Uint8Array(address.length + 8);
+  bytes.set(address);
+  const view = new DataView(bytes.buffer, address.length);
+  view.setUint16(0, remotePort);
+  view.setUint16(4, localPort);
+  return bytes;
 }
 
 export function completionKey(source: Target, state: State): Uint8Array {

@@ -17,11 +17,15 @@ export const PANIC_COMMENT = 'sallyport: opened by panic';
 export const grantSet = (scope: SetScope, family: Family): string => `grant_${scope}_${family}`;
 /** Interval set of the live grants for CIDRs of a scope. */
 export const rangeSet = (scope: SetScope, family: Family): string => `range_${scope}_${family}`;
-/** What stands before the names of the chains and entries of one generation of rules: those that are armed, or the previous. */
-export type Prefix = '' | 'old_';
+/**
+ * What stands before the names of the chains and entries of one generation of rules. Three are enough: one armed, one behind
+ * it, one that is made ready to take the place of either.
+ */
+export const SLOTS = ['', 'b_', 'c_'] as const;
+export type Slot = (typeof SLOTS)[number];
 /** Interval set of the entries of a scope. */
-export const entrySet = (scope: ServiceName, family: Family, prefix: Prefix = ''): string =>
-  `${prefix}entry_${scope}_${family}`;
+export const entrySet = (scope: ServiceName, family: Family, slot: Slot = ''): string =>
+  `${slot}entry_${scope}_${family}`;
 /** How far each source has come on its way through a sequence. */
 export const stateMap = (family: Family): string => `state_${family}`;
 /** The mailbox: completed sequences that the daemon has not taken out yet. */

@@ -1,6 +1,14 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type Address, addressFromBytes, type Family, familyOf, type Target } from '../core/address.js';
-import type { Completion, ElementChange, ElementPlace, KernelElement, SetElement, SetScope } from '../core/firewall.js';
+import type {
+  Completion,
+  ElementChange,
+  ElementPlace,
+  KernelElement,
+  OwnConnection,
+  SetElement,
+  SetScope,
+} from '../core/firewall.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import { Pace } from '../core/pace.js';
@@ -12,13 +20,14 @@ import type { Elements } from './elements.js';
 import {
   completionFromKey,
   completionKey,
+  connectionKey,
   keyTarget,
   stateBytes,
   stepFromBytes,
   stepKeyBytes,
   targetKey,
 } from './keys.js';
-import { doneSet, FAMILIES, grantSet, ignoredSet, STEP_MAP, seenSet, strikeSet } from './names.js';
+import { begunSet, doneSet, FAMILIES, grantSet, ignoredSet, STEP_MAP, seenSet, strikeSet } from './names.js';
 import { toKernelStep } from './repeats.js';
 import { seenAt } from './ruleset-seen.js';
 
@@ -86,7 +95,7 @@ export class NetlinkElements implements Elements {
     if (operations.length > 0) await this.#link.transact(operations);
   }
 
-  async fill(elements: Iterable<SetElement>): Promise<void> {
+  async fill(scopes: ReadonlySet<SetScope>, elements: Iterable<SetElement>): Promise<void> {
     const pace = this.#pace();
     const written: Promise<void>[] = [];
     let bySet = new Map<string, NetlinkElement[]>();
@@ -101,7 +110,7 @@ export class NetlinkElements implements Elements {
     };
     for (const { scope, target, until, comment } of elements) {
       const timeout = timeLeft(this.#clock, until);
-      if (timeout === undefined || !this.#scopes().has(scope)) continue;
+      if (timeout === undefined || !scopes.has(scope)) continue;
       const element = { key: targetKey(target), timeout, ...(comment === null ? {} : { comment }) };
       push(bySet, grantSet(scope, familyOf(target)), element);
       if (++count >= PIECE) write();
@@ -110,6 +119,14 @@ export class NetlinkElements implements Elements {
     }
     if (count > 0) write();
     await Promise.all(written);
+  }
+
+  async keepConnections(connections: readonly OwnConnection[]): Promise<void> {
+    const bySet = new Map<string, NetlinkElement[]>();
+    for (const connection of connections) {
+      push(bySet, begunSet(familyOf(connection.remote)), { key: connectionKey(connection) });
+    }
+    await this.#link.transact([...bySet].map(([set, elements]) => ({ op: 'add', set, elements })));
   }
 
   async changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void> {

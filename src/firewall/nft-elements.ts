@@ -3,8 +3,8 @@ import type {
   Completion,
   ElementChange,
   ElementPlace,
-  GuardShape,
   KernelElement,
+  OwnConnection,
   SetElement,
   SetScope,
 } from '../core/firewall.js';
@@ -13,12 +13,20 @@ import { type State, type StepKey, type Steps, stepKey } from '../core/knock/aut
 import type { IgnoredSource } from '../core/knock/strikes.js';
 import { PROTOCOL_NUMBER, toPort } from '../core/ports.js';
 import { after, type Clock, type Monotonic, seconds } from '../core/time.js';
-import { addElements, renderElement, renderElements, renderHashTarget, renderStep, renderStepKey } from './contents.js';
+import {
+  addElements,
+  renderBegun,
+  renderElement,
+  renderElements,
+  renderHashTarget,
+  renderStep,
+  renderStepKey,
+} from './contents.js';
 import type { Elements } from './elements.js';
 import { doneSet, FAMILIES, grantSet, ignoredSet, STEP_MAP, seenSet, strikeSet, TABLE } from './names.js';
 import { nftList, nftLoad, type OnStarted } from './nft-program.js';
 import { fromKernelStep } from './repeats.js';
-import { setScopes } from './ruleset.js';
+
 import { seenAt } from './ruleset-seen.js';
 
 /**
@@ -26,18 +34,26 @@ import { seenAt } from './ruleset-seen.js';
  * the time left is read in whole seconds.
  */
 export class NftElements implements Elements {
-  readonly #shape: () => GuardShape;
+  readonly #scopes: () => ReadonlySet<SetScope>;
+  readonly #ipv6Prefix: 64 | 128;
   readonly #clock: Clock;
   readonly #onStarted: OnStarted;
 
-  constructor(options: { shape: () => GuardShape; clock: Clock; onStarted: OnStarted }) {
-    this.#shape = options.shape;
+  /** @param options.scopes what there are sets for at the moment */
+  constructor(options: {
+    scopes: () => ReadonlySet<SetScope>;
+    ipv6Prefix: 64 | 128;
+    clock: Clock;
+    onStarted: OnStarted;
+  }) {
+    this.#scopes = options.scopes;
+    this.#ipv6Prefix = options.ipv6Prefix;
     this.#clock = options.clock;
     this.#onStarted = options.onStarted;
   }
 
   async change({ present, absent, answered }: ElementChange): Promise<void> {
-    const known = new Set<SetScope>(setScopes(this.#shape()).all);
+    const known = this.#scopes();
     const lines: string[] = [];
     for (const element of present.filter(({ scope }) => known.has(scope))) {
       const set = grantSet(element.scope, familyOf(element.target));
@@ -54,8 +70,12 @@ export class NftElements implements Elements {
     if (lines.length > 0) await nftLoad(lines, this.#onStarted);
   }
 
-  async fill(elements: Iterable<SetElement>): Promise<void> {
-    await nftLoad(renderElements(this.#shape(), elements, this.#clock), this.#onStarted);
+  async fill(scopes: ReadonlySet<SetScope>, elements: Iterable<SetElement>): Promise<void> {
+    await nftLoad(renderElements(scopes, elements, this.#clock), this.#onStarted);
+  }
+
+  async keepConnections(connections: readonly OwnConnection[]): Promise<void> {
+    await nftLoad(renderBegun(connections), this.#onStarted);
   }
 
   async changeSteps(removed: readonly StepKey[], added: readonly (readonly [StepKey, State])[]): Promise<void> {
@@ -68,10 +88,7 @@ export class NftElements implements Elements {
     for (const scope of scopes) {
       for (const family of FAMILIES) {
         for (const { value, expires, comment } of await readSet('set', grantSet(scope, family))) {
-          const target = networkTarget(
-            parseAddress(String(value)),
-            family === 6 ? this.#shape().layout.ipv6Prefix : 32,
-          );
+          const target = networkTarget(parseAddress(String(value)), family === 6 ? this.#ipv6Prefix : 32);
           const now = this.#clock.monotonic();
           const until = expires === undefined ? null : after(now, seconds(Math.max(expires, 0.001)));
           see({ scope, target, until, comment: comment ?? null });

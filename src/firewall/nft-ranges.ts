@@ -1,28 +1,39 @@
 import { type Family, parseAddress, parseTarget, rangeOf } from '../core/address.js';
-import type { GuardShape, KernelRange, SetScope } from '../core/firewall.js';
-import { seconds } from '../core/time.js';
-import { entrySet, FAMILIES, rangeSet } from './names.js';
+import type { KernelRange, RangeContents } from '../core/firewall.js';
+import { type Clock, seconds } from '../core/time.js';
+import { renderRanges } from './contents.js';
+import { intervalSets } from './interval-sets.js';
 import { type ListedElement, readSet } from './nft-elements.js';
-import { generationsOf, setScopes } from './ruleset.js';
+import { nftLoad, type OnStarted } from './nft-program.js';
+import type { Placement } from './placement.js';
+import type { Ranges } from './ranges.js';
 
-/** The contents of the interval sets, through the nft program: one process for each set. */
-export async function readRanges(shape: GuardShape): Promise<KernelRange[]> {
-  const { all } = setScopes(shape);
-  const found: KernelRange[] = [];
-  const read = async (holds: KernelRange['holds'], scope: SetScope, set: string, family: Family) => {
-    for (const { value, expires } of await readSet('set', set)) {
-      const remaining = expires === undefined ? null : seconds(Math.max(expires, 0.001));
-      found.push({ ...boundsOf(value, family), scope, holds, remaining });
-    }
-  };
-  for (const family of FAMILIES) {
-    for (const { scopes, prefix } of generationsOf(shape)) {
-      const holds = prefix === '' ? 'entry' : 'previous entry';
-      for (const scope of scopes) await read(holds, scope, entrySet(scope, family, prefix), family);
-    }
-    for (const scope of all) await read('grant', scope, rangeSet(scope, family), family);
+/** Interval sets through the nft program, written whole each time and read by a process for each. */
+export class NftRanges implements Ranges {
+  readonly #clock: Clock;
+  readonly #onStarted: OnStarted;
+
+  constructor(options: { clock: Clock; onStarted: OnStarted }) {
+    this.#clock = options.clock;
+    this.#onStarted = options.onStarted;
   }
-  return found;
+
+  forget(): void {}
+
+  write(placement: Placement, ranges: RangeContents): Promise<void> {
+    return nftLoad(renderRanges(placement, ranges, this.#clock), this.#onStarted);
+  }
+
+  async read(placement: Placement): Promise<KernelRange[]> {
+    const found: KernelRange[] = [];
+    for (const { set, family, scope, holds } of intervalSets(placement)) {
+      for (const { value, expires } of await readSet('set', set)) {
+        const remaining = expires === undefined ? null : seconds(Math.max(expires, 0.001));
+        found.push({ ...boundsOf(value, family), scope, holds, remaining });
+      }
+    }
+    return found;
+  }
 }
 
 /** An expression of libnftables-json(5): an address, `{ prefix: { addr, len } }`, or `{ range: [first, last] }`. */

@@ -19,22 +19,28 @@ import type {
 } from '../core/firewall.js';
 import type { State, StepKey, Steps } from '../core/knock/automaton.js';
 import type { IgnoredSource } from '../core/knock/strikes.js';
-import { type Clock, type Duration, type Monotonic, millis } from '../core/time.js';
+import type { Clock, Monotonic } from '../core/time.js';
 import type { NftablesLink } from '../netlink/nftables-link.js';
-import { renderArming, renderBegun, renderContents, renderRanges } from './contents.js';
+import { readArming, readFallback, renderArming } from './arming.js';
+import { changeOver, placeBeside } from './changeover.js';
+import { renderElements, renderRanges, renderSteps } from './contents.js';
 import type { Elements } from './elements.js';
 import { Gatherer } from './gather.js';
-import { ACTIVE_MAP, FALLBACK_MAP, FAMILIES, PANIC_COMMENT, TABLE } from './names.js';
+import { PANIC_COMMENT, TABLE } from './names.js';
 import { NetlinkElements } from './netlink-elements.js';
+import { NetlinkRanges } from './netlink-ranges.js';
 import { NftElements } from './nft-elements.js';
 import { nftList, nftLoad, type OnStarted } from './nft-program.js';
-import { readRanges } from './nft-ranges.js';
-import { hasLockdown, renderGuard, setScopes } from './ruleset.js';
+import { NftRanges } from './nft-ranges.js';
+import { hasLockdown, type Placement, place, setScopes } from './placement.js';
+import type { Ranges } from './ranges.js';
+import { renderGuard } from './ruleset.js';
 import { digest, loadSavedGuard, type SavedGuard, saveGuard } from './saved-guard.js';
 
 /**
- * With up to so many elements the guard is loaded as one text and in one transaction. More follow right after it over
- * netlink, in a tenth of the time: those whom they let in wait for a fraction of a second, strangers are out meanwhile.
+ * A guard that is made anew is one text and one transaction where it has up to so many elements, and up to so many ranges. More
+ * follow right after it over netlink, in a tenth of the time: those whom they let in wait for a fraction of a second, strangers
+ * are out meanwhile.
  */
 const IN_TEXT = 2000;
 
@@ -46,13 +52,14 @@ const REPLACE = `add table inet ${TABLE}\ndelete table inet ${TABLE}\n`;
  */
 export class NftablesFirewall implements Firewall {
   /** What the kernel holds, as far as it is known. */
-  #shape: GuardShape;
+  #placed: Placement;
   #scopes: ReadonlySet<SetScope>;
   readonly #clock: Clock;
   readonly #directory: string;
   readonly #onStarted: OnStarted;
   readonly #onUnsaved: (error: unknown) => void;
   readonly #elements: Elements;
+  readonly #ranges: Ranges;
   readonly #gatherer: Gatherer;
   /** What was loaded and kept last; undefined until it is known, null where nothing was. */
   #saved: SavedGuard | null | undefined;
@@ -73,16 +80,19 @@ export class NftablesFirewall implements Firewall {
     onUnsaved?: (error: unknown) => void;
   }) {
     const { shape, clock, link } = options;
-    this.#shape = shape;
+    this.#placed = place(shape);
     this.#scopes = new Set(setScopes(shape).all);
     this.#clock = clock;
     this.#directory = options.directory;
     this.#onStarted = options.onStarted ?? (() => undefined);
     this.#onUnsaved = options.onUnsaved ?? (() => undefined);
+    const about = { scopes: () => this.#scopes, ipv6Prefix: shape.layout.ipv6Prefix, clock };
     this.#elements =
       link === null
-        ? new NftElements({ shape: () => this.#shape, clock, onStarted: this.#onStarted })
-        : new NetlinkElements({ link, scopes: () => this.#scopes, ipv6Prefix: shape.layout.ipv6Prefix, clock });
+        ? new NftElements({ ...about, onStarted: this.#onStarted })
+        : new NetlinkElements({ ...about, link });
+    this.#ranges =
+      link === null ? new NftRanges({ clock, onStarted: this.#onStarted }) : new NetlinkRanges({ clock, link });
     this.#gatherer = new Gatherer(
       (task) => this.#serialize(task),
       (change) => this.#elements.change(change),
@@ -98,40 +108,70 @@ export class NftablesFirewall implements Firewall {
     if (listing === null) return { table: 'absent', arming: null, hasFallback: false };
     if (listing.includes(PANIC_COMMENT)) return { table: 'opened', arming: null, hasFallback: false };
     const saved = await this.#lastSaved();
-    const isShape =
-      saved !== null && (saved.text ?? shapeDigest(shape)) === shapeDigest(shape) && saved.listing === digest(listing);
-    // An older version has kept no digest of its text, but the comment tells the layout.
-    const isIntact = isShape && (saved.text !== null || listing.includes(tableComment(shape)));
-    if (isIntact) this.#take(shape);
-    const [arming, previous] = await Promise.all([readArming(), readVerdicts(FALLBACK_MAP)]);
-    const hasFallback = previous?.length === FAMILIES.length;
+    const placed = { ...shape, slots: saved?.slots ?? place(shape).slots };
+    const isIntact = isStill(saved, placed, listing);
+    if (isIntact) this.#take(placed);
+    const [arming, hasFallback] = await Promise.all([readArming(), readFallback()]);
     return { table: isIntact ? 'intact' : 'foreign', arming: arming ?? null, hasFallback };
   }
 
   load(contents: GuardContents, arming: Arming): Promise<void> {
     return this.#serialize(async () => {
-      const { shape } = contents;
-      const elements = contents.elements[Symbol.iterator]();
-      const first = take(elements, IN_TEXT);
-      await nftLoad(this.#render({ ...contents, elements: first }, arming), this.#onStarted);
-      this.#take(shape);
-      if (first.length === IN_TEXT) await this.#elements.fill({ [Symbol.iterator]: () => elements });
+      if (!(await this.#change(contents, arming))) await this.#replace(contents, arming);
       const listing = await listTable();
       if (listing === null) return;
       const { kept = null, older = null } = (await this.#lastSaved()) ?? {};
-      this.#saved = { listing: digest(listing), text: shapeDigest(shape), kept, older };
+      const { slots } = this.#placed;
+      this.#saved = { listing: digest(listing), text: textDigest(this.#placed), slots, kept, older };
       // The guard is up: a full disk must not make it look as if it were not.
       await this.#save().catch(this.#onUnsaved);
     });
   }
 
+  /**
+   * Changes a guard of ours where it stands: what is new is filled before anything asks for it.
+   * @returns false where there is none, or it cannot be changed; what was made ready by then nothing asks for
+   */
+  async #change(contents: GuardContents, arming: Arming): Promise<boolean> {
+    const standing = this.#placed;
+    if (!isStill(await this.#lastSaved(), standing, await listTable())) return false;
+    const to = placeBeside(contents.shape, standing);
+    const changeover = changeOver(standing, to, arming);
+    if (changeover === undefined) return false;
+    const { prepare, newScopes, complete } = changeover;
+    try {
+      if (prepare !== '') await nftLoad([prepare], this.#onStarted);
+      await this.#ranges.write(to, contents.ranges);
+      if (newScopes.size > 0) await this.#elements.fill(newScopes, contents.elements);
+      await nftLoad([complete], this.#onStarted);
+    } catch {
+      // Somebody else is at it: made anew it does not depend on what is there.
+      return false;
+    }
+    this.#take(to);
+    return true;
+  }
+
+  async #replace(contents: GuardContents, arming: Arming): Promise<void> {
+    const placed = place(contents.shape);
+    const elements = contents.elements[Symbol.iterator]();
+    const first = take(elements, IN_TEXT);
+    const isShort = countRanges(contents.ranges) <= IN_TEXT;
+    this.#ranges.forget();
+    await nftLoad(this.#render(placed, { ...contents, elements: first }, arming, isShort), this.#onStarted);
+    this.#take(placed);
+    if (!isShort) await this.#ranges.write(placed, contents.ranges);
+    if (first.length === IN_TEXT) await this.#elements.fill(this.#scopes, { [Symbol.iterator]: () => elements });
+  }
+
   arm(arming: Arming): Promise<void> {
-    return this.#serialize(() => nftLoad([renderArming(arming, this.#shape.fallback !== null)], this.#onStarted));
+    return this.#serialize(() => nftLoad([renderArming(arming, this.#placed)], this.#onStarted));
   }
 
   keep(kept: KeptRules): Promise<void> {
     return this.#serialize(async () => {
-      this.#saved = { listing: '', text: null, ...(await this.#lastSaved()), kept, older: null };
+      const { slots } = this.#placed;
+      this.#saved = { listing: '', text: null, slots, ...(await this.#lastSaved()), kept, older: null };
       await this.#save();
     });
   }
@@ -148,17 +188,20 @@ export class NftablesFirewall implements Firewall {
     return this.#serialize(() => this.#elements.changeSteps(removed, added));
   }
 
-  setRanges(ranges: RangeContents): Promise<void> {
-    return this.#serialize(() => nftLoad(renderRanges(this.#shape, ranges, this.#clock), this.#onStarted));
+  setRanges(ranges: RangeContents, isAnew = false): Promise<void> {
+    return this.#serialize(() => {
+      if (isAnew) this.#ranges.forget();
+      return this.#ranges.write(this.#placed, ranges);
+    });
   }
 
   async keepConnections(connections: readonly OwnConnection[]): Promise<void> {
-    if (!hasLockdown(this.#shape) || connections.length === 0) return;
-    await this.#serialize(() => nftLoad(renderBegun(connections), this.#onStarted));
+    if (!hasLockdown(this.#placed) || connections.length === 0) return;
+    await this.#serialize(() => this.#elements.keepConnections(connections));
   }
 
   showElements(which: ElementKind, see: (element: KernelElement) => boolean): Promise<void> {
-    return this.#elements.showElements(which === 'held' ? ['held'] : setScopes(this.#shape).services, see);
+    return this.#elements.showElements(which === 'held' ? ['held'] : setScopes(this.#placed).services, see);
   }
 
   findElements(places: Iterable<ElementPlace>): Promise<readonly KernelElement[]> {
@@ -166,7 +209,7 @@ export class NftablesFirewall implements Firewall {
   }
 
   readRanges(): Promise<readonly KernelRange[]> {
-    return readRanges(this.#shape);
+    return this.#ranges.read(this.#placed);
   }
 
   readSteps(): Promise<Steps> {
@@ -178,20 +221,20 @@ export class NftablesFirewall implements Firewall {
   }
 
   async readIgnored(): Promise<readonly IgnoredSource[]> {
-    return this.#shape.layout.strikes === null ? [] : await this.#elements.readIgnored();
+    return this.#placed.layout.strikes === null ? [] : await this.#elements.readIgnored();
   }
 
   async forgive(sources: readonly Target[]): Promise<void> {
-    if (this.#shape.layout.strikes !== null) await this.#serialize(() => this.#elements.forgive(sources));
+    if (this.#placed.layout.strikes !== null) await this.#serialize(() => this.#elements.forgive(sources));
   }
 
   readMailbox(): Promise<readonly Completion[]> {
     return this.#elements.readMailbox();
   }
 
-  #take(shape: GuardShape): void {
-    this.#shape = shape;
-    this.#scopes = new Set(setScopes(shape).all);
+  #take(placed: Placement): void {
+    this.#placed = placed;
+    this.#scopes = new Set(setScopes(placed).all);
   }
 
   async #lastSaved(): Promise<SavedGuard | null> {
@@ -205,12 +248,13 @@ export class NftablesFirewall implements Firewall {
     await saveGuard(this.#directory, this.#saved);
   }
 
-  *#render(contents: GuardContents, arming: Arming): Generator<string> {
-    const { shape } = contents;
+  *#render(placed: Placement, contents: GuardContents, arming: Arming, withRanges: boolean): Generator<string> {
+    const { steps, elements, ranges } = contents;
     yield REPLACE;
-    yield `table inet ${TABLE} {\n  comment "${tableComment(shape)}"\n${renderGuard(shape)}\n}\n`;
-    yield* renderContents(contents, this.#clock);
-    yield renderArming(arming, shape.fallback !== null);
+    yield `table inet ${TABLE} {\n  comment "sallyport"\n${renderGuard(placed, arming)}\n}\n`;
+    if (placed.layout.knocks === 'kernel') yield* renderSteps(steps);
+    yield* renderElements(new Set(setScopes(placed).all), elements, this.#clock);
+    if (withRanges) yield* renderRanges(placed, ranges, this.#clock);
   }
 
   #serialize(task: () => Promise<void>): Promise<void> {
@@ -235,12 +279,19 @@ async function listTable(): Promise<string | null> {
   return /^table inet sallyport \{$.*?^\}$/ms.exec(ruleset ?? '')?.[0] ?? null;
 }
 
-function shapeDigest(shape: GuardShape): string {
-  return digest(renderGuard(shape));
+/** Whether the table is as it was loaded, and that was this. */
+function isStill(saved: SavedGuard | null, placed: Placement, listing: string | null): boolean {
+  return saved !== null && listing !== null && saved.text === textDigest(placed) && saved.listing === digest(listing);
 }
 
-function tableComment(shape: GuardShape): string {
-  return `sallyport ${shapeDigest(shape).slice(0, 16)}`;
+function textDigest(placed: Placement): string {
+  return digest(renderGuard(placed));
+}
+
+function countRanges({ entries, fallback, grants }: RangeContents): number {
+  return [entries, fallback ?? new Map(), grants]
+    .flatMap((some) => [...some.values()])
+    .reduce((sum, ranges) => sum + ranges.length, 0);
 }
 
 function take(elements: Iterator<SetElement>, most: number): SetElement[] {
@@ -251,29 +302,4 @@ function take(elements: Iterator<SetElement>, most: number): SetElement[] {
     taken.push(value);
   }
   return taken;
-}
-
-/** undefined where there is no such map. */
-async function readVerdicts(name: string): Promise<[unknown, unknown][] | undefined> {
-  const text = await nftList(['-j', 'list', 'map', 'inet', TABLE, name]);
-  if (text === null) return undefined;
-  const { nftables } = JSON.parse(text) as { nftables: { map?: { elem?: [unknown, unknown][] } }[] };
-  return nftables.flatMap(({ map }) => map?.elem ?? []);
-}
-
-/** undefined where our rules are not consulted, or for one family only. */
-async function readArming(): Promise<Arming | undefined> {
-  const elements = (await readVerdicts(ACTIVE_MAP)) ?? [];
-  const left = elements.map(([key]) => expiresOf(key));
-  if (left.length !== FAMILIES.length) return undefined;
-  if (left.every((one) => one === null)) return { kind: 'permanent' };
-  const shortest = Math.min(...left.map((one) => one ?? Number.POSITIVE_INFINITY));
-  return { kind: 'provisional', remaining: millis(shortest) };
-}
-
-/** Milliseconds left; null for good. */
-function expiresOf(key: unknown): Duration | null {
-  if (typeof key !== 'object' || key === null || !('elem' in key)) return null;
-  const { expires } = key.elem as { expires?: number };
-  return expires === undefined ? null : millis(expires * 1000);
 }

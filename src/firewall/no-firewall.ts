@@ -14,7 +14,7 @@ import type { IgnoredSource } from '../core/knock/strikes.js';
 import type { Monotonic } from '../core/time.js';
 import { PANIC_COMMENT, TABLE } from './names.js';
 import { nftList } from './nft-program.js';
-import { setScopes } from './ruleset.js';
+import { setScopes } from './placement.js';
 
 /** Whether rules of an earlier configuration are still in the kernel, as far as this process may see. */
 export async function hasLeftovers(): Promise<boolean> {

@@ -2,25 +2,19 @@ import type { Family } from '../core/address.js';
 import type { GuardLayout } from '../core/firewall.js';
 import { type PortClass, portClasses } from '../core/port-classes.js';
 import { ALL, type ServiceName } from '../core/service.js';
-import { entrySet, FAMILIES, grantSet, type Prefix, rangeSet } from './names.js';
+import { entrySet, FAMILIES, grantSet, rangeSet } from './names.js';
+import type { Generation } from './placement.js';
 import { letInAndNote } from './ruleset-seen.js';
 
 export const ADDRESS_TYPE = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
 /** Where the source of a packet stands. */
 export const SOURCE = { 4: 'ip saddr', 6: 'ip6 saddr' } as const;
 
-/** One generation of rules: the armed one, or the previous, whose chains have a prefix. */
-export interface Generation extends GuardLayout {
-  readonly prefix: Prefix;
-}
-
 /** Lets through whoever is in a set of one of the scopes, by grant, entry or CIDR. */
 export function letIn(layout: Generation, family: Family, scopes: readonly ServiceName[]): string[] {
   return [
     ...scopes.map((scope) => `    ${hashKey(layout, family)} @${grantSet(scope, family)} ${letInAndNote(family)}`),
-    ...scopes.map(
-      (scope) => `    ${SOURCE[family]} @${entrySet(scope, family, layout.prefix)} ${letInAndNote(family)}`,
-    ),
+    ...scopes.map((scope) => `    ${SOURCE[family]} @${entrySet(scope, family, layout.slot)} ${letInAndNote(family)}`),
     ...scopes.map((scope) => `    ${SOURCE[family]} @${rangeSet(scope, family)} ${letInAndNote(family)}`),
   ];
 }
@@ -55,7 +49,7 @@ export function classesOf(layout: Generation): (PortClass & { chain: string })[]
   return portClasses(layout.guarded, layout.localPorts).map((one) => ({
     ...one,
     // No service has a dot in its name, so no two classes share a chain.
-    chain: `${layout.prefix}${one.takesReplies ? 'replies' : 'ports'}.${one.services.join('.')}`,
+    chain: `${layout.slot}${one.takesReplies ? 'replies' : 'ports'}.${one.services.join('.')}`,
   }));
 }
 

@@ -1,7 +1,8 @@
 import { formatPortSpan, PROTOCOLS } from '../core/ports.js';
 import { ALL } from '../core/service.js';
 import { begunSet, FAMILIES } from './names.js';
-import { ADDRESS_TYPE, classesOf, drained, dropHeld, type Generation, letIn, SOURCE } from './ruleset-classes.js';
+import type { Generation } from './placement.js';
+import { ADDRESS_TYPE, classesOf, drained, dropHeld, letIn, SOURCE } from './ruleset-classes.js';
 
 /*
  * What lockdown adds: everything that the guard would leave alone is closed.
@@ -54,9 +55,9 @@ export function renderLockdown(layout: Generation): string[] {
   const whitelist = FAMILIES.flatMap((family) => letIn(layout, family, [ALL]));
   const open = layout.openPorts.map((range) => `${range.protocol} . ${formatPortSpan(range)}`).join(', ');
   const inside = [...new Set([...layout.trustedInterfaces, ...layout.forwardFrom])];
-  const { prefix } = layout;
+  const { slot } = layout;
   return [
-    `  chain ${prefix}answers {`,
+    `  chain ${slot}answers {`,
     ...ERRORS.map((rule) => `    ${rule}`),
     // Ports of services; those of the local range are the host's own, and it may go on speaking to whom it wants.
     ...dropHeld(layout, `udp dport != ${local} `),
@@ -68,7 +69,7 @@ export function renderLockdown(layout: Generation): string[] {
     }),
     '    drop',
     '  }',
-    `  chain ${prefix}lockdown {`,
+    `  chain ${slot}lockdown {`,
     ...drained(layout),
     ...whitelist,
     ...(open === '' ? [] : [`    meta l4proto . th dport { ${open} } accept`]),
@@ -77,14 +78,14 @@ export function renderLockdown(layout: Generation): string[] {
     // Old inbound connections may pass for replies here. Those to masqueraded connections come to any port.
     `    tcp dport != ${local} ct direction reply ct status snat accept`,
     `    tcp dport != ${local} drop`,
-    `    goto ${prefix}answers`,
+    `    goto ${slot}answers`,
     '  }',
-    `  chain ${prefix}forwarded {`,
+    `  chain ${slot}forwarded {`,
     ...(inside.length === 0 ? [] : [`    iifname { ${inside.map((name) => `"${name}"`).join(', ')} } accept`]),
     ...drained(layout),
     ...whitelist,
     ...translated(layout),
-    `    goto ${prefix}answers`,
+    `    goto ${slot}answers`,
     '  }',
   ];
 }

@@ -1,11 +1,11 @@
 import type { Family } from '../core/address.js';
-import type { GuardLayout, GuardShape, SetScope } from '../core/firewall.js';
+import type { Arming, GuardLayout } from '../core/firewall.js';
 import { FINAL_BIT, PAIRED_BIT } from '../core/knock/automaton.js';
 import type { StrikeLimit } from '../core/knock/strikes.js';
 import { PAIRING_BYTES, PAIRING_PREFIX } from '../core/pairing.js';
 import { formatPortSpan } from '../core/ports.js';
-import { ALL, type ServiceName } from '../core/service.js';
 import { formatDuration, seconds } from '../core/time.js';
+import { FOR_GOOD, leadTo } from './arming.js';
 import {
   ACTIVE_MAP,
   doneSet,
@@ -14,14 +14,15 @@ import {
   FAMILIES,
   grantSet,
   ignoredSet,
-  type Prefix,
   rangeSet,
+  type Slot,
   STEP_MAP,
   stateMap,
   strikeSet,
 } from './names.js';
+import { type Generation, generationsOf, hasLockdown, type Placement, setScopes } from './placement.js';
 import { REPEAT } from './repeats.js';
-import { ADDRESS_TYPE, classesOf, type Generation, renderClasses, SOURCE } from './ruleset-classes.js';
+import { ADDRESS_TYPE, classesOf, renderClasses, SOURCE } from './ruleset-classes.js';
 import { IS_FORWARDED, renderBegunSets, renderLockdown } from './ruleset-lockdown.js';
 import { renderSeen } from './ruleset-seen.js';
 
@@ -56,53 +57,43 @@ const STRUCK_RATE = 'limit rate 5/second burst 50 packets';
 /** IP and transport headers and a short payload of the completing packet. */
 const SNAPLEN = 128;
 
-/** The scopes that have sets: `all`, each service that is guarded by one of the generations, and the held addresses. */
-export function setScopes({ layout, fallback }: GuardShape): { services: ServiceName[]; all: SetScope[] } {
-  const services = [...new Set([ALL, ...layout.guarded.keys(), ...(fallback?.guarded.keys() ?? [])])];
-  return { services, all: [...services, 'held'] };
-}
-
-/** The generations of a shape, each with the scopes that it has entries for. */
-export function generationsOf({ layout, fallback }: GuardShape): (Generation & { scopes: ServiceName[] })[] {
-  const withScopes = (one: GuardLayout, prefix: Prefix) => ({ ...one, prefix, scopes: [ALL, ...one.guarded.keys()] });
-  return [withScopes(layout, ''), ...(fallback === null ? [] : [withScopes(fallback, 'old_')])];
-}
-
-/** Whether one of the generations closes everything. */
-export function hasLockdown(shape: GuardShape): boolean {
-  return generationsOf(shape).some(({ policy }) => policy === 'lockdown');
-}
-
 /**
  * The sets and chains of the guard in nft's language, without their contents and without the table around them. The
- * same shape always gives the same text.
+ * same placement always gives the same text.
+ * @param arming which rules hold, where that is to be part of the text
  */
-export function renderGuard(shape: GuardShape): string {
-  const { layout } = shape;
-  const isForwarding = hasLockdown(shape);
+export function renderGuard(placement: Placement, arming?: Arming): string {
+  const { layout } = placement;
+  const isForwarding = hasLockdown(placement);
   return [
-    ...renderSets(shape),
+    ...renderSets(placement),
     ...(layout.knocks === 'kernel' ? renderAutomaton(layout) : []),
     ...renderSeen(),
     ...(isForwarding ? renderBegunSets() : []),
-    ...generationsOf(shape).flatMap((generation) => [
-      ...renderClasses(generation),
-      ...renderLockdown(generation),
-      ...renderChain(generation, isForwarding),
-    ]),
-    ...renderHooks(shape, isForwarding),
+    ...generationsOf(placement).flatMap((generation) => renderGeneration(generation, isForwarding)),
+    ...renderHooks(placement, isForwarding, arming),
   ].join('\n');
+}
+
+/** Whether two generations let in the same way, whoever their entries are. */
+export function isSameGeneration(one: GuardLayout, other: GuardLayout): boolean {
+  const text = (layout: GuardLayout) => renderGeneration({ ...layout, slot: '' }, false).join('\n');
+  return text(one) === text(other);
+}
+
+function renderGeneration(generation: Generation, isForwarding: boolean): string[] {
+  return [...renderClasses(generation), ...renderLockdown(generation), ...renderChain(generation, isForwarding)];
 }
 
 const UDP_HEADER = 8;
 /** The length and beginning of a payload with a pairing code. */
 const CARRIES_CODE = `udp length ${UDP_HEADER + PAIRING_BYTES} @th,${8 * UDP_HEADER},${8 * PAIRING_PREFIX.length} 0x${PAIRING_PREFIX.map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 
-function renderSets(shape: GuardShape): string[] {
+function renderSets(placement: Placement): string[] {
   const lines: string[] = [];
-  const max = formatDuration(shape.layout.maxTtl);
+  const max = formatDuration(placement.layout.maxTtl);
   const hold = '30d';
-  const { all } = setScopes(shape);
+  const { all } = setScopes(placement);
   for (const family of FAMILIES) {
     const type = ADDRESS_TYPE[family];
     for (const scope of all) {
@@ -110,9 +101,9 @@ function renderSets(shape: GuardShape): string[] {
       lines.push(`  set ${grantSet(scope, family)} { type ${type}; flags timeout; timeout ${longest}; }`);
       lines.push(`  set ${rangeSet(scope, family)} { type ${type}; flags interval,timeout; timeout ${longest}; }`);
     }
-    for (const { scopes, prefix } of generationsOf(shape)) {
+    for (const { scopes, slot } of generationsOf(placement)) {
       for (const scope of scopes)
-        lines.push(`  set ${entrySet(scope, family, prefix)} { type ${type}; flags interval; }`);
+        lines.push(`  set ${entrySet(scope, family, slot)} { type ${type}; flags interval; }`);
     }
   }
   return lines;
@@ -217,24 +208,27 @@ function renderChain(layout: Generation, isForwarding: boolean): string[] {
   const trusted = layout.trustedInterfaces.map((name) => `"${name}"`).join(', ');
   const isLockdown = layout.policy === 'lockdown';
   return [
-    `  chain ${layout.prefix}guard {`,
-    ...(isForwarding ? [`    ${IS_FORWARDED} ${isLockdown ? `goto ${layout.prefix}forwarded` : 'accept'}`] : []),
+    `  chain ${layout.slot}guard {`,
+    ...(isForwarding ? [`    ${IS_FORWARDED} ${isLockdown ? `goto ${layout.slot}forwarded` : 'accept'}`] : []),
     ...poolRule(layout),
     ...(trusted === '' ? [] : [`    iifname { ${trusted} } accept`]),
     ...(verdicts.length === 0 ? [] : [`    meta l4proto . th dport vmap { ${verdicts.join(', ')} }`]),
-    ...(isLockdown ? [`    goto ${layout.prefix}lockdown`] : []),
+    ...(isLockdown ? [`    goto ${layout.slot}lockdown`] : []),
     '  }',
   ];
 }
 
-function renderHooks({ fallback }: GuardShape, isForwarding: boolean): string[] {
+function renderHooks({ fallback, slots }: Placement, isForwarding: boolean, arming: Arming | undefined): string[] {
+  const leading = (slot: Slot, how: Arming) => (arming === undefined ? '' : ` elements = { ${leadTo(slot, how)} }`);
   // A chain that was gone to never comes back: the second look-up is for those whom the first leads nowhere.
   const lookUps = [ACTIVE_MAP, ...(fallback === null ? [] : [FALLBACK_MAP])].map(
     (map) => `    meta nfproto vmap @${map}`,
   );
   return [
-    `  map ${ACTIVE_MAP} { type nf_proto : verdict; flags timeout; }`,
-    ...(fallback === null ? [] : [`  map ${FALLBACK_MAP} { type nf_proto : verdict; }`]),
+    `  map ${ACTIVE_MAP} { type nf_proto : verdict; flags timeout;${leading(slots.layout, arming ?? FOR_GOOD)} }`,
+    ...(fallback === null
+      ? []
+      : [`  map ${FALLBACK_MAP} { type nf_proto : verdict;${leading(slots.fallback, FOR_GOOD)} }`]),
     '  chain prerouting {',
     '    type filter hook prerouting priority -110; policy accept;',
     '    iif lo accept',

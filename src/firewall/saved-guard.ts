@@ -5,6 +5,7 @@ import type { GuardLayout, KeptRules, LayoutRules } from '../core/firewall.js';
 import type { PortRange } from '../core/ports.js';
 import { readRules, type WrittenRules, withRules, writeRules } from '../core/rules.js';
 import type { ServiceName } from '../core/service.js';
+import { FIRST_SLOTS, type Slots } from './placement.js';
 import { writeWhole } from './whole-file.js';
 
 /** What is kept of the guard beside the database, so that the boot step needs neither that nor a sound configuration. */
@@ -13,6 +14,8 @@ export interface SavedGuard {
   readonly listing: string;
   /** The digest of the text that was loaded; null where an older version did not keep it. */
   readonly text: string | null;
+  /** Where its generations stand. */
+  readonly slots: Slots;
   /** The rules that lasted; null where none ever did. */
   readonly kept: KeptRules | null;
   /** The layout that an older version has kept, which knew nothing of rules; null in a file of this one. */
@@ -31,6 +34,7 @@ interface Written {
   readonly format: typeof FORMAT;
   readonly listing: string;
   readonly text: string | null;
+  readonly slots?: Slots;
   readonly kept: { readonly layout: LayoutRest; readonly rules: WrittenRules } | null;
 }
 
@@ -43,8 +47,11 @@ export function digest(text: string): string {
  * Replaces the file as a whole or not at all.
  * @throws SP_STORE_FULL, SP_STATE_UNWRITABLE
  */
-export async function saveGuard(directory: string, { listing, text, kept }: Omit<SavedGuard, 'older'>): Promise<void> {
-  const content: Written = { format: FORMAT, listing, text, kept: kept === null ? null : write(kept) };
+export async function saveGuard(
+  directory: string,
+  { listing, text, slots, kept }: Omit<SavedGuard, 'older'>,
+): Promise<void> {
+  const content: Written = { format: FORMAT, listing, text, slots, kept: kept === null ? null : write(kept) };
   await writeWhole(directory, FILE, `${JSON.stringify(content)}\n`);
 }
 
@@ -60,8 +67,8 @@ export async function loadSavedGuard(directory: string): Promise<SavedGuard | un
     if (typeof saved?.listing !== 'string') return undefined;
     if (saved.format === 1) return readOlder(saved);
     if (saved.format !== FORMAT) return undefined;
-    const { listing, text, kept } = saved as Written;
-    return { listing, text, kept: kept === null ? null : read(kept), older: null };
+    const { listing, text, slots = FIRST_SLOTS, kept } = saved as Written;
+    return { listing, text, slots, kept: kept === null ? null : read(kept), older: null };
   } catch {
     return undefined;
   }
@@ -74,7 +81,13 @@ function read({ layout, rules }: NonNullable<Written['kept']>): KeptRules {
 
 /** Format 1 had the layout of what was loaded last, and not whom the configuration lets in. */
 function readOlder({ listing, layout: { guarded, ...layout } }: { listing: string; layout: OlderLayout }): SavedGuard {
-  return { listing, text: null, kept: null, older: { ...OLDER, ...layout, guarded: new Map(guarded) } };
+  return {
+    listing,
+    text: null,
+    slots: FIRST_SLOTS,
+    kept: null,
+    older: { ...OLDER, ...layout, guarded: new Map(guarded) },
+  };
 }
 
 type OlderLayout = Omit<GuardLayout, 'guarded'> & {

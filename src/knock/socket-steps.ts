@@ -67,8 +67,8 @@ export class SocketSteps implements Firewall {
     return this.#source.changeSteps(removed, added);
   }
 
-  setRanges(ranges: RangeContents): Promise<void> {
-    return this.#filter.setRanges(ranges);
+  setRanges(ranges: RangeContents, isAnew?: boolean): Promise<void> {
+    return this.#filter.setRanges(ranges, isAnew);
   }
 
   keepConnections(connections: readonly OwnConnection[]): Promise<void> {

@@ -45,8 +45,8 @@ export interface SetElement {
 }
 
 export interface Operation {
-  /** `create` is refused (EEXIST) where the element is there. */
-  readonly op: 'add' | 'create' | 'delete';
+  /** `create` is refused (EEXIST) where the element is there; `flush` takes out all that the set holds, and names none. */
+  readonly op: 'add' | 'create' | 'delete' | 'flush';
   readonly set: string;
   readonly elements: readonly SetElement[];
 }
@@ -82,7 +82,7 @@ const NFTA_DATA_VALUE = 1;
 const NFTNL_UDATA_SET_ELEM_COMMENT = 0;
 const UDATA_HEADER_SIZE = 2;
 
-const FLAGS = { add: NLM_F_CREATE, create: NLM_F_CREATE | NLM_F_EXCL, delete: 0 } as const;
+const FLAGS = { add: NLM_F_CREATE, create: NLM_F_CREATE | NLM_F_EXCL, delete: 0, flush: 0 } as const;
 
 /** NFT_DATA_VALUE_MAXLEN. */
 const LONGEST_VALUE = 64;
@@ -100,17 +100,22 @@ export function* encodeBatch(table: string, operations: readonly Operation[]): G
   const writer = new MessageWriter(256 + 128 * Math.min(total, 100_000));
   const operationOf: (number | undefined)[] = [undefined];
   encodeMark(writer, NFNL_MSG_BATCH_BEGIN, 0);
-  const lastIndex = operations.findLastIndex(({ elements }) => elements.length > 0);
+  const lastIndex = operations.findLastIndex(hasWork);
   for (const [index, operation] of operations.entries()) {
+    if (!hasWork(operation)) continue;
     let next = 0;
-    while (next < operation.elements.length) {
+    do {
       const sequence = operationOf.push(index) - 1;
       next = encodeMessage(writer, table, operation, next, sequence, index === lastIndex);
       yield;
-    }
+    } while (next < operation.elements.length);
   }
   encodeMark(writer, NFNL_MSG_BATCH_END, operationOf.length);
   return { bytes: writer.finish(), operationOf, last: operationOf.length - 1 };
+}
+
+function hasWork({ op, elements }: Operation): boolean {
+  return op === 'flush' || elements.length > 0;
 }
 
 /** What tells one element of a set from all others. */
@@ -178,19 +183,22 @@ function encodeMessage(
   sequence: number,
   ofLastOperation: boolean,
 ): number {
-  const type = op === 'delete' ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM;
+  const type = op === 'delete' || op === 'flush' ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM;
   const flags = NLM_F_REQUEST | FLAGS[op];
   writer.beginMessage(type, flags, sequence, NFPROTO_INET);
   writer.text(NFTA_SET_ELEM_LIST_TABLE, table);
   writer.text(NFTA_SET_ELEM_LIST_SET, set);
-  writer.beginNested(NFTA_SET_ELEM_LIST_ELEMENTS);
-  const start = writer.length;
   let next = first;
-  for (; next < elements.length && writer.length - start < FULL_LIST; next++) {
-    const element = elements[next];
-    if (element !== undefined) encodeElement(writer, element, op);
+  // Without a list all elements are meant (nf_tables_delsetelem).
+  if (op !== 'flush') {
+    writer.beginNested(NFTA_SET_ELEM_LIST_ELEMENTS);
+    const start = writer.length;
+    for (; next < elements.length && writer.length - start < FULL_LIST; next++) {
+      const element = elements[next];
+      if (element !== undefined) encodeElement(writer, element, op);
+    }
+    writer.endNested();
   }
-  writer.endNested();
   writer.endMessage(ofLastOperation && next === elements.length ? NLM_F_ACK : 0);
   return next;
 }

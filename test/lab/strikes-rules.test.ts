@@ -3,6 +3,7 @@ import type { GuardLayout } from '#dist/core/firewall.js';
 import type { StrikeLimit } from '#dist/core/knock/strikes.js';
 import { parsePortSpan } from '#dist/core/ports.js';
 import { hours, minutes, seconds } from '#dist/core/time.js';
+import { place } from '#dist/firewall/placement.js';
 import { renderGuard } from '#dist/firewall/ruleset.js';
 import { listSets } from '../support/lab/kernel.js';
 import { eventually, Lab } from '../support/lab/lab.js';
@@ -45,7 +46,7 @@ function layout(strikes: StrikeLimit | null): GuardLayout {
 }
 
 async function load(strikes: StrikeLimit, change: (rules: string) => string = (rules) => rules): Promise<void> {
-  const rules = change(renderGuard({ layout: layout(strikes), fallback: null }));
+  const rules = change(renderGuard(place({ layout: layout(strikes), fallback: null })));
   await lab.gateway.nft(`
     add table inet sallyport
     delete table inet sallyport
@@ -188,5 +189,5 @@ it('the listing of the rules, by which a change is noticed, stays as it was whil
 });
 
 it('there is nothing of it in the rules where it is switched off', () => {
-  expect(renderGuard({ layout: layout(null), fallback: null })).not.toMatch(/strikes|ignore|struck|limit/);
+  expect(renderGuard(place({ layout: layout(null), fallback: null }))).not.toMatch(/strikes|ignore|struck|limit/);
 });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Family, parseTarget, rangeOf } from '../../src/core/address.ts';
 import { MinHeap } from '../../src/core/heap.ts';
-import { disjointRanges, type TimedRange } from '../../src/core/ranges.ts';
+import { disjointRanges, mergedRanges, type TimedRange } from '../../src/core/ranges.ts';
 import type { Monotonic } from '../../src/core/time.ts';
 
 describe('a heap', () => {
@@ -133,6 +133,16 @@ describe('disjoint ranges', () => {
         const result = disjointRanges(ranges);
         expect(disjointRanges(other)).toEqual(result);
         expect(disjointRanges(result)).toEqual(result);
+      }),
+    );
+  });
+
+  it('that are in for good are what those without an end are merged to', () => {
+    fc.assert(
+      fc.property(fc.array(timedRange, { maxLength: 30 }), (ranges) => {
+        const lasting = ranges.map(({ until: _, ...range }) => range);
+        const disjoint = disjointRanges(lasting.map((range) => ({ ...range, until: null })));
+        expect(mergedRanges(lasting)).toEqual(disjoint.map(({ until: _, ...range }) => range));
       }),
     );
   });

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GuardLayout } from '../../src/core/firewall.ts';
 import { withRules } from '../../src/core/rules.ts';
 import { minutes } from '../../src/core/time.ts';
-import { renderArming } from '../../src/firewall/contents.ts';
+import { renderArming } from '../../src/firewall/arming.ts';
+import { FIRST_SLOTS, place } from '../../src/firewall/placement.ts';
 import { renderGuard } from '../../src/firewall/ruleset.ts';
 import { loadSavedGuard, saveGuard } from '../../src/firewall/saved-guard.ts';
 import { LAYOUT, RULES } from '../support/gate-rig.ts';
@@ -20,7 +21,8 @@ const OLD: GuardLayout = {
 };
 const LOCKED = { ...NEW, policy: 'lockdown' } as const;
 
-const lines = (layout: GuardLayout, fallback: GuardLayout | null) => renderGuard({ layout, fallback }).split('\n');
+const lines = (layout: GuardLayout, fallback: GuardLayout | null) =>
+  renderGuard(place({ layout, fallback })).split('\n');
 
 /** The lines of a chain, without their indents. */
 function chain(name: string, text: readonly string[]): string[] {
@@ -34,18 +36,18 @@ describe('the previous rules behind those that are armed', () => {
     const both = lines(NEW, OLD);
     expect(alone.filter((line) => !both.includes(line))).toEqual([]);
     expect(both.filter((line) => !alone.includes(line))).toEqual([
-      '  set old_entry_all_4 { type ipv4_addr; flags interval; }',
-      '  set old_entry_ssh_4 { type ipv4_addr; flags interval; }',
-      '  set old_entry_all_6 { type ipv6_addr; flags interval; }',
-      '  set old_entry_ssh_6 { type ipv6_addr; flags interval; }',
-      '  chain old_ports.ssh {',
-      '    ip saddr @old_entry_all_4 goto let_in_4',
-      '    ip saddr @old_entry_ssh_4 goto let_in_4',
-      '    ip6 saddr @old_entry_all_6 goto let_in_6',
-      '    ip6 saddr @old_entry_ssh_6 goto let_in_6',
-      '  chain old_guard {',
+      '  set b_entry_all_4 { type ipv4_addr; flags interval; }',
+      '  set b_entry_ssh_4 { type ipv4_addr; flags interval; }',
+      '  set b_entry_all_6 { type ipv6_addr; flags interval; }',
+      '  set b_entry_ssh_6 { type ipv6_addr; flags interval; }',
+      '  chain b_ports.ssh {',
+      '    ip saddr @b_entry_all_4 goto let_in_4',
+      '    ip saddr @b_entry_ssh_4 goto let_in_4',
+      '    ip6 saddr @b_entry_all_6 goto let_in_6',
+      '    ip6 saddr @b_entry_ssh_6 goto let_in_6',
+      '  chain b_guard {',
       '    iifname { "wg0" } accept',
-      '    meta l4proto . th dport vmap { tcp . 22 : goto old_ports.ssh }',
+      '    meta l4proto . th dport vmap { tcp . 22 : goto b_ports.ssh }',
       '  map fallback { type nf_proto : verdict; }',
       '    meta nfproto vmap @fallback',
       '    meta nfproto vmap @fallback',
@@ -65,20 +67,20 @@ describe('the previous rules behind those that are armed', () => {
   });
 
   it.each([
-    ['is closed by both', LOCKED, LOCKED, 'meta oif != 0 goto forwarded', 'meta oif != 0 goto old_forwarded'],
+    ['is closed by both', LOCKED, LOCKED, 'meta oif != 0 goto forwarded', 'meta oif != 0 goto b_forwarded'],
     ['is closed by the new ones', LOCKED, NEW, 'meta oif != 0 goto forwarded', 'meta oif != 0 accept'],
-    ['is closed by the previous ones', NEW, LOCKED, 'meta oif != 0 accept', 'meta oif != 0 goto old_forwarded'],
+    ['is closed by the previous ones', NEW, LOCKED, 'meta oif != 0 accept', 'meta oif != 0 goto b_forwarded'],
   ] as const)('leave alone what is forwarded unless they close it: it %s', (_, layout, fallback, first, second) => {
     const text = lines(layout, fallback);
-    expect([chain('guard', text)[0], chain('old_guard', text)[0]]).toEqual([first, second]);
+    expect([chain('guard', text)[0], chain('b_guard', text)[0]]).toEqual([first, second]);
     expect(chain('forward', text).slice(1)).toEqual(['meta nfproto vmap @active', 'meta nfproto vmap @fallback']);
   });
 
   it('are armed for good, and those before them for a while', () => {
-    expect(renderArming({ kind: 'provisional', remaining: minutes(1) }, true)).toBe(
+    expect(renderArming({ kind: 'provisional', remaining: minutes(1) }, place({ layout: NEW, fallback: OLD }))).toBe(
       [
         'flush map inet sallyport fallback',
-        'add element inet sallyport fallback { ipv4 : goto old_guard, ipv6 : goto old_guard }',
+        'add element inet sallyport fallback { ipv4 : goto b_guard, ipv6 : goto b_guard }',
         'flush map inet sallyport active',
         'add element inet sallyport active { ipv4 timeout 1m : goto guard, ipv6 timeout 1m : goto guard }',
         '',
@@ -96,7 +98,12 @@ describe('the saved guard', () => {
 
   it('is read as it was written', async () => {
     const rules = { ...RULES, policy: 'lockdown', trustedInterfaces: ['wg0'] } as const;
-    const saved = { listing: 'a', text: 'b', kept: { layout: withRules(LAYOUT, rules), rules } };
+    const saved = {
+      listing: 'a',
+      text: 'b',
+      slots: { layout: 'b_', fallback: '' } as const,
+      kept: { layout: withRules(LAYOUT, rules), rules },
+    };
     await saveGuard(directory, saved);
     expect(await loadSavedGuard(directory)).toEqual({ ...saved, older: null });
   });
@@ -105,7 +112,13 @@ describe('the saved guard', () => {
     const { policy, forwardFrom, openPorts, ...older } = LAYOUT;
     const layout = { ...older, guarded: [...LAYOUT.guarded] };
     await writeFile(join(directory, 'guard.json'), JSON.stringify({ format: 1, listing: 'a', layout }));
-    expect(await loadSavedGuard(directory)).toEqual({ listing: 'a', text: null, kept: null, older: LAYOUT });
+    expect(await loadSavedGuard(directory)).toEqual({
+      listing: 'a',
+      text: null,
+      slots: FIRST_SLOTS,
+      kept: null,
+      older: LAYOUT,
+    });
   });
 
   it.each(['', '{', '{"format":2}', '{"format":3,"listing":"a"}', '{"format":2,"listing":"a","kept":{"rules":{}}}'])(

@@ -3,6 +3,7 @@ import type { GuardLayout } from '#dist/core/firewall.js';
 import { parsePortRange, parsePortSpan } from '#dist/core/ports.js';
 import type { ServiceName } from '#dist/core/service.js';
 import { hours, seconds } from '#dist/core/time.js';
+import { place } from '#dist/firewall/placement.js';
 import { renderGuard as render } from '#dist/firewall/ruleset.js';
 
 const LAYOUT: GuardLayout = {
@@ -22,7 +23,7 @@ const LAYOUT: GuardLayout = {
   localPorts: parsePortSpan('32768-60999'),
 };
 
-const renderGuard = (layout: GuardLayout) => render({ layout, fallback: null });
+const renderGuard = (layout: GuardLayout) => render(place({ layout, fallback: null }));
 
 /** The chains from one to the end, without blanks at the beginnings. */
 const from = (chain: string, text: string) => text.slice(text.indexOf(`  chain ${chain} {`)).replace(/^ +/gm, '');

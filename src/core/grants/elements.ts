@@ -1,7 +1,7 @@
 import { type AddressRange, familyOf, isAddress, prefixLength, rangeOf, type Target } from '../address.js';
 import type { Entry } from '../entry.js';
 import type { RangeContents, SetElement, SetScope } from '../firewall.js';
-import { disjointRanges, type TimedRange } from '../ranges.js';
+import { disjointRanges, mergedRanges, type TimedRange } from '../ranges.js';
 import type { ServiceName } from '../service.js';
 import type { Monotonic } from '../time.js';
 import { formatComment } from './comment.js';
@@ -52,18 +52,19 @@ export function rangesOf(
 }
 
 function lasting(entries: Iterable<Pick<Entry, 'target' | 'services'>>): RangeContents['entries'] {
-  const byScope = new Map<ServiceName, TimedRange[]>();
+  const byScope = new Map<ServiceName, AddressRange[]>();
   for (const { target, services } of entries) {
-    for (const service of services) push(byScope, service, { ...rangeOf(target), until: null });
+    const range = rangeOf(target);
+    for (const service of services) push(byScope, service, range);
   }
-  return new Map([...byScope].map(([scope, ranges]) => [scope, disjointRanges(ranges)]));
+  return new Map([...byScope].map(([scope, ranges]) => [scope, mergedRanges(ranges)]));
 }
 
 function withEnd(range: TimedRange): (AddressRange & { until: Monotonic })[] {
   return range.until === null ? [] : [{ ...range, until: range.until }];
 }
 
-function push<K>(map: Map<K, TimedRange[]>, key: K, range: TimedRange): void {
+function push<K, T>(map: Map<K, T[]>, key: K, range: T): void {
   const known = map.get(key);
   if (known === undefined) map.set(key, [range]);
   else known.push(range);

@@ -80,7 +80,7 @@ export class ContentsRepair {
 
   /**
    * Puts everything right; tells in words what was wrong.
-   * @param isThorough tells of the interval sets as well, which takes long; they are written anew in any case
+   * @param isThorough tells of the interval sets as well; they are written anew in any case
    */
   async correct(isThorough = false): Promise<string[]> {
     const ranges = isThorough && (await this.#rangesDiffer()) ? ['the ranges were changed'] : [];
@@ -94,7 +94,7 @@ export class ContentsRepair {
    */
   async correctOpen(suspects?: readonly ElementPlace[]): Promise<string[]> {
     const { missing, wrong, extra } = await this.correctGrants(suspects);
-    await this.#firewall.setRanges(this.#desired.ranges());
+    await this.#firewall.setRanges(this.#desired.ranges(), true);
     return [...tell('deleted', missing), ...tell('given another time', wrong), ...tell('let in past us', extra)];
   }
 

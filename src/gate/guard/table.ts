@@ -41,7 +41,8 @@ export class GuardTable {
   async load(arming: Arming): Promise<void> {
     const { firewall, desired, book, steps, onShaped } = this.#o;
     const { shape } = book;
-    const contents = { shape, elements: desired.elements(), ranges: desired.ranges(), steps: new Map(steps()) };
+    const elements = { [Symbol.iterator]: () => desired.elements() };
+    const contents = { shape, elements, ranges: desired.ranges(), steps: new Map(steps()) };
     this.#loading = firewall.load(contents, arming).then(() => {
       this.isThere = true;
       onShaped();

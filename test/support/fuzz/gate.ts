@@ -2,7 +2,7 @@ import type { KernelElement, SetElement as Written } from '../../../src/core/fir
 import { adoptGrants } from '../../../src/core/grants/restore.ts';
 import { hours, minutes } from '../../../src/core/time.ts';
 import { NetlinkElements } from '../../../src/firewall/netlink-elements.ts';
-import { setScopes } from '../../../src/firewall/ruleset.ts';
+import { setScopes } from '../../../src/firewall/placement.ts';
 import { KernelKnockSource } from '../../../src/knock/kernel-source.ts';
 import { dump, scan } from '../../../src/netlink/dump.ts';
 import type { Libc } from '../../../src/netlink/libc.ts';

@@ -44,7 +44,7 @@ export async function hasTable(host: LabHost): Promise<boolean> {
 /** How the guard holds: for good, for some milliseconds more, or not at all. */
 export async function arming(host: LabHost): Promise<'for good' | 'not at all' | number> {
   const { code, stdout } = await nft(host, 'list map inet sallyport active');
-  if (code !== 0 || !stdout.includes('goto guard')) return 'not at all';
+  if (code !== 0 || !/goto \w*guard\b/.test(stdout)) return 'not at all';
   const expires = [...stdout.matchAll(/\bexpires (\S+)/g)].map(([, text = '']) => milliseconds(text));
   return expires.length === 0 ? 'for good' : Math.min(...expires);
 }
