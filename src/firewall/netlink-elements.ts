@@ -14,7 +14,7 @@ import type { IgnoredSource } from '../core/knock/strikes.js';
 import { Pace } from '../core/pace.js';
 import { after, type Clock, type Monotonic, millis } from '../core/time.js';
 import type { SetElement as NetlinkElement } from '../netlink/elements.js';
-import { type Found, NetlinkError, type NftablesLink, type Operation } from '../netlink/nftables-link.js';
+import { type Found, isMissing, type NftablesLink, type Operation } from '../netlink/nftables-link.js';
 import { timeLeft } from './contents.js';
 import type { Elements } from './elements.js';
 import {
@@ -31,8 +31,6 @@ import { begunSet, doneSet, FAMILIES, grantSet, ignoredSet, STEP_MAP, seenSet, s
 import { toKernelStep } from './repeats.js';
 import { seenAt } from './ruleset-seen.js';
 
-/** No such file or directory: there is no such set (errno-base.h). */
-const ENOENT = 2;
 /** So many elements a transaction fills in: a knock meanwhile waits for one of them. */
 const PIECE = 1000;
 /** So many of those are under way at once, so that the kernel need not wait for us. */
@@ -284,10 +282,6 @@ export class NetlinkElements implements Elements {
       return false;
     }
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof NetlinkError && error.errno === ENOENT;
 }
 
 function addThenDelete(set: string, elements: readonly NetlinkElement[]): Operation[] {

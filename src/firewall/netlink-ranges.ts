@@ -4,14 +4,11 @@ import type { KernelRange, RangeContents } from '../core/firewall.js';
 import { Pace } from '../core/pace.js';
 import type { Clock, Duration } from '../core/time.js';
 import type { SetElement } from '../netlink/elements.js';
-import { NetlinkError, type NftablesLink, type Operation } from '../netlink/nftables-link.js';
+import { isMissing, NetlinkError, type NftablesLink, type Operation } from '../netlink/nftables-link.js';
 import { timeLeft } from './contents.js';
 import { intervalSets, type WantedRange } from './interval-sets.js';
 import type { Placement } from './placement.js';
 import type { Ranges } from './ranges.js';
-
-/** No such file or directory: there is no such set (errno-base.h). */
-const ENOENT = 2;
 
 /** The highest address of a family: an interval up to there has no end in the kernel. */
 const HIGHEST = { 4: (1n << 32n) - 1n, 6: (1n << 128n) - 1n } as const;
@@ -123,7 +120,7 @@ export class NetlinkRanges implements Ranges {
 
 /** A table of another layout may lack a set that ours has. */
 function ifMissing(error: unknown): SetElement[] {
-  if (error instanceof NetlinkError && error.errno === ENOENT) return [];
+  if (isMissing(error)) return [];
   throw error;
 }
 

@@ -284,14 +284,10 @@ function isStill(saved: SavedGuard | null, placed: Placement, listing: string | 
   return saved !== null && listing !== null && saved.text === textDigest(placed) && saved.listing === digest(listing);
 }
 
-function textDigest(placed: Placement): string {
-  return digest(renderGuard(placed));
-}
-
+const textDigest = (placed: Placement) => digest(renderGuard(placed));
 function countRanges({ entries, fallback, grants }: RangeContents): number {
-  return [entries, fallback ?? new Map(), grants]
-    .flatMap((some) => [...some.values()])
-    .reduce((sum, ranges) => sum + ranges.length, 0);
+  const all = [entries, fallback, grants].flatMap((some) => [...(some?.values() ?? [])]);
+  return all.reduce((sum, ranges) => sum + ranges.length, 0);
 }
 
 function take(elements: Iterator<SetElement>, most: number): SetElement[] {

@@ -44,3 +44,8 @@ export function unavailable(thrown: unknown): Failure {
 export function toError(failure: Failure): SallyportError {
   return new SallyportError(failure.code, failure.details);
 }
+
+/** Whether the kernel has no such set, or no such element of it. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof NetlinkError && error.errno === ENOENT;
+}

@@ -9,7 +9,7 @@ import { decodePiece, mergePasses, monotonicNow, type Piece, type Reading } from
 import { ended, firstMessage, SMALL_YOUNG } from './worker-thread.js';
 
 export type { Operation, SetElement } from './elements.js';
-export { NetlinkError } from './errors.js';
+export { isMissing, NetlinkError } from './errors.js';
 
 /** So many elements are asked for at once: the answers must find room in the socket. */
 const KEYS = 1000;

@@ -6,6 +6,7 @@ import type { GuardLayout } from '../../src/core/firewall.ts';
 import { withRules } from '../../src/core/rules.ts';
 import { minutes } from '../../src/core/time.ts';
 import { renderArming } from '../../src/firewall/arming.ts';
+import { changeOver, placeBeside } from '../../src/firewall/changeover.ts';
 import { FIRST_SLOTS, place } from '../../src/firewall/placement.ts';
 import { renderGuard } from '../../src/firewall/ruleset.ts';
 import { loadSavedGuard, saveGuard } from '../../src/firewall/saved-guard.ts';
@@ -86,6 +87,58 @@ describe('the previous rules behind those that are armed', () => {
         '',
       ].join('\n'),
     );
+  });
+});
+
+describe('a change where the rules stand', () => {
+  const LATER: GuardLayout = { ...NEW, trustedInterfaces: ['wg1'] };
+  const first = place({ layout: OLD, fallback: null });
+  const tried = placeBeside({ layout: NEW, fallback: OLD }, first);
+
+  it('leaves the armed rules where they are, and puts the new ones into a free slot', () => {
+    expect(tried.slots).toEqual({ layout: 'b_', fallback: '' });
+    expect(placeBeside({ layout: LATER, fallback: OLD }, tried).slots).toEqual({ layout: 'c_', fallback: '' });
+  });
+
+  it('that is confirmed or taken back leaves the rules in their slot', () => {
+    expect(placeBeside({ layout: NEW, fallback: null }, tried).slots.layout).toBe('b_');
+    expect(placeBeside({ layout: OLD, fallback: null }, tried).slots.layout).toBe('');
+  });
+
+  it('of the entries alone has two slots as well', () => {
+    expect(placeBeside({ layout: OLD, fallback: OLD }, first).slots).toEqual({ layout: 'b_', fallback: '' });
+  });
+
+  it('makes the sets that are new, and touches no set that both have', () => {
+    const { prepare, complete, newScopes } = changeOver(first, tried, { kind: 'permanent' }) ?? {};
+    expect(prepare?.match(/set \S+/g)?.sort()).toEqual(
+      [
+        ...['all', 'ssh', 'web'].flatMap((scope) => [4, 6].map((family) => `set b_entry_${scope}_${family}`)),
+        ...['web'].flatMap((scope) =>
+          [4, 6].flatMap((family) => [`set grant_${scope}_${family}`, `set range_${scope}_${family}`]),
+        ),
+      ].sort(),
+    );
+    expect(newScopes).toEqual(new Set(['web']));
+    expect(complete).not.toMatch(/^ *(delete )?set /m);
+    expect(complete).toContain('map active { type nf_proto : verdict; flags timeout; elements = { ipv4 : goto b_guard');
+  });
+
+  it('takes away what nothing asks for any more, the chains last', () => {
+    const { complete } =
+      changeOver(tried, placeBeside({ layout: OLD, fallback: null }, tried), { kind: 'permanent' }) ?? {};
+    const deleted = complete?.match(/^delete \S+ inet sallyport \S+/gm)?.map((line) => line.split(' ')) ?? [];
+    expect(deleted.map(([, , , , name]) => name)).toEqual(
+      expect.arrayContaining(['fallback', 'b_guard', 'b_entry_ssh_4']),
+    );
+    const kinds = deleted.map(([, kind]) => kind);
+    expect(kinds.lastIndexOf('map')).toBeLessThan(kinds.indexOf('chain'));
+    expect(kinds.lastIndexOf('set')).toBeLessThan(kinds.indexOf('chain'));
+  });
+
+  it('is none where a set of both is of another make', () => {
+    const other = placeBeside({ layout: { ...NEW, maxTtl: minutes(7) }, fallback: null }, first);
+    expect(changeOver(first, other, { kind: 'permanent' })).toBeUndefined();
   });
 });
 
