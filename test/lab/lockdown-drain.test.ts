@@ -133,7 +133,7 @@ describe.each(['drain', 'cut'] as const)('lockdown with on_expiry: %s', (onExpir
   it(`${onExpiry === 'drain' ? 'takes' : 'does not take'} what comes back for what the machine itself begins`, async () => {
     const { laptop, gateway } = lab;
     for (const family of FAMILIES) {
-      const flow = await laptop.hold('udp', gateway[family], 7000);
+      const flow = await laptop.hold('udp', gateway[family], 7000, { source: laptop[family] });
       expect(await flow.ping()).toBe(false);
       await gateway.tell('udpSend', { port: 7000, address: laptop[family], toPort: flow.localPort });
       await eventually(
