@@ -1,4 +1,4 @@
-import type { Arming, ElementChange, Firewall, GuardState, RangeContents } from '../../core/firewall.js';
+import type { Arming, ElementChange, Firewall, GuardState } from '../../core/firewall.js';
 import type { Steps, StepsChange } from '../../core/knock/automaton.js';
 import type { Log } from '../log.js';
 import type { DesiredContents } from './desired-contents.js';
@@ -25,6 +25,9 @@ export class GuardTable {
   /** Whether changes can be written. */
   isThere = false;
   #loading: Promise<void> | undefined;
+  /** The latest write of the interval sets, and the one that waits for it. */
+  #ranges: Promise<void> = Promise.resolve();
+  #nextRanges: Promise<void> | undefined;
 
   constructor(options: GuardTableOptions) {
     this.#o = options;
@@ -66,8 +69,20 @@ export class GuardTable {
     if (this.isThere || (await this.#isThereSoon())) await this.#o.firewall.change(change);
   }
 
-  async setRanges(ranges: RangeContents): Promise<void> {
-    if (this.isThere || (await this.#isThereSoon())) await this.#o.firewall.setRanges(ranges);
+  /**
+   * Brings the interval sets to what they should hold. All of it is written each time, and knocks wait meanwhile: so whoever
+   * asks while one write is under way shares the next.
+   */
+  async setRanges(): Promise<void> {
+    if (!this.isThere && !(await this.#isThereSoon())) return;
+    this.#nextRanges ??= this.#ranges.then(async () => {
+      this.#nextRanges = undefined;
+      const { firewall, desired } = this.#o;
+      const write = firewall.setRanges(desired.ranges());
+      this.#ranges = write.catch(() => undefined);
+      await write;
+    });
+    await this.#nextRanges;
   }
 
   async changeSteps({ removed, added }: StepsChange): Promise<void> {
