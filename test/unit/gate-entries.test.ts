@@ -48,6 +48,19 @@ beforeEach(() => {
   written = [];
 });
 
+it('many that leave at once are remembered in one go, each once, for as long as they are held', () => {
+  const departures = new Departures(clock, undefined);
+  const many = Array.from({ length: 50_000 }, (_, n) => target(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`));
+  departures.add(many);
+  clock.advance(hours(25));
+  const again = departures.add(many.slice(0, 10));
+  expect(again.kind === 'meta' && parseDeparted(again.value)).toHaveLength(many.length);
+  clock.advance(hours(2));
+  const last = departures.add([OFFICE]);
+  const left = last.kind === 'meta' ? parseDeparted(last.value).map((one) => one.target) : [];
+  expect(left).toEqual([...many.slice(0, 10), OFFICE]);
+});
+
 describe('an entry', () => {
   it('beyond the most there may be is refused, and nothing is kept of it; those that are there go on', async () => {
     const full = Array.from({ length: MOST_ENTRIES }, (_, n) => ({
