@@ -74,15 +74,18 @@ export class GuardTable {
    * asks while one write is under way shares the next.
    */
   async setRanges(): Promise<void> {
-    if (!this.isThere && !(await this.#isThereSoon())) return;
-    this.#nextRanges ??= this.#ranges.then(async () => {
+    this.#nextRanges ??= this.#ranges.then(() => {
       this.#nextRanges = undefined;
-      const { firewall, desired } = this.#o;
-      const write = firewall.setRanges(desired.ranges());
+      const write = this.#writeRanges();
       this.#ranges = write.catch(() => undefined);
-      await write;
+      return write;
     });
     await this.#nextRanges;
+  }
+
+  async #writeRanges(): Promise<void> {
+    const { firewall, desired } = this.#o;
+    if (this.isThere || (await this.#isThereSoon())) await firewall.setRanges(desired.ranges());
   }
 
   async changeSteps({ removed, added }: StepsChange): Promise<void> {
