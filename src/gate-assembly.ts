@@ -83,7 +83,7 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
   const whitelist = {
     ...{ recorder, clock, state, departures },
     hold: (targets: readonly Target[]) => doorkeeper.hold(targets),
-    setRanges: () => guard.setRanges(desired.ranges()),
+    setRanges: () => guard.setRanges(),
   };
   const entries = new Entries(whitelist);
   const names = new NameDesk({
@@ -139,7 +139,6 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
     log,
     defaultTtl: ttl,
     ipv6Prefix,
-    desired,
     claims: claimDesk,
     clearStrikes: (target) => strikes.clear(target),
     ownAddresses: cached(ownAddresses, 5000, clock),
@@ -153,7 +152,7 @@ export async function assembleGate(surroundings: GateSurroundings): Promise<Gate
     ...{ catalogue, state, book, entries, names, recorder, clock },
     onChanged: async () => {
       give(book.current, book.fallback);
-      await guard.setRanges(desired.ranges());
+      await guard.setRanges();
     },
   });
   book.watch(give);

@@ -58,7 +58,7 @@ export class AccessDesk {
 
   /**
    * Opens for a while, or makes an entry that stays where no time is asked for. Strikes are cleared along with it.
-   * @throws SP_ADDRESS_REFUSED, SP_TARGET_EVERYONE, SP_TARGET_NAME, SP_NAMES_FULL, SP_TTL_TOO_LONG, SP_USER_UNKNOWN,
+   * @throws SP_ADDRESS_REFUSED, SP_TARGET_EVERYONE, SP_TARGET_NAME, SP_ENTRIES_FULL, SP_NAMES_FULL, SP_TTL_TOO_LONG, SP_USER_UNKNOWN,
    * SP_FIREWALL_FAILED and those of the words
    */
   async allow(request: AllowRequest): Promise<AllowResult> {

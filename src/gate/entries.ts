@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Target } from '../core/address.js';
-import type { Entry } from '../core/entry.js';
+import { type Entry, MOST_ENTRIES } from '../core/entry.js';
 import { SallyportError } from '../core/errors.js';
 import { parseDeparted } from '../core/grants/departed.js';
 import type { JournalEvent } from '../core/journal.js';
@@ -20,6 +20,8 @@ export class Entries {
   readonly #setRanges: () => Promise<void>;
   #givenBefore: readonly string[];
   #isStarted = false;
+  /** Those that are being recorded. */
+  readonly #coming = new Set<string>();
   readonly #departures: Departures;
 
   constructor(options: {
@@ -85,16 +87,27 @@ export class Entries {
     return this.list().find((entry) => entry.id.toLowerCase() === id.toLowerCase());
   }
 
-  /** Lets a target in until it is removed. The same target and services again are the same entry. */
+  /**
+   * Lets a target in until it is removed. The same target and services again are the same entry.
+   * @throws SP_ENTRIES_FULL, SP_STORE_* where it cannot be kept
+   */
   async add(wanted: Pick<Entry, 'target' | 'services' | 'note' | 'source'>): Promise<Entry> {
     const same = [...this.#stored.values()].find(
       (entry) => entry.target === wanted.target && entry.services.join() === wanted.services.join(),
     );
     if (same !== undefined && (wanted.note === null || wanted.note === same.note)) return same;
-    const id = same?.id ?? `E${randomBytes(4).toString('hex')}`;
+    if (same === undefined && this.#stored.size + this.#coming.size >= MOST_ENTRIES) {
+      throw new SallyportError('SP_ENTRIES_FULL', { most: MOST_ENTRIES });
+    }
+    const id = same?.id ?? this.#newId();
     const entry: Entry = { ...wanted, id, createdAt: same?.createdAt ?? this.#clock.now() };
-    await this.#recorder.recordNow([{ kind: 'entry.put', entry }, this.#journal('entry.added', entry)]);
-    this.#stored.set(id, entry);
+    if (same === undefined) this.#coming.add(id);
+    try {
+      await this.#recorder.recordNow([{ kind: 'entry.put', entry }, this.#journal('entry.added', entry)]);
+      this.#stored.set(id, entry);
+    } finally {
+      this.#coming.delete(id);
+    }
     await this.#setRanges();
     return entry;
   }
@@ -109,6 +122,14 @@ export class Entries {
     this.#stored.delete(entry.id);
     await this.#hold([entry.target]);
     await this.#setRanges();
+  }
+
+  /** Among so many entries the dice fall twice alike, and the second would take the place of the first. */
+  #newId(): string {
+    for (;;) {
+      const id = `E${randomBytes(4).toString('hex')}`;
+      if (!this.#stored.has(id) && !this.#coming.has(id)) return id;
+    }
   }
 
   #journal(event: JournalEvent['event'], { target, services, note }: { target: Target } & Entry) {

@@ -1,16 +1,16 @@
 import type { Target } from '../core/address.js';
-import type { ElementChange, RangeContents, SetElement, SetScope } from '../core/firewall.js';
+import type { ElementChange, SetElement, SetScope } from '../core/firewall.js';
 import { elementsOf, isHashTarget } from '../core/grants/elements.js';
 import type { Grant } from '../core/grants/grant.js';
 import type { HeldTargets } from '../core/grants/held.js';
 import type { GrantLedger } from '../core/grants/ledger.js';
 import type { Clock, Monotonic } from '../core/time.js';
-import type { DesiredContents } from './guard/desired-contents.js';
 
 /** The part of the packet filter that grants go to. Does nothing while no rules of ours are in the kernel. */
 export interface Door {
   change(change: ElementChange): Promise<void>;
-  setRanges(ranges: RangeContents): Promise<void>;
+  /** Brings the interval sets to what they should hold. */
+  setRanges(): Promise<void>;
   /** A knock has opened: whoever set this up can get in. */
   proven(): void;
 }
@@ -18,7 +18,6 @@ export interface Door {
 export interface GrantElementsOptions {
   readonly ledger: GrantLedger;
   readonly held: HeldTargets;
-  readonly desired: DesiredContents;
   readonly door: Door;
   readonly clock: Clock;
   readonly ipv6Prefix: 64 | 128;
@@ -65,7 +64,7 @@ export class GrantElements {
     const writes: Promise<void>[] = [];
     if (present.length + absent.length + answered.length > 0)
       writes.push(this.#o.door.change({ present, absent, answered }));
-    if (rangesChanged) writes.push(this.#o.door.setRanges(this.#o.desired.ranges()));
+    if (rangesChanged) writes.push(this.#o.door.setRanges());
     await Promise.all(writes);
   }
 

@@ -248,7 +248,8 @@ export class NameDesk {
     const changes: Change[] = events.map((event) => ({ kind: 'journal', event: { at: clock.now(), ...event } }));
     if (news.left.length > 0) changes.push(departures.add(news.left));
     const resolved = tracker.record();
-    if (events.length > 0 || this.#isOld(resolved)) {
+    const hasMoved = news.entered.length + news.left.length > 0;
+    if (events.length > 0 || hasMoved || this.#isOld(resolved)) {
       this.#recorded.set(tracker.name, resolved);
       changes.push({ kind: 'resolved.put', resolved });
     }

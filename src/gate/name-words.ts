@@ -6,14 +6,14 @@ import { type Duration, formatDuration } from '../core/time.js';
 /** What is said of a look-up, in the journal and in the log: one sentence for each event. */
 export function eventsOf(tracker: NameTracker, news: NameNews, nxdomainAfter: Duration): Omit<JournalEvent, 'at'>[] {
   const { name, addresses } = tracker;
-  const { entered, left, turn } = news;
+  const { entered, left, turn, isRoutine } = news;
   const event = (what: EventName, detail: string) => ({ event: what, detail: `${name}: ${detail}` });
   const why = problemsOf(tracker);
   const told: Omit<JournalEvent, 'at'>[] = [];
   if (turn === 'dropped') {
     const went = left.length > 0 ? `; out: ${left.join(', ')}` : '';
     told.push(event('name.dropped', `${why} for ${formatDuration(nxdomainAfter)}${went}`));
-  } else if (entered.length + left.length > 0) {
+  } else if (entered.length + left.length > 0 && !isRoutine) {
     const isFirst = left.length === 0 && entered.length === addresses.length;
     const [address] = entered;
     const only = entered.length === 1 && address !== undefined ? { address } : {};

@@ -168,7 +168,6 @@ export function gateRig({
     log,
     defaultTtl: hours(1),
     ipv6Prefix,
-    desired,
     claims: claimDesk,
     clearStrikes: async (target) => void cleared.push(target),
     ownAddresses: () => new Set([OWN]),

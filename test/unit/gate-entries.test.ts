@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Entry } from '../../src/core/entry.ts';
+import { type Entry, MOST_ENTRIES } from '../../src/core/entry.ts';
 import { SallyportError } from '../../src/core/errors.ts';
 import { formatDeparted, parseDeparted } from '../../src/core/grants/departed.ts';
 import { hours } from '../../src/core/time.ts';
@@ -48,7 +48,41 @@ beforeEach(() => {
   written = [];
 });
 
+it('many that leave at once are remembered in one go, each once, for as long as they are held', () => {
+  const departures = new Departures(clock, undefined);
+  const many = Array.from({ length: 50_000 }, (_, n) => target(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`));
+  departures.add(many);
+  clock.advance(hours(25));
+  const again = departures.add(many.slice(0, 10));
+  expect(again.kind === 'meta' && parseDeparted(again.value)).toHaveLength(many.length);
+  clock.advance(hours(2));
+  const last = departures.add([OFFICE]);
+  const left = last.kind === 'meta' ? parseDeparted(last.value).map((one) => one.target) : [];
+  expect(left).toEqual([...many.slice(0, 10), OFFICE]);
+});
+
 describe('an entry', () => {
+  it('beyond the most there may be is refused, and nothing is kept of it; those that are there go on', async () => {
+    const full = Array.from({ length: MOST_ENTRIES }, (_, n) => ({
+      ...{ ...wanted, id: `E${n}`, target: target(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`) },
+      createdAt: clock.now(),
+    }));
+    const entries = entriesOf({ stored: full });
+    await expect(entries.add(wanted)).rejects.toMatchObject({
+      code: 'SP_ENTRIES_FULL',
+      message: 'there are 100000 entries already',
+    });
+    expect([store.kept, written, entries.list().length]).toEqual([[], [], MOST_ENTRIES]);
+    const [first] = full;
+    if (first === undefined) throw new Error('unreachable');
+    expect(await entries.add({ ...wanted, target: first.target })).toEqual(first);
+    await entries.remove(first);
+    const others = Array.from({ length: 10 }, (_, n) => entries.add({ ...wanted, target: target(`198.51.100.${n}`) }));
+    const outcomes = await Promise.allSettled(others);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', ...Array(9).fill('rejected')]);
+    expect(entries.list()).toHaveLength(MOST_ENTRIES);
+  });
+
   it('is on the disk, then it counts, then it is in the kernel', async () => {
     const entries = entriesOf();
     const entry = await entries.add(wanted);

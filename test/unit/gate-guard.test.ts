@@ -17,7 +17,7 @@ import {
   RULES,
   stepsOf,
 } from '../support/gate-rig.ts';
-import { openRequest } from '../support/grants.ts';
+import { openRequest, SSH, target } from '../support/grants.ts';
 
 const BROKEN = new SallyportError('SP_FIREWALL_FAILED', { problem: 'no memory' });
 const MALLORY: Culprit = { pid: 4711, program: 'nft' };
@@ -418,6 +418,30 @@ describe('the automaton in the kernel', () => {
     await Promise.all([starting, ...changes]);
     expect(rig.firewall.calls.filter((call) => call !== 'change')).toEqual(['load', 'changeSteps', 'changeSteps']);
     expect(rig.firewall.steps).toEqual(stepsOf(BEN, person(3, 'carl')));
+  });
+
+  it('writes the interval sets once for all who ask while they are being written, with what each asked for', async () => {
+    await started({});
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    rig.firewall.onCall = async (call) => {
+      if (call === 'setRanges') await held;
+    };
+    rig.firewall.calls.length = 0;
+    const add = (n: number) => {
+      const about = { services: SSH, note: null, source: 'operator', createdAt: rig.clock.now() } as const;
+      rig.entries.push({ id: `E${n}`, target: target(`203.0.${n}.1`), ...about });
+      return rig.guard.setRanges();
+    };
+    const first = add(1);
+    await rig.settle();
+    const others = Array.from({ length: 100 }, (_, n) => add(2 + n));
+    release();
+    await Promise.all([first, ...others]);
+    expect(rig.firewall.calls).toEqual(['setRanges', 'setRanges']);
+    expect([...rig.firewall.ranges.entries.values()].flat()).toHaveLength(101);
   });
 
   it('follows the users again after a load that failed', async () => {

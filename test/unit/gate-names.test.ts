@@ -9,6 +9,7 @@ import { days, type Instant, minutes, seconds } from '../../src/core/time.ts';
 import { Departures } from '../../src/gate/departures.ts';
 import { NameDesk } from '../../src/gate/name-desk.ts';
 import { Recorder } from '../../src/gate/recorder.ts';
+import { seededRandom } from '../support/core-arbitraries.ts';
 import { stopTime, type TimerClock } from '../support/fake-clock.ts';
 import { FakeLog, FakeStore } from '../support/gate-fakes.ts';
 import { SSH, SSH_AND_WEB, target } from '../support/grants.ts';
@@ -115,6 +116,23 @@ describe('a name of the configuration', () => {
     expect([store.kept.length, written.length]).toEqual([changes, loads]);
     await clock.advance(minutes(1));
     expect(kept().at(-1)?.resolvedAt).toBe(clock.now());
+  });
+
+  it('that gives others all day is bounded: what it brings, what is told of it, kept of it and held of it', async () => {
+    const random = seededRandom(1);
+    const draw = () => Array.from({ length: 4 }, () => `198.${18 + random(2)}.${random(256)}.${random(256)}`);
+    answers.get = () => found(draw(), seconds(1));
+    await start({ given: [given(HOME)] });
+    for (let n = 0; n < 24 * 60; n++) await clock.advance(minutes(1));
+    expect([...desk.entries()]).toHaveLength(16);
+    expect(new Set(held).size).toBeLessThanOrEqual(256);
+    expect(departed().length).toBeLessThanOrEqual(256);
+    expect(store.events.length).toBeLessThan(80);
+    expect(written.length).toBeLessThan(80);
+    expect(asked.length).toBeLessThan(800);
+    expect(kept().at(-1)?.addresses).toEqual([...desk.entries()].map((one) => one.target));
+    expect(desk.problem).toMatch(/home\.example\.org: A: it has had 256 addresses within a day/);
+    expect(log.lines.length).toBeLessThan(80);
   });
 
   it('that fails is told of once, in the log and the journal, and said to be well again', async () => {

@@ -167,7 +167,7 @@ describe('what somebody else changes is put right, and the journal names the pro
         createdAt: EIGHT,
       } as const;
       rig.entries.push(entry);
-      await rig.guard.setRanges(rig.desired.ranges());
+      await rig.guard.setRanges();
       await quietly();
       expect(repairs()).toEqual([]);
       for (const look of [() => repair(), quietly]) {
@@ -302,7 +302,7 @@ describe('where the packet filter fails', () => {
 
   it('a change of ours that it did not take is made good within seconds', async () => {
     rig.firewall.fault = BROKEN;
-    await expect(rig.guard.setRanges({ entries: new Map(), grants: new Map() })).rejects.toBe(BROKEN);
+    await expect(rig.guard.setRanges()).rejects.toBe(BROKEN);
     await expect(rig.guard.changeSteps(rig.people.remove(BEN))).rejects.toBe(BROKEN);
     expect(rig.guard.mode).toBe('failed');
     rig.firewall.fault = undefined;

@@ -36,7 +36,7 @@ describe('a name', () => {
 
   it('lets in all addresses of both families', () => {
     const tracker = trackerOf();
-    expect(tracker.take(found([B, A, A6]))).toEqual({ entered: [A, B, A6], left: [], turn: null });
+    expect(tracker.take(found([B, A, A6]))).toEqual({ entered: [A, B, A6], left: [], isRoutine: false, turn: null });
     expect([tracker.condition, tracker.addresses]).toEqual(['ok', [A, B, A6]]);
   });
 
@@ -44,7 +44,7 @@ describe('a name', () => {
     const tracker = trackerOf();
     tracker.take(found([A, A6]));
     clock.advance(minutes(5));
-    expect(tracker.take(found([B, B6]))).toEqual({ entered: [B, B6], left: [A, A6], turn: null });
+    expect(tracker.take(found([B, B6]))).toEqual({ entered: [B, B6], left: [A, A6], isRoutine: false, turn: null });
   });
 
   it('that gives up IPv6 is out over IPv6', () => {
@@ -81,14 +81,14 @@ describe('what is no good answer', () => {
   ] as [string, Lookup, string][])('changes nothing, and is told once: %s', (_, lookup, words) => {
     const tracker = trackerOf();
     tracker.take(found([A, A6]));
-    expect(tracker.take(lookup)).toEqual({ entered: [], left: [], turn: 'failed' });
+    expect(tracker.take(lookup)).toEqual({ entered: [], left: [], isRoutine: false, turn: 'failed' });
     expect(texts(tracker)).toContain(words);
     for (let i = 0; i < 50; i++) {
       clock.advance(days(1));
-      expect(tracker.take(lookup)).toEqual({ entered: [], left: [], turn: null });
+      expect(tracker.take(lookup)).toEqual({ entered: [], left: [], isRoutine: false, turn: null });
     }
     expect([tracker.condition, tracker.addresses]).toEqual(['degraded', [A, A6]]);
-    expect(tracker.take(found([A, A6]))).toEqual({ entered: [], left: [], turn: 'recovered' });
+    expect(tracker.take(found([A, A6]))).toEqual({ entered: [], left: [], isRoutine: false, turn: 'recovered' });
     expect(tracker.condition).toBe('ok');
   });
 
@@ -96,7 +96,7 @@ describe('what is no good answer', () => {
     const tracker = trackerOf();
     tracker.take(found([A, A6]));
     const half = { ...found([B]), 6: failed('servfail') };
-    expect(tracker.take(half)).toEqual({ entered: [B], left: [A], turn: 'failed' });
+    expect(tracker.take(half)).toEqual({ entered: [B], left: [A], isRoutine: false, turn: 'failed' });
     expect([tracker.addresses, texts(tracker)]).toEqual([[B, A6], 'AAAA: the name server fails (SERVFAIL)']);
   });
 
@@ -119,15 +119,15 @@ describe('a name that does not exist', () => {
   it('keeps its addresses for the time configured, then they are dropped, once', () => {
     const tracker = trackerOf();
     tracker.take(found([A, A6]));
-    expect(tracker.take(both(NXDOMAIN))).toEqual({ entered: [], left: [], turn: 'failed' });
+    expect(tracker.take(both(NXDOMAIN))).toEqual({ entered: [], left: [], isRoutine: false, turn: 'failed' });
     clock.advance(millis(days(1) - 1));
     expect(tracker.take(both(NXDOMAIN)).left).toEqual([]);
     expect(tracker.condition).toBe('missing');
     clock.advance(millis(1));
-    expect(tracker.take(both(NXDOMAIN))).toEqual({ entered: [], left: [A, A6], turn: 'dropped' });
-    expect(tracker.take(both(NXDOMAIN))).toEqual({ entered: [], left: [], turn: null });
+    expect(tracker.take(both(NXDOMAIN))).toEqual({ entered: [], left: [A, A6], isRoutine: false, turn: 'dropped' });
+    expect(tracker.take(both(NXDOMAIN))).toEqual({ entered: [], left: [], isRoutine: false, turn: null });
     expect(tracker.condition).toBe('dropped');
-    expect(tracker.take(found([A]))).toEqual({ entered: [A], left: [], turn: 'recovered' });
+    expect(tracker.take(found([A]))).toEqual({ entered: [A], left: [], isRoutine: false, turn: 'recovered' });
   });
 
   it('counts its time over silence, but is dropped only when that is said again', () => {

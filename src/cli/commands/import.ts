@@ -13,6 +13,9 @@ import { placeText, renderPlan } from '../render/import.js';
 import { DaemonError } from '../report.js';
 import { clean, count, list } from '../text.js';
 
+/** The daemon writes to the kernel together what it is asked for together. */
+const AT_ONCE = 32;
+
 /** What became of one thing that was to be made. */
 interface Outcome {
   readonly what: 'entry' | 'user';
@@ -93,18 +96,28 @@ async function agreed(call: Call, plan: ImportPlan): Promise<boolean> {
   return false;
 }
 
-/** One after the other. What the daemon refuses does not stop the rest; that it does not answer does. */
+/** Entries a few at a time, users one after the other; told in their order. What the daemon refuses does not stop the rest; that it does not answer does. */
 async function* carryOut(plan: ImportPlan, client: ControlClient): AsyncGenerator<Outcome> {
-  for (const task of tasks(plan, client)) {
-    const { what, name, from } = task;
-    try {
-      const card = await task.make();
-      yield { what, name, from, error: null, ...(card === undefined ? {} : { card }) };
-    } catch (error) {
-      if (!(error instanceof DaemonError || isSallyportError(error))) throw error;
-      yield { what, name, from, error: { code: error.code, line: error.toLine() } };
-      if (!(error instanceof DaemonError)) return;
-    }
+  const all = [...tasks(plan, client)];
+  const entries = all.findLastIndex(({ what }) => what === 'entry') + 1;
+  for (let start = 0; start < all.length; ) {
+    const end = start < entries ? Math.min(start + AT_ONCE, entries) : start + 1;
+    const done = await Promise.all(all.slice(start, end).map(carryOutOne));
+    start = end;
+    for (const { outcome } of done) yield outcome;
+    if (done.some(({ isAnswered }) => !isAnswered)) return;
+  }
+}
+
+async function carryOutOne({ what, name, from, make }: Task): Promise<{ outcome: Outcome; isAnswered: boolean }> {
+  try {
+    const card = await make();
+    const outcome = { what, name, from, error: null, ...(card === undefined ? {} : { card }) };
+    return { outcome, isAnswered: true };
+  } catch (error) {
+    if (!(error instanceof DaemonError || isSallyportError(error))) throw error;
+    const outcome = { what, name, from, error: { code: error.code, line: error.toLine() } };
+    return { outcome, isAnswered: error instanceof DaemonError };
   }
 }
 
@@ -112,6 +125,7 @@ interface Task extends Pick<Outcome, 'what' | 'name' | 'from'> {
   readonly make: () => Promise<UserCard | undefined>;
 }
 
+/** Those of entries come first. */
 function* tasks(plan: ImportPlan, client: ControlClient): Generator<Task> {
   for (const { target, services, note, from, isPresent } of plan.entries) {
     const body = { target, services: [...services], note };

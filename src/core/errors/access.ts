@@ -52,6 +52,11 @@ export const ACCESS_ERRORS = {
     fix: 'Take it out of the section trusted, then run: sallyport firewall apply.',
     usage: false,
   },
+  SP_ENTRIES_FULL: {
+    text: 'there are {most} entries already',
+    fix: 'Remove one first (sallyport revoke ADDRESS), or let a whole network in: sallyport allow 203.0.113.0/24.',
+    usage: false,
+  },
   SP_NAMES_FULL: {
     text: '{most} host names are tracked already',
     fix: 'Remove one first: sallyport revoke NAME.',

@@ -3,7 +3,7 @@ import { type Duration, millis } from '../time.js';
 import type { FamilyAnswer, Lookup, LookupFailure } from './lookup.js';
 
 /** Kinds of what may be wrong with a look-up; each is told once, when it begins. */
-export type ProblemKind = 'unanswered' | 'empty' | 'missing' | 'forbidden' | 'too-many';
+export type ProblemKind = 'unanswered' | 'empty' | 'missing' | 'forbidden' | 'too-many' | 'restless';
 
 export interface NameProblem {
   readonly kind: ProblemKind;
@@ -36,7 +36,8 @@ const WORDS: Readonly<Record<LookupFailure, string>> = {
   bad: 'the answer makes no sense',
 };
 
-const RECORD = { 4: 'A', 6: 'AAAA' } as const;
+/** The kind of record that has the addresses of a family. */
+export const RECORD = { 4: 'A', 6: 'AAAA' } as const;
 
 const LINK_LOCAL = ['169.254.0.0/16', 'fe80::/10'].map((text) => rangeOf(parseTarget(text)));
 

@@ -15,7 +15,7 @@ import {
 import type { HostName } from './host-name.js';
 import type { Lookup } from './lookup.js';
 import type { ResolvedName } from './name-entry.js';
-import { type NameProblem, type SiftOptions, siftLookup } from './sift.js';
+import { type NameProblem, RECORD, type Sifted, type SiftOptions, siftLookup } from './sift.js';
 
 /** The shortest and the longest time to the next look-up, whatever the TTL. */
 const SOONEST = seconds(30);
@@ -37,6 +37,13 @@ const SHORTEST_GRACE = hours(1);
 const LONGEST_GRACE = days(1);
 
 /**
+ * So many addresses of a family may a name have within what is remembered, or so many times what it may bring at once. Each
+ * of them is told of, and held for a day once it is gone: a name that gives others all day must not fill journal and kernel.
+ */
+const MOST_REMEMBERED = 256;
+const TIMES_AT_ONCE = 4;
+
+/**
  * `pending`: not looked up since the start. `ok`. `degraded`: something is wrong with the look-up. `missing`: there is no such
  * name, and its addresses hold for a while. `dropped`: they do no more.
  */
@@ -51,6 +58,8 @@ export interface NameRules extends SiftOptions {
 export interface NameNews {
   readonly entered: readonly Address[];
   readonly left: readonly Address[];
+  /** A rotating name has brought back, or let go, what it has had lately: nothing that people need be told. */
+  readonly isRoutine: boolean;
   /** Kinds of problems that have begun are there; `recovered`: the last has ended. */
   readonly turn: 'failed' | 'recovered' | 'dropped' | null;
 }
@@ -75,6 +84,8 @@ export class NameTracker {
   /** When answers brought something back. */
   #returns: Monotonic[] = [];
   #rotatesUntil: Monotonic | undefined;
+  /** The families that have had too many addresses. */
+  readonly #restless = new Set<Family>();
   #missingSince: Monotonic | undefined;
   #resolvedAt: Instant | null;
   #failures = 0;
@@ -132,7 +143,9 @@ export class NameTracker {
   /** Takes in what a look-up came to. */
   take(lookup: Lookup): NameNews {
     const now = this.#clock.monotonic();
-    const { addresses, ttl, unknown, problems } = siftLookup(lookup, this.#rules);
+    for (const [address, at] of this.#left) if (between(at, now) > REMEMBERED) this.#left.delete(address);
+    const { addresses, ttl, unknown, problems } = this.#settle(siftLookup(lookup, this.#rules));
+    const isNew = addresses.some((one) => this.#isNew(one));
     const before = this.#addresses;
     const condition = this.#conditionAfter(problems, now);
     if (ttl !== null) {
@@ -148,7 +161,39 @@ export class NameTracker {
     this.#addresses = [...this.#seen.keys()].sort(byAddress);
     const entered = this.#addresses.filter((one) => !before.includes(one));
     const left = before.filter((one) => !this.#seen.has(one));
-    return { entered, left, turn };
+    return { entered, left, isRoutine: this.#isRotating(now) && !isNew, turn };
+  }
+
+  /** Takes nothing new of a family that has had too many addresses, until half of them are forgotten. */
+  #settle(found: Sifted): Sifted {
+    const most = Math.max(MOST_REMEMBERED, TIMES_AT_ONCE * this.#rules.maxAddresses);
+    const known = [...this.#seen.keys(), ...this.#left.keys()];
+    const unknown = new Set(found.unknown);
+    const problems = [...found.problems];
+    for (const family of [4, 6] as const) {
+      const had = known.filter((one) => familyOf(one) === family).length;
+      const more = found.addresses.filter((one) => familyOf(one) === family && this.#isNew(one)).length;
+      const isRestless = this.#restless.has(family) ? had > most / 2 : had + more > most;
+      if (!isRestless) {
+        this.#restless.delete(family);
+        continue;
+      }
+      this.#restless.add(family);
+      if (more > 0) unknown.add(family);
+      const text = `${RECORD[family]}: it has had ${had} addresses within a day; of those that are new none is let in`;
+      problems.push({ kind: 'restless', text });
+    }
+    const addresses = found.addresses.filter((one) => !unknown.has(familyOf(one)));
+    return { addresses, ttl: addresses.length === 0 ? null : found.ttl, unknown, problems };
+  }
+
+  /** Whether it has not had an address lately. */
+  #isNew(address: Address): boolean {
+    return !this.#seen.has(address) && !this.#left.has(address);
+  }
+
+  #isRotating(now: Monotonic): boolean {
+    return this.#rotatesUntil !== undefined && now < this.#rotatesUntil;
   }
 
   /** While nobody answers, how long there has been no such name goes on counting. */
@@ -164,10 +209,8 @@ export class NameTracker {
 
   #replace(answer: readonly Address[], unknown: ReadonlySet<Family>, ttl: Duration): void {
     const now = this.#clock.monotonic();
-    for (const [address, at] of this.#left) if (between(at, now) > REMEMBERED) this.#left.delete(address);
     if (this.#looksRotated(answer)) this.#rotatesUntil = after(now, ROTATES_FOR);
-    const isRotating = this.#rotatesUntil !== undefined && now < this.#rotatesUntil;
-    const grace = isRotating ? Math.min(LONGEST_GRACE, Math.max(SHORTEST_GRACE, MISSED_ANSWERS * ttl)) : 0;
+    const grace = this.#isRotating(now) ? Math.min(LONGEST_GRACE, Math.max(SHORTEST_GRACE, MISSED_ANSWERS * ttl)) : 0;
     for (const address of answer) {
       this.#seen.set(address, now);
       this.#left.delete(address);

@@ -1,5 +1,5 @@
 import { SallyportError } from '../../core/errors.js';
-import type { Arming, ElementChange, GuardState, RangeContents } from '../../core/firewall.js';
+import type { Arming, ElementChange, GuardState } from '../../core/firewall.js';
 import type { StepsChange } from '../../core/knock/automaton.js';
 import type { Duration, Monotonic } from '../../core/time.js';
 import type { Door } from '../grant-elements.js';
@@ -143,8 +143,8 @@ export class Guard implements Door {
     return this.#mended(this.#table.change(change));
   }
 
-  setRanges(ranges: RangeContents): Promise<void> {
-    return this.#mended(this.#table.setRanges(ranges));
+  setRanges(): Promise<void> {
+    return this.#mended(this.#table.setRanges());
   }
 
   /** Writes how `steps` has just changed. To be called in the same turn: what is loaded or put right meanwhile relies on it. */

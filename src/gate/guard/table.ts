@@ -1,4 +1,4 @@
-import type { Arming, ElementChange, Firewall, GuardState, RangeContents } from '../../core/firewall.js';
+import type { Arming, ElementChange, Firewall, GuardState } from '../../core/firewall.js';
 import type { Steps, StepsChange } from '../../core/knock/automaton.js';
 import type { Log } from '../log.js';
 import type { DesiredContents } from './desired-contents.js';
@@ -25,6 +25,9 @@ export class GuardTable {
   /** Whether changes can be written. */
   isThere = false;
   #loading: Promise<void> | undefined;
+  /** The latest write of the interval sets, and the one that waits for it. */
+  #ranges: Promise<void> = Promise.resolve();
+  #nextRanges: Promise<void> | undefined;
 
   constructor(options: GuardTableOptions) {
     this.#o = options;
@@ -67,8 +70,23 @@ export class GuardTable {
     if (this.isThere || (await this.#isThereSoon())) await this.#o.firewall.change(change);
   }
 
-  async setRanges(ranges: RangeContents): Promise<void> {
-    if (this.isThere || (await this.#isThereSoon())) await this.#o.firewall.setRanges(ranges);
+  /**
+   * Brings the interval sets to what they should hold. All of it is written each time, and knocks wait meanwhile: so whoever
+   * asks while one write is under way shares the next.
+   */
+  async setRanges(): Promise<void> {
+    this.#nextRanges ??= this.#ranges.then(() => {
+      this.#nextRanges = undefined;
+      const write = this.#writeRanges();
+      this.#ranges = write.catch(() => undefined);
+      return write;
+    });
+    await this.#nextRanges;
+  }
+
+  async #writeRanges(): Promise<void> {
+    const { firewall, desired } = this.#o;
+    if (this.isThere || (await this.#isThereSoon())) await firewall.setRanges(desired.ranges());
   }
 
   async changeSteps({ removed, added }: StepsChange): Promise<void> {

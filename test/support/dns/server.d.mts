@@ -4,8 +4,18 @@ export interface Says {
   readonly AAAA?: readonly string[] | Says;
   readonly ttl?: number;
   readonly rcode?: 'servfail' | 'refused' | 'nxdomain';
-  readonly does?: 'nothing' | 'garbage' | 'strangeId' | 'otherName' | 'loop' | 'alias' | 'truncate' | 'truncateOnly';
+  readonly does?:
+    | 'nothing'
+    | 'garbage'
+    | 'strangeId'
+    | 'otherName'
+    | 'loop'
+    | 'alias'
+    | 'truncate'
+    | 'truncateOnly'
+    | 'random';
   readonly to?: string;
+  readonly count?: number;
 }
 
 export class DnsServer {

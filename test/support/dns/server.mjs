@@ -10,6 +10,7 @@
  *   { does: 'loop' }                 an alias of an alias of itself
  *   { does: 'alias', to, A }         an alias with the addresses of what it stands for
  *   { does: 'truncate', A }          says over UDP that it is too long, and all of it over TCP
+ *   { does: 'random', count }         so many others every time, of 198.18.0.0/15 and 2001:db8::/32
  *   { does: 'truncateOnly' }         says so, and nothing over TCP
  *
  * `A` and `AAAA` may themselves be one of these, for that kind of record alone. Names that are not set do not exist.
@@ -117,10 +118,20 @@ export class DnsServer {
       case 'truncate':
         if (protocol === 'udp') return answer(question, { truncated: true });
         return answer(question, { records: recordsOf(name) });
+      case 'random': {
+        const drawn = Array.from({ length: says.count }, () => randomAddress(question.type));
+        return answer(question, { records: drawn.map((data) => ({ name, type: question.type, ttl, data })) });
+      }
       case 'truncateOnly':
         return protocol === 'udp' ? answer(question, { truncated: true }) : undefined;
       default:
         throw new Error(`there is no way to say ${says.does}`);
     }
   }
+}
+
+function randomAddress(type) {
+  const [a, b, c, d] = randomBytes(4);
+  const hex = (high, low) => ((high << 8) | low).toString(16);
+  return type === 'A' ? `198.${18 + (a & 1)}.${b}.${c}` : `2001:db8::${hex(a | 1, b)}:${hex(c | 1, d)}`;
 }

@@ -120,17 +120,42 @@ const commands = {
     held.set(handle, flow);
     return { handle, port: socket.localPort };
   },
-  /** Sends over a held flow and tells whether anything came back in time. */
-  async ping({ handle, timeout = 500 }) {
+  /** Sends over a held flow and tells whether anything came back in time; over TCP, whether all of that much did. */
+  async ping({ handle, timeout = 500, bytes = 0 }) {
     const flow = held.get(handle);
-    const before = flow.received;
-    flow.send('ping');
+    const enough = flow.received + Math.max(1, bytes);
+    flow.send(bytes > 0 ? 'x'.repeat(bytes) : 'ping');
     const end = performance.now() + timeout;
     while (performance.now() < end) {
-      if (flow.received > before) return true;
+      if (flow.received >= enough) return true;
       await sleep(10);
     }
     return false;
+  },
+  /** Sends a datagram over a held flow every `every` milliseconds, until `poured`. */
+  async pour({ handle, every = 5 }) {
+    const flow = held.get(handle);
+    flow.poured = 0;
+    flow.received = 0;
+    flow.pouring = setInterval(() => {
+      flow.poured++;
+      flow.send('pour');
+    }, every);
+  },
+  /** Ends that; how many were sent, and how many have come back, a while after the last. */
+  async poured({ handle, wait = 1000 }) {
+    const flow = held.get(handle);
+    clearInterval(flow.pouring);
+    const end = performance.now() + wait;
+    while (flow.received < flow.poured && performance.now() < end) await sleep(10);
+    return { sent: flow.poured, back: flow.received };
+  },
+  /** Is a member of an IPv6 multicast group from now on. */
+  async join({ group, device }) {
+    const socket = dgram.createSocket('udp6');
+    await new Promise((resolve) => socket.bind(0, resolve));
+    socket.addMembership(group, `::%${device}`);
+    servers.set(`group/${group}`, socket);
   },
   async received({ handle }) {
     return held.get(handle).received;

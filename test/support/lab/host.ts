@@ -182,7 +182,9 @@ export class LabHost {
     });
     return {
       localPort,
-      ping: (timeout = 500) => this.tell<boolean>('ping', { handle, timeout }),
+      ping: (timeout = 500, bytes = 0) => this.tell<boolean>('ping', { handle, timeout, bytes }),
+      pour: () => this.tell<void>('pour', { handle }),
+      poured: () => this.tell<{ sent: number; back: number }>('poured', { handle }),
       received: () => this.tell<number>('received', { handle }),
       pulse: (options = {}) => this.tell<number>('pulse', { handle, ...options }),
       release: () => this.tell<void>('release', { handle }),
@@ -192,8 +194,12 @@ export class LabHost {
 
 export interface Flow {
   readonly localPort: number;
-  /** Sends, and tells whether an answer came in time. */
-  ping(timeout?: number): Promise<boolean>;
+  /** Sends, and tells whether an answer came in time; over TCP, whether all of so many bytes came back. */
+  ping(timeout?: number, bytes?: number): Promise<boolean>;
+  /** UDP: sends 200 datagrams a second, until `poured`. */
+  pour(): Promise<void>;
+  /** Ends that, and tells how many were sent and how many came back. */
+  poured(): Promise<{ sent: number; back: number }>;
   /** How much came so far. */
   received(): Promise<number>;
   /**

@@ -84,6 +84,19 @@ export class Lab {
     await mustRun('ip', ['netns', 'exec', this.#wire, 'nft', '-f', '-'], { input: rules });
   }
 
+  /** Has the bridge pass IPv6 multicast to members alone; it asks once a second, and forgets whoever is silent for three. */
+  async snoop(): Promise<void> {
+    const times = 'mcast_query_interval 100 mcast_query_response_interval 50 mcast_membership_interval 300';
+    const startup = 'mcast_startup_query_interval 50';
+    const options = `mcast_snooping 1 ${times} ${startup} mcast_mld_version 2 mcast_querier 1`;
+    await mustRun('ip', `-n ${this.#wire} link set br0 type bridge ${options}`.split(' '));
+  }
+
+  /** The multicast groups that the bridge knows members of: a line for each and its port. */
+  async groups(): Promise<string[]> {
+    return (await mustRun('bridge', ['-n', this.#wire, 'mdb', 'show', 'dev', 'br0'])).split('\n');
+  }
+
   /** Kills the daemons that still run. */
   async endDaemons(): Promise<void> {
     for (const daemon of this.#daemons.splice(0)) await daemon.kill('SIGKILL');

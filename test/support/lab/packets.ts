@@ -29,19 +29,50 @@ export function packet(options: PacketOptions): string {
   return around(options, segment);
 }
 
-/** An IP packet in hex around any bytes in the place of a TCP segment or UDP datagram. */
-export function around(
-  options: Pick<PacketOptions, 'source' | 'destination' | 'protocol'>,
-  segment: Uint8Array,
-): string {
-  const { source, destination, number } = ends(options);
-  const header = source.length === 4 ? ipv4Header : ipv6Header;
-  return Buffer.concat([header(source, destination, number, segment.length), segment]).toString('hex');
+export interface IcmpOptions {
+  readonly source: string;
+  readonly destination: string;
+  readonly type: number;
+  readonly code?: number;
+  /** The 32 bits behind the checksum: an MTU, say. */
+  readonly rest?: number;
+  readonly payload?: Uint8Array;
+  readonly hopLimit?: number;
 }
 
-function ends({ source, destination, protocol }: Pick<PacketOptions, 'source' | 'destination' | 'protocol'>) {
+/** A whole ICMP or ICMPv6 message in hex, by the family of its ends. */
+export function icmp(options: IcmpOptions): string {
+  const { type, code = 0, rest = 0, payload = new Uint8Array() } = options;
+  const whole = { ...options, protocol: 'icmp' } as const;
+  const message = Buffer.concat([Buffer.from([type, code, 0, 0, 0, 0, 0, 0]), payload]);
+  message.writeUInt32BE(rest, 4);
+  const { source, destination, number } = ends(whole);
+  const pseudo = Buffer.from([0, number, message.length >> 8, message.length & 255]);
+  const covered = source.length === 4 ? [message] : [source, destination, pseudo, message];
+  message.writeUInt16BE(checksum(Buffer.concat(covered)), 2);
+  return around(whole, message);
+}
+
+type Around = Pick<PacketOptions, 'source' | 'destination'> & {
+  readonly protocol: 'tcp' | 'udp' | 'icmp';
+  readonly hopLimit?: number;
+};
+
+/** An IP packet in hex around any bytes in the place of a TCP segment, UDP datagram or ICMP message. */
+export function around(options: Around, segment: Uint8Array): string {
+  const { source, destination, number } = ends(options);
+  const header = source.length === 4 ? ipv4Header : ipv6Header;
+  return Buffer.concat([header(source, destination, number, segment.length, options.hopLimit ?? 64), segment]).toString(
+    'hex',
+  );
+}
+
+const NUMBERS = { tcp: { 4: 6, 16: 6 }, udp: { 4: 17, 16: 17 }, icmp: { 4: 1, 16: 58 } } as const;
+
+function ends({ source, destination, protocol }: Around) {
   const bytes = (text: string) => Buffer.from(addressBytes(parseAddress(text)));
-  return { source: bytes(source), destination: bytes(destination), number: protocol === 'tcp' ? 6 : 17 };
+  const from = bytes(source);
+  return { source: from, destination: bytes(destination), number: NUMBERS[protocol][from.length === 4 ? 4 : 16] };
 }
 
 function tcpHeader(flags: number): Buffer {
@@ -59,11 +90,11 @@ function udpHeader(payloadLength: number): Buffer {
   return header;
 }
 
-function ipv4Header(source: Buffer, destination: Buffer, protocol: number, length: number): Buffer {
+function ipv4Header(source: Buffer, destination: Buffer, protocol: number, length: number, ttl: number): Buffer {
   const header = Buffer.alloc(20);
   header.writeUInt8(0x45, 0);
   header.writeUInt16BE(20 + length, 2);
-  header.writeUInt8(64, 8);
+  header.writeUInt8(ttl, 8);
   header.writeUInt8(protocol, 9);
   header.set(source, 12);
   header.set(destination, 16);
@@ -71,12 +102,12 @@ function ipv4Header(source: Buffer, destination: Buffer, protocol: number, lengt
   return header;
 }
 
-function ipv6Header(source: Buffer, destination: Buffer, protocol: number, length: number): Buffer {
+function ipv6Header(source: Buffer, destination: Buffer, protocol: number, length: number, hopLimit: number): Buffer {
   const header = Buffer.alloc(40);
   header.writeUInt8(0x60, 0);
   header.writeUInt16BE(length, 4);
   header.writeUInt8(protocol, 6);
-  header.writeUInt8(64, 7);
+  header.writeUInt8(hopLimit, 7);
   header.set(source, 8);
   header.set(destination, 24);
   return header;

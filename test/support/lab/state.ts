@@ -27,6 +27,11 @@ interface Seed {
 /** Over so many milliseconds until now the grants were opened, one after the other. */
 const OVER_MS = 60_000;
 
+async function seed(): Promise<Seed> {
+  const url = new URL('../../../scripts/bench/load/seed.mjs', import.meta.url).href;
+  return (await import(url)) as Seed;
+}
+
 /** Puts grants of nobody, each for an address of its own, into the state of a daemon that does not run. */
 export async function fillGrants(
   directory: string,
@@ -37,13 +42,26 @@ export async function fillGrants(
     ipv6 = 0,
   }: { readonly count: number; readonly ttlMs: number; readonly services: readonly string[]; readonly ipv6?: number },
 ): Promise<void> {
-  const url = new URL('../../../scripts/bench/load/seed.mjs', import.meta.url).href;
-  const { fill, grantChanges } = (await import(url)) as Seed;
+  const { fill, grantChanges } = await seed();
   const changes = Array.from({ length: count }, (_, number) => {
     const ago = Math.floor(OVER_MS * (1 - number / count));
     return grantChanges({ number, user: null, target: addressOf(number, number < ipv6), services, ttl: ttlMs, ago });
   });
   await fill(directory, changes.flat());
+}
+
+/** Puts entries of operators into the state of a daemon that does not run. */
+export async function fillEntries(
+  directory: string,
+  targets: readonly string[],
+  services: readonly string[],
+): Promise<void> {
+  const { fill } = await seed();
+  const about = { services, note: null, source: 'operator', createdAt: Date.now() };
+  await fill(
+    directory,
+    targets.map((target, n) => ({ kind: 'entry.put', entry: { id: `Etest${n}`, target, ...about } })),
+  );
 }
 
 /** The address of the nth grant: of 10.0.0.0/8, or of 2001:db8::/32. */
