@@ -71,8 +71,8 @@ export class GuardTable {
   }
 
   /**
-   * Brings the interval sets to what they should hold. All of it is written each time, and knocks wait meanwhile: so whoever
-   * asks while one write is under way shares the next.
+   * Brings the interval sets to what they should hold. All of it is looked at each time: so whoever asks while one write is under
+   * way shares the next.
    */
   async setRanges(): Promise<void> {
     this.#nextRanges ??= this.#ranges.then(() => {
