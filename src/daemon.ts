@@ -20,7 +20,6 @@ import { UserDesk } from './gate/user-desk.js';
 import { assembleGate } from './gate-assembly.js';
 import { bootId } from './host/addresses.js';
 import { SystemClock } from './host/clock.js';
-import { keepHeapSmall } from './host/heap.js';
 import { LoopWatch } from './host/loop.js';
 import { ServiceManager } from './host/notify.js';
 import { sshAccess } from './host/ssh-access.js';
@@ -129,7 +128,6 @@ export class Daemon {
     });
     this.#teardown.add(() => sources.stop());
     const { firewall, source } = sources;
-    keepHeapSmall();
 
     const state = await store.load((clock.now() - HELD_FOR) as Instant);
     const { found, book, isDeclined } = await openGuard({

@@ -29,6 +29,7 @@ const offline: OfflineCommands = {
     return await ownPeers();
   },
   async serve({ config, stateDir }) {
+    await keepHeapSmall();
     const { serve } = await import('./serve.js');
     return await serve({ file: configFile(config), stateDirectory: stateDir });
   },
@@ -85,8 +86,15 @@ const offline: OfflineCommands = {
 
 /** What `npm start` does once all is built: makes a configuration and a first user where there are none, and serves. */
 export async function start(argv: readonly string[]): Promise<number> {
+  await keepHeapSmall();
   const { startFromScratch } = await import('./init.js');
   return await startFromScratch({ argv, file: configFile(undefined), io: ownIo() });
+}
+
+/** For what runs on: before the rest is loaded, which is the first rush of allocations. */
+async function keepHeapSmall(): Promise<void> {
+  const heap = await import('./host/heap.js');
+  heap.keepHeapSmall();
 }
 
 function ownIo(): Io {

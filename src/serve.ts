@@ -3,7 +3,6 @@ import type { Config } from './config/config.js';
 import { loadConfig } from './config/load.js';
 import { SallyportError } from './core/errors.js';
 import { Daemon } from './daemon.js';
-import { keepHeapSmall } from './host/heap.js';
 import { createLog } from './log.js';
 
 /** A daemon that does not stop by itself in this time is left to the kernel, in milliseconds. */
@@ -25,7 +24,6 @@ export async function serve(options: { file: string; stateDirectory: string | un
 }
 
 async function run(config: Config, log: Logger, reread: () => Promise<Config>): Promise<number> {
-  keepHeapSmall();
   let end: (status: number) => void = () => undefined;
   const ended = new Promise<number>((resolve) => {
     end = resolve;

@@ -139,7 +139,8 @@ export class AccessDesk {
         tracker.addresses.map((target) => ({ target, services })),
       ),
     ];
-    const { peers: cut, everyone } = await watch.lockout({ allowed: left, goneGrants: grants }, peers);
+    const leaves = entries.length + names.length === 0 ? {} : { allowed: left };
+    const { peers: cut, everyone } = await watch.lockout({ ...leaves, goneGrants: grants }, peers);
     const isLooked = book.current.policy === 'lockdown' || entries.some(({ source }) => source === 'setup');
     watch.refuse({ peers: cut, everyone: everyone && isLooked }, 'that');
   }

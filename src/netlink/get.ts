@@ -1,8 +1,11 @@
 /** Single elements of a set, by their keys: no walk through the set, so none is lost while others expire. */
 import { EBADMSG, ENOENT, NetlinkError } from './errors.js';
 import { decodeErrno, decodeMessages, NLMSG_ERROR } from './message.js';
-import { monotonicNow, type Piece, type Reading } from './passes.js';
+import { monotonicNow, type Reading } from './passes.js';
 import type { NetlinkSocket } from './socket.js';
+
+/** Room for the answers to some hundred keys. */
+const ROOM = 1 << 16;
 
 /**
  * Carries out what `encodeGetRequest` made; some thousand keys at most, since all answers wait in the socket.
@@ -10,13 +13,14 @@ import type { NetlinkSocket } from './socket.js';
  * @throws NetlinkError for anything but an element, or a set, that is not there
  */
 export function getElements(socket: NetlinkSocket, request: Uint8Array): Reading {
-  const pieces: Piece[] = [];
+  const found = new Gathered();
   let failure: NetlinkError | undefined;
   socket.send(request);
+  const at = monotonicNow();
   for (let datagram = socket.receive(); datagram !== undefined; datagram = socket.receive()) {
     // Each element is answered by a datagram of its own.
     const [message] = decodeMessages(datagram);
-    if (message?.type !== NLMSG_ERROR) pieces.push({ bytes: new Uint8Array(datagram), at: monotonicNow() });
+    if (message?.type !== NLMSG_ERROR) found.add(datagram);
     else {
       const errno = decodeErrno(message.body);
       // Whatever waits is read all the same: left there, it would pass for the answer to the next request.
@@ -24,16 +28,26 @@ export function getElements(socket: NetlinkSocket, request: Uint8Array): Reading
     }
   }
   if (failure !== undefined) throw failure;
-  return { passes: [{ pieces: [joined(pieces)] }], at: monotonicNow() };
+  return { passes: [{ pieces: [{ bytes: found.bytes(), at }] }], at: monotonicNow() };
 }
 
-/** One buffer goes over to another thread at a fraction of the cost of a thousand. */
-function joined(pieces: readonly Piece[]): Piece {
-  const bytes = new Uint8Array(pieces.reduce((size, piece) => size + piece.bytes.length, 0));
-  let offset = 0;
-  for (const piece of pieces) {
-    bytes.set(piece.bytes, offset);
-    offset += piece.bytes.length;
+/** Many short pieces, one after another: one buffer goes over to another thread at a fraction of the cost of a thousand. */
+class Gathered {
+  #buffer = new Uint8Array(ROOM);
+  #length = 0;
+
+  add(piece: Uint8Array): void {
+    const length = this.#length + piece.length;
+    if (length > this.#buffer.length) {
+      const larger = new Uint8Array(2 * length);
+      larger.set(this.#buffer.subarray(0, this.#length));
+      this.#buffer = larger;
+    }
+    this.#buffer.set(piece, this.#length);
+    this.#length = length;
   }
-  return { bytes, at: pieces[0]?.at ?? monotonicNow() };
+
+  bytes(): Uint8Array<ArrayBuffer> {
+    return this.#buffer.slice(0, this.#length);
+  }
 }

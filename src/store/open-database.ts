@@ -23,13 +23,13 @@ export function openForWriting(files: StateFiles, checkedBelow = CHECKED_BELOW):
   tighten(files.database);
   const db = new Sqlite(files.database, { fileMustExist: true, timeout: BUSY_MS });
   return orClose(db, () => {
+    harden(db);
     checkIntact(db, files, checkedBelow);
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
     // Checkpoints are the writer's, after it has answered: see StateWriter.
     db.pragma('wal_autocheckpoint = 0');
     db.pragma(`journal_size_limit = ${WAL_KEPT_BYTES}`);
-    harden(db);
     migrate(db, files.database);
     carryOver(db);
     return db;
@@ -59,8 +59,8 @@ export function openForReading(files: StateFiles, checkedBelow = CHECKED_BELOW):
   }
   const db = new Sqlite(files.database, { readonly: true, fileMustExist: true, timeout: BUSY_MS });
   return orClose(db, () => {
-    checkIntact(db, files, checkedBelow);
     harden(db);
+    checkIntact(db, files, checkedBelow);
     return schemaVersion(db) === MIGRATIONS.length ? db : migratedCopy(db, files);
   });
 }

@@ -15,7 +15,7 @@ export interface Page {
 
 export type Pages = Generator<Page, void, void>;
 
-const PAGE_ROWS = 1000;
+const PAGE_ROWS = 250;
 
 /**
  * Answers questions page by page, each answer from one snapshot whatever is written meanwhile. One answer at a time: a

@@ -189,12 +189,12 @@ describe('held addresses', () => {
     expect(held.hold(LAPTOP, at(hours(1)))).toBe(hours(26));
     expect(held.hold(LAPTOP, at(hours(1)))).toBeUndefined();
     expect(held.hold(LAPTOP, at(hours(2)))).toBeUndefined();
-    expect(held.hold(LAPTOP, at(hours(2) + 1))).toBe(hours(27) + 1);
+    expect(held.hold(LAPTOP, at(hours(2) + 1))).toBe(hours(27) + seconds(1));
     expect(held.hold(LAPTOP, at(minutes(5)))).toBeUndefined();
-    expect([...held.all()]).toEqual([[LAPTOP, hours(27) + 1]]);
+    expect([...held.all()]).toEqual([[LAPTOP, hours(27) + seconds(1)]]);
     held.prune(at(hours(27)));
     expect([...held.all()]).toHaveLength(1);
-    held.prune(at(hours(27) + 1));
+    held.prune(at(hours(27) + seconds(1)));
     expect([...held.all()]).toEqual([]);
   });
 

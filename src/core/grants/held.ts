@@ -1,5 +1,5 @@
 import type { Target } from '../address.js';
-import { after, hours, type Monotonic } from '../time.js';
+import { after, hours, type Monotonic, seconds } from '../time.js';
 
 /*
  * When a grant ends, the host may go on talking to the address (a PBX asks a phone whether it is still there), and what
@@ -12,33 +12,40 @@ import { after, hours, type Monotonic } from '../time.js';
 const HOLD = hours(24);
 /** Held a little longer than asked, so that renewing a grant need not write this element too each time. */
 const SLACK = hours(1);
+const SECOND = seconds(1);
 /** What was put out longer ago is held no more. */
 export const HELD_FOR = hours(26);
 
 /** Which addresses are held, until when. */
 export class HeldTargets {
-  readonly #until = new Map<Target, Monotonic>();
+  /** In whole seconds: numbers that small lie in the map itself, others each in a place of its own. */
+  readonly #untilSecond = new Map<Target, number>();
 
   /** Holds a target for a day after its grant ends; the new end where it has to be written, else undefined. */
   hold(target: Target, expires: Monotonic): Monotonic | undefined {
-    const known = this.#until.get(target);
+    const known = this.until(target);
     if (known !== undefined && known >= after(expires, HOLD)) return undefined;
-    const until = after(after(expires, HOLD), SLACK);
-    this.#until.set(target, until);
-    return until;
+    const second = Math.ceil(after(after(expires, HOLD), SLACK) / SECOND);
+    this.#untilSecond.set(target, second);
+    return fromSecond(second);
   }
 
   /** Until when a target is held; undefined where it is not. */
   until(target: Target): Monotonic | undefined {
-    return this.#until.get(target);
+    const second = this.#untilSecond.get(target);
+    return second === undefined ? undefined : fromSecond(second);
   }
 
-  all(): IterableIterator<[Target, Monotonic]> {
-    return this.#until.entries();
+  *all(): Generator<[Target, Monotonic]> {
+    for (const [target, second] of this.#untilSecond) yield [target, fromSecond(second)];
   }
 
   /** Forgets what is no longer held. */
   prune(now: Monotonic): void {
-    for (const [target, until] of this.#until) if (until <= now) this.#until.delete(target);
+    for (const [target, second] of this.#untilSecond) if (fromSecond(second) <= now) this.#untilSecond.delete(target);
   }
+}
+
+function fromSecond(second: number): Monotonic {
+  return (second * SECOND) as Monotonic;
 }
