@@ -11,6 +11,7 @@ import type { UserCard } from './control/contract/gateway.js';
 import { SallyportError } from './core/errors.js';
 import { inSpan } from './core/ports.js';
 import type { Instant } from './core/time.js';
+import { parseUserName } from './core/user.js';
 import { People } from './gate/people.js';
 import { viewCard } from './gate/views.js';
 import { SystemClock } from './host/clock.js';
@@ -43,11 +44,12 @@ interface Findings {
  */
 export async function init(options: InitOptions): Promise<number> {
   if (existsSync(options.file)) throw new SallyportError('SP_CONFIG_EXISTS', { file: options.file });
+  const user = options.user === undefined ? undefined : parseUserName(options.user);
   const { config, remarks } = await lookAround(options.stateDirectory);
   if (!options.json) for (const remark of remarks) options.io.stdout.write(`  ${remark}\n`);
   if (!options.yes && !(await agrees(options.io, options.file))) return 1;
   await writeConfig(options.file, config);
-  const card = await firstUser(config, options.user);
+  const card = await firstUser(config, user);
   if (options.json) {
     options.io.stdout.write(`${JSON.stringify({ config: options.file, user: card, remarks })}\n`);
     return 0;
