@@ -5,7 +5,6 @@ import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
 import { RESCUE_WITHIN } from './core/boots.js';
 import { HELD_FOR } from './core/grants/held.js';
-import { EVERYTHING } from './core/service.js';
 import type { Duration, Instant } from './core/time.js';
 import type { Entries } from './gate/entries.js';
 import { Gateway } from './gate/gateway.js';
@@ -29,6 +28,7 @@ import { trustedLinks } from './host/trusted-links.js';
 import { checkPool, guardOf, guardRules } from './layout.js';
 import { openGuard } from './opening.js';
 import { noteThisBoot } from './rescue.js';
+import { setupEntry } from './setup-entries.js';
 import { openSources } from './sources.js';
 import { SqliteStore } from './store/sqlite-store.js';
 import { Teardown } from './teardown.js';
@@ -280,12 +280,12 @@ export class Daemon {
 
   /** Whoever is logged in over SSH when the guard first goes up stays in until removed. */
   async #letPeersIn(entries: Entries): Promise<void> {
-    for (const { address, user, how } of await sshPeers()) {
-      const note = `SSH session${user === null ? '' : ` of ${user}`} when the guard went up (${how})`;
-      const isIn = entries.list().some(({ target }) => target === address);
+    for (const peer of await sshPeers()) {
+      const entry = setupEntry(peer, 'when the guard went up');
+      const isIn = entries.list().some(({ target }) => target === entry.target);
       if (isIn) continue;
-      await entries.add({ target: address, services: EVERYTHING, note, source: 'setup' });
-      this.#log.info({ address }, `let in for good, until removed: ${note}`);
+      await entries.add(entry);
+      this.#log.info({ address: entry.target }, `let in for good, until removed: ${entry.note}`);
     }
   }
 }
