@@ -1,12 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import type { Target } from '../core/address.js';
 import type { Entry } from '../core/entry.js';
 import { SallyportError } from '../core/errors.js';
 import { parseDeparted } from '../core/grants/departed.js';
 import type { JournalEvent } from '../core/journal.js';
-import type { StoredState } from '../core/store.js';
+import type { Change, StoredState } from '../core/store.js';
 import type { Clock } from '../core/time.js';
 import type { Departures } from './departures.js';
+import { type Planned, planEntries, type Wanted } from './planned.js';
 import type { Recorder } from './recorder.js';
 
 /** The whitelist: entries of the store, and those that the rules of the configuration and providers make. */
@@ -86,17 +86,28 @@ export class Entries {
   }
 
   /** Lets a target in until it is removed. The same target and services again are the same entry. */
-  async add(wanted: Pick<Entry, 'target' | 'services' | 'note' | 'source'>): Promise<Entry> {
-    const same = [...this.#stored.values()].find(
-      (entry) => entry.target === wanted.target && entry.services.join() === wanted.services.join(),
-    );
-    if (same !== undefined && (wanted.note === null || wanted.note === same.note)) return same;
-    const id = same?.id ?? `E${randomBytes(4).toString('hex')}`;
-    const entry: Entry = { ...wanted, id, createdAt: same?.createdAt ?? this.#clock.now() };
-    await this.#recorder.recordNow([{ kind: 'entry.put', entry }, this.#journal('entry.added', entry)]);
-    this.#stored.set(id, entry);
+  async add(wanted: Wanted<Entry>): Promise<Entry> {
+    const [planned] = this.plan([wanted]);
+    if (planned === undefined) throw new Error('nothing was planned');
+    if (planned.changes.length === 0) return planned.entry;
+    await this.#recorder.recordNow(planned.changes);
+    await this.take([planned]);
+    return planned.entry;
+  }
+
+  /** What letting these in takes: an entry for each, and no records where it is there already. Changes nothing. */
+  plan(wanted: readonly Wanted<Entry>[]): Planned<Entry>[] {
+    return planEntries(this.#stored.values(), wanted, {
+      meaningOf,
+      changesOf: (entry) => [{ kind: 'entry.put', entry }, this.#journal('entry.added', entry)],
+      now: this.#clock.now(),
+    });
+  }
+
+  /** Lets in what was planned, and is recorded now. */
+  async take(planned: readonly Planned<Entry>[]): Promise<void> {
+    for (const { entry } of planned) this.#stored.set(entry.id, entry);
     await this.#setRanges();
-    return entry;
   }
 
   /** @throws SP_ENTRY_CONFIGURED for one that the configuration makes, SP_ENTRY_PROVIDED for one of a provider */
@@ -111,10 +122,15 @@ export class Entries {
     await this.#setRanges();
   }
 
-  #journal(event: JournalEvent['event'], { target, services, note }: { target: Target } & Entry) {
+  #journal(event: JournalEvent['event'], { target, services, note }: Entry): Change {
     return {
       kind: 'journal',
       event: { at: this.#clock.now(), event, address: target, services, detail: note },
-    } as const;
+    };
   }
+}
+
+/** Entries that say the same are the same. */
+function meaningOf({ target, services }: Pick<Entry, 'target' | 'services'>): string {
+  return `${target} ${services.join()}`;
 }

@@ -201,6 +201,12 @@ export const AllowResult = z.object({
 });
 export type AllowResult = z.infer<typeof AllowResult>;
 
+export const AddEntriesResult = z.object({
+  added: z.number().describe('entries that are new, or have a new note'),
+  present: z.number().describe('entries that were there already'),
+});
+export type AddEntriesResult = z.infer<typeof AddEntriesResult>;
+
 export const RevokeResult = z.object({
   revoked: z.array(GrantView),
   removed: z.array(EntryView),
