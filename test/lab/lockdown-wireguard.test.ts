@@ -111,8 +111,22 @@ describe('a trusted WireGuard interface under lockdown', () => {
     const [tunnel, card, none, ...more] = parts.interfaces.interfaces;
     expect(tunnel).toMatchObject({ name: `wgg${id}`, state: 'up', kind: 'wireguard', peers: 1 });
     expect(Math.abs(Date.parse(tunnel?.latest_handshake ?? '') - Date.now())).toBeLessThan(60_000);
-    expect(card).toEqual({ name: 'spare', state: 'down', kind: 'bridge', peers: null, latest_handshake: null });
-    expect(none).toEqual({ name: 'lan*', state: 'missing', kind: null, peers: null, latest_handshake: null });
+    expect(card).toEqual({
+      name: 'spare',
+      state: 'down',
+      kind: 'bridge',
+      peers: null,
+      online: null,
+      latest_handshake: null,
+    });
+    expect(none).toEqual({
+      name: 'lan*',
+      state: 'missing',
+      kind: null,
+      peers: null,
+      online: null,
+      latest_handshake: null,
+    });
     expect(more).toEqual([]);
     expect(parts.interfaces.state).toBe('degraded');
     const { stdout } = await daemon.cli('status');
