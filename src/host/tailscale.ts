@@ -19,8 +19,8 @@ export async function tailnet(host: Pick<Host, 'run'>): Promise<Tailnet | undefi
   return text === undefined ? undefined : readStatus(text);
 }
 
-/** @internal for its test: `ipnstate.Status` of Tailscale, of which only these fields are read. */
-export function readStatus(text: string): Tailnet | undefined {
+/** `ipnstate.Status` of Tailscale, of which only these fields are read. */
+function readStatus(text: string): Tailnet | undefined {
   try {
     const status = fields(JSON.parse(text));
     if (status.BackendState !== 'Running') return undefined;
