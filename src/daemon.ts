@@ -15,6 +15,7 @@ import { LastSeen } from './gate/last-seen.js';
 import { LockoutWatch } from './gate/lockout-watch.js';
 import { Recorder } from './gate/recorder.js';
 import { recover } from './gate/recovery.js';
+import { TunnelWatch } from './gate/tunnel-watch.js';
 import { UserDesk } from './gate/user-desk.js';
 import { assembleGate } from './gate-assembly.js';
 import { bootId } from './host/addresses.js';
@@ -25,7 +26,7 @@ import { ServiceManager } from './host/notify.js';
 import { sshAccess } from './host/ssh-access.js';
 import { sshPeers } from './host/ssh-peers.js';
 import { trustedLinks } from './host/trusted-links.js';
-import { checkPool, guardOf, guardRules } from './layout.js';
+import { checkPool, guardOf, guardRules, withTunnelsNow } from './layout.js';
 import { openGuard } from './opening.js';
 import { noteThisBoot } from './rescue.js';
 import { setupEntry } from './setup-entries.js';
@@ -37,6 +38,8 @@ import { VERSION } from './version.js';
 
 /** How often the kernel is looked at where it cannot tell us of changes, in milliseconds. */
 const LOOK_MS = 1500;
+/** How often WireGuard is asked where it listens, in milliseconds. */
+const TUNNELS_MS = 5000;
 
 /**
  * The gateway as a whole: puts the parts together, starts them in the order in which they need each other, and stops
@@ -170,6 +173,8 @@ export class Daemon {
     this.#guard = guard;
     if (this.#changedEarly !== undefined) void guard.repair(this.#changedEarly);
     this.#teardown.add(() => guard.stop());
+    const tunnels = new TunnelWatch({ guard, book, now: (rules) => withTunnelsNow(rules, config), log: this.#log });
+    this.#teardown.every(TUNNELS_MS, () => void tunnels.look());
     doorkeeper.start();
     this.#teardown.add(() => doorkeeper.stop());
     await names.start();
