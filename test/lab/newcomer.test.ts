@@ -74,6 +74,19 @@ describe('a slip', () => {
   });
 });
 
+describe('a guard that is open', () => {
+  it('says so, and how to close it', async () => {
+    await daemon.cli('firewall', 'panic');
+    expect((await daemon.cli('firewall', 'status')).stdout).toMatch(
+      /^state +open\nmeans +everything is open; .* apply$/m,
+    );
+    await daemon.cli('firewall', 'apply');
+    expect((await daemon.cli('firewall', 'rollback')).stdout).toMatch(/^state +reverted\nmeans +everything is open/);
+    await daemon.cli('firewall', 'apply');
+    expect((await daemon.cli('firewall', 'confirm')).stdout).toMatch(/^state +guarding\npolicy/);
+  });
+});
+
 describe('a command that is given twice', () => {
   it.each([
     ['allow 198.51.100.7', 'entry.added'],
