@@ -5,7 +5,6 @@ import type { Config } from './config/config.js';
 import { notices } from './config/notices.js';
 import { RESCUE_WITHIN } from './core/boots.js';
 import { HELD_FOR } from './core/grants/held.js';
-import { EVERYTHING } from './core/service.js';
 import type { Duration, Instant } from './core/time.js';
 import type { Entries } from './gate/entries.js';
 import { Gateway } from './gate/gateway.js';
@@ -16,6 +15,7 @@ import { LastSeen } from './gate/last-seen.js';
 import { LockoutWatch } from './gate/lockout-watch.js';
 import { Recorder } from './gate/recorder.js';
 import { recover } from './gate/recovery.js';
+import { TunnelWatch } from './gate/tunnel-watch.js';
 import { UserDesk } from './gate/user-desk.js';
 import { assembleGate } from './gate-assembly.js';
 import { bootId } from './host/addresses.js';
@@ -25,9 +25,10 @@ import { ServiceManager } from './host/notify.js';
 import { sshAccess } from './host/ssh-access.js';
 import { sshPeers } from './host/ssh-peers.js';
 import { trustedLinks } from './host/trusted-links.js';
-import { checkPool, guardOf, guardRules } from './layout.js';
+import { checkPool, guardOf, guardRules, withTunnelsNow } from './layout.js';
 import { openGuard } from './opening.js';
 import { noteThisBoot } from './rescue.js';
+import { setupEntry } from './setup-entries.js';
 import { openSources } from './sources.js';
 import { SqliteStore } from './store/sqlite-store.js';
 import { Teardown } from './teardown.js';
@@ -36,6 +37,8 @@ import { VERSION } from './version.js';
 
 /** How often the kernel is looked at where it cannot tell us of changes, in milliseconds. */
 const LOOK_MS = 1500;
+/** How often WireGuard is asked where it listens, in milliseconds. */
+const TUNNELS_MS = 5000;
 
 /**
  * The gateway as a whole: puts the parts together, starts them in the order in which they need each other, and stops
@@ -168,6 +171,8 @@ export class Daemon {
     this.#guard = guard;
     if (this.#changedEarly !== undefined) void guard.repair(this.#changedEarly);
     this.#teardown.add(() => guard.stop());
+    const tunnels = new TunnelWatch({ guard, book, now: (rules) => withTunnelsNow(rules, config), log: this.#log });
+    this.#teardown.every(TUNNELS_MS, () => void tunnels.look());
     doorkeeper.start();
     this.#teardown.add(() => doorkeeper.stop());
     await names.start();
@@ -278,12 +283,12 @@ export class Daemon {
 
   /** Whoever is logged in over SSH when the guard first goes up stays in until removed. */
   async #letPeersIn(entries: Entries): Promise<void> {
-    for (const { address, user, how } of await sshPeers()) {
-      const note = `SSH session${user === null ? '' : ` of ${user}`} when the guard went up (${how})`;
-      const isIn = entries.list().some(({ target }) => target === address);
+    for (const peer of await sshPeers()) {
+      const entry = setupEntry(peer, 'when the guard went up');
+      const isIn = entries.list().some(({ target }) => target === entry.target);
       if (isIn) continue;
-      await entries.add({ target: address, services: EVERYTHING, note, source: 'setup' });
-      this.#log.info({ address }, `let in for good, until removed: ${note}`);
+      await entries.add(entry);
+      this.#log.info({ address: entry.target }, `let in for good, until removed: ${entry.note}`);
     }
   }
 }

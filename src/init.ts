@@ -1,25 +1,27 @@
 import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Io } from './cli/index.js';
 import type { Config } from './config/config.js';
-import { defaultConfig } from './config/defaults.js';
+import { type DefaultOptions, defaultConfig } from './config/defaults.js';
 import { loadConfig } from './config/load.js';
 import { printConfig } from './config/print.js';
 import type { UserCard } from './control/contract/gateway.js';
 import { SallyportError } from './core/errors.js';
 import { inSpan } from './core/ports.js';
 import type { Instant } from './core/time.js';
+import { parseUserName } from './core/user.js';
 import { People } from './gate/people.js';
 import { viewCard } from './gate/views.js';
 import { SystemClock } from './host/clock.js';
 import { foreignFirewalls } from './host/foreign-firewalls.js';
-import { asteriskPresent, exposedServices, listeners } from './host/listeners.js';
-import { sshPeers } from './host/ssh-peers.js';
+import { asteriskPresent, exposedServices, type Listener, listeners } from './host/listeners.js';
+import { type SshPeer, sshPeers } from './host/ssh-peers.js';
 import { sshdPorts } from './host/sshd-ports.js';
 import { heardProtocols } from './layout.js';
 import { serve } from './serve.js';
+import { setupChanges } from './setup-entries.js';
 import { SqliteStore } from './store/sqlite-store.js';
 
 interface InitOptions {
@@ -28,13 +30,25 @@ interface InitOptions {
   readonly yes: boolean;
   readonly json: boolean;
   readonly user: string | undefined;
+  /** Close everything; asked where it is left out and somebody is there. */
+  readonly lockdown: boolean;
   readonly io: Io;
 }
 
+type Policy = Config['firewall']['policy'];
+
+/** What lockdown means, in a sentence. */
+const LOCKDOWN =
+  'Lockdown closes every port to strangers, not only the services above: who knocks or is on the whitelist gets in, nobody else gets an answer.';
+const MOST_OTHERS = 8;
+
 /** What was seen of the host, and what follows from it. */
 interface Findings {
-  readonly config: Config;
+  readonly defaults: DefaultOptions;
   readonly remarks: readonly string[];
+  readonly peers: readonly SshPeer[];
+  /** Ports that strangers reach now, and no service has: lockdown closes them, too. */
+  readonly others: readonly string[];
 }
 
 /**
@@ -43,13 +57,18 @@ interface Findings {
  */
 export async function init(options: InitOptions): Promise<number> {
   if (existsSync(options.file)) throw new SallyportError('SP_CONFIG_EXISTS', { file: options.file });
-  const { config, remarks } = await lookAround(options.stateDirectory);
+  const user = options.user === undefined ? undefined : parseUserName(options.user);
+  const { remarks, peers, ...found } = await lookAround(
+    options.stateDirectory === undefined ? undefined : resolve(options.stateDirectory),
+  );
   if (!options.json) for (const remark of remarks) options.io.stdout.write(`  ${remark}\n`);
-  if (!options.yes && !(await agrees(options.io, options.file))) return 1;
+  const policy = await policyOf(options, found.others);
+  if (policy === undefined) return 1;
+  const config = defaultConfig({ ...found.defaults, policy });
   await writeConfig(options.file, config);
-  const card = await firstUser(config, options.user);
+  const card = await firstUser(config, user, peers);
   if (options.json) {
-    options.io.stdout.write(`${JSON.stringify({ config: options.file, user: card, remarks })}\n`);
+    options.io.stdout.write(`${JSON.stringify({ config: options.file, policy, user: card, remarks })}\n`);
     return 0;
   }
   options.io.stdout.write(`\nWrote ${options.file}.\n\n`);
@@ -66,12 +85,12 @@ export async function startFromScratch(options: { argv: readonly string[]; file:
   try {
     if (!existsSync(file)) {
       io.stdout.write('No configuration yet. Looking at this machine:\n');
-      const { config, remarks } = await lookAround(undefined);
+      const { defaults, remarks } = await lookAround(undefined);
       for (const remark of remarks) io.stdout.write(`  ${remark}\n`);
-      await writeConfig(file, config);
+      await writeConfig(file, defaultConfig(defaults));
       io.stdout.write(`Wrote ${file}; change it as you like and start again.\n\n`);
     }
-    const card = await firstUser(await loadConfig(file), undefined);
+    const card = await firstUser(await loadConfig(file), undefined, []);
     if (card !== undefined) io.stdout.write(`${await io.renderCard(card)}\n`);
     return await serve({ file, stateDirectory: undefined });
   } catch (error) {
@@ -92,12 +111,19 @@ async function lookAround(stateDirectory: string | undefined): Promise<Findings>
   const exposed = exposedServices(found);
   const sip = hasAsterisk || exposed.sip.length > 0;
   const web = exposed.web.length > 0;
-  const config = defaultConfig({
+  const defaults: DefaultOptions = {
     sshPorts: ports.map(({ port }) => port),
     sip,
     web,
     ...(stateDirectory === undefined ? {} : { stateDirectory }),
-  });
+  };
+  const { knock, services } = defaultConfig(defaults);
+  const reachable = found.filter(({ loopback }) => !loopback);
+  const isServed = (one: Listener) =>
+    [...services.values()].some((own) =>
+      own.some((range) => range.protocol === one.protocol && inSpan(one.port, range)),
+    );
+  const unserved = reachable.filter((one) => !isServed(one)).map(({ protocol, port }) => `${protocol}/${port}`);
   const list = ports.map(({ port }) => port).join(', ');
   const remarks = [
     `SSH listens on port ${list} (${ports[0]?.from}): guarded`,
@@ -107,8 +133,8 @@ async function lookAround(stateDirectory: string | undefined): Promise<Findings>
       ({ address, user }) =>
         `${address} is logged in over SSH${user === null ? '' : ` as ${user}`}: stays in until removed`,
     ),
-    ...found
-      .filter(({ port, loopback }) => !loopback && inSpan(port, config.knock.pool))
+    ...reachable
+      .filter(({ port }) => inSpan(port, knock.pool))
       .map(
         ({ protocol, port }) =>
           `${protocol}/${port} lies in the pool of knock ports: nobody will reach it; see knock.pool`,
@@ -117,16 +143,31 @@ async function lookAround(stateDirectory: string | undefined): Promise<Findings>
       ({ name, remark }) => `another packet filter is active: ${name} (${remark}); what it drops stays dropped`,
     ),
   ];
-  return { config, remarks };
+  return { defaults, remarks, peers, others: [...new Set(unserved)] };
 }
 
-async function agrees(io: Io, file: string): Promise<boolean> {
+/** Whether to write it, and what to close: what the options say, else what is answered; undefined for a no. */
+async function policyOf(options: InitOptions, others: readonly string[]): Promise<Policy | undefined> {
+  const given = options.lockdown ? 'lockdown' : undefined;
+  if (options.yes) return given ?? 'guard';
+  const { io, file } = options;
   if (io.stdin.isTTY !== true || io.stdout.isTTY !== true) {
     throw new SallyportError('SP_USAGE', { problem: 'nobody is there to be asked; give --yes to agree to everything' });
   }
+  const policy = given ?? (await askPolicy(io, others));
   const { confirm, isCancel } = await import('@clack/prompts');
-  const answer = await confirm({ message: `Write ${file} and make the first user?` });
-  return !isCancel(answer) && answer;
+  const answer = policy !== undefined && (await confirm({ message: `Write ${file} and make the first user?` }));
+  return isCancel(answer) || !answer ? undefined : policy;
+}
+
+async function askPolicy(io: Io, others: readonly string[]): Promise<Policy | undefined> {
+  const { confirm, isCancel } = await import('@clack/prompts');
+  const more = others.length > MOST_OTHERS ? [`${others.length - MOST_OTHERS} more`] : [];
+  const open = [...others.slice(0, MOST_OTHERS), ...more].join(', ');
+  io.stdout.write(`  ${LOCKDOWN}${open === '' ? '' : ` Here that would also close ${open}.`}\n`);
+  const answer = await confirm({ message: 'Lock everything down?', initialValue: false });
+  if (isCancel(answer)) return undefined;
+  return answer ? 'lockdown' : 'guard';
 }
 
 /** Readable by its owner alone, and never over a file that is there. */
@@ -143,13 +184,22 @@ async function writeConfig(file: string, config: Config): Promise<void> {
   }
 }
 
-/** Makes a user where there is none yet; the card to print, or undefined. */
-async function firstUser(config: Config, name: string | undefined): Promise<UserCard | undefined> {
+/**
+ * Makes a user where there is none yet, and lets in who is logged in over SSH, until removed: whatever happens before the
+ * gateway first runs. Gives the card to print, or undefined.
+ */
+async function firstUser(
+  config: Config,
+  name: string | undefined,
+  peers: readonly SshPeer[],
+): Promise<UserCard | undefined> {
   const clock = new SystemClock();
   const store = new SqliteStore({ directory: config.state.directory, onFailed: () => undefined });
   await store.open();
   try {
-    const { users, meta } = await store.load(clock.now());
+    const { users, entries, meta } = await store.load(clock.now());
+    const letIn = setupChanges(peers, entries, clock.now());
+    if (letIn.length > 0) await store.write(letIn);
     if (users.length > 0) return undefined;
     const people = new People({
       services: () => config.services,

@@ -3,12 +3,20 @@ import type { Config } from './config/config.js';
 import { poolProblems } from './config/pool.js';
 import { SallyportError } from './core/errors.js';
 import type { GuardLayout, KeptRules } from './core/firewall.js';
-import { type PortRange, PROTOCOLS, type Protocol, parsePortSpan, portsWithout } from './core/ports.js';
+import {
+  formatPortRange,
+  type Port,
+  type PortRange,
+  PROTOCOLS,
+  type Protocol,
+  parsePortSpan,
+  portsWithout,
+} from './core/ports.js';
 import { PROVIDER_PROTOCOLS, PROVIDER_SCOPE } from './core/provider.js';
 import { type GuardRules, withRules } from './core/rules.js';
 import type { ServiceName } from './core/service.js';
 import { localPortRange } from './host/addresses.js';
-import { wireguardPorts } from './host/wireguard.js';
+import { wireguardPorts, wireguardPortsNow } from './host/wireguard.js';
 
 /** Where the kernel does not say which ports its own connections take (Linux' default). */
 const USUAL_LOCAL_PORTS = parsePortSpan('32768-60999');
@@ -45,10 +53,11 @@ export async function guardRules(
 ): Promise<GuardRules> {
   const { firewall, services, trusted } = config;
   const closed = new Map(closedServices(config).map((name) => [name, services.get(name) ?? []]));
-  const open = firewall.policy === 'lockdown' ? await openPorts({ trusted, knock }) : [];
+  const open =
+    firewall.policy === 'lockdown' ? openPorts({ tunnels: await wireguardPorts(trusted.interfaces), knock }) : [];
   return {
     policy: firewall.policy,
-    guarded: new Map([...closed, ...providerPorts({ providers, firewall }, [...closed.values()].flat(), open)]),
+    guarded: withProviders(closed, { providers, firewall }, open),
     onExpiry: firewall.onExpiry,
     trustedInterfaces: trusted.interfaces,
     forwardFrom: firewall.forward,
@@ -60,15 +69,42 @@ export async function guardRules(
   };
 }
 
+/**
+ * The rules with the ports at which the trusted WireGuard interfaces listen at this moment; undefined where they have them already,
+ * close nothing but services, or nobody can tell.
+ */
+export async function withTunnelsNow(
+  rules: GuardRules,
+  { knock, providers }: Pick<Config, 'knock' | 'providers'>,
+): Promise<GuardRules | undefined> {
+  if (rules.policy !== 'lockdown') return undefined;
+  const tunnels = await wireguardPortsNow(rules.trustedInterfaces);
+  if (tunnels === undefined) return undefined;
+  const open = openPorts({ tunnels, knock });
+  const text = (ports: readonly PortRange[]) => ports.map(formatPortRange).join();
+  if (text(open) === text(rules.openPorts)) return undefined;
+  const closed = new Map([...rules.guarded].filter(([name]) => rules.services.has(name)));
+  return { ...rules, openPorts: open, guarded: withProviders(closed, { providers, firewall: rules }, open) };
+}
+
 /** What must stay open for those who are to get in: the way into a trusted VPN, and the sockets that take the knocks. */
-async function openPorts({ trusted, knock }: Pick<Config, 'trusted' | 'knock'>): Promise<readonly PortRange[]> {
-  const tunnels = await wireguardPorts(trusted.interfaces);
+function openPorts({ tunnels, knock }: { tunnels: readonly Port[] } & Pick<Config, 'knock'>): readonly PortRange[] {
   const knocked = knock.source === 'socket' ? heardProtocols({ knock }) : [];
   return [
     ...tunnels.map((port): PortRange => ({ protocol: 'udp', first: port, last: port })),
     ...knocked.map((protocol): PortRange => ({ protocol, ...knock.pool })),
   ];
 }
+
+function withProviders(
+  closed: ReadonlyMap<ServiceName, readonly PortRange[]>,
+  parts: PortsOfProviders,
+  open: readonly PortRange[],
+): ReadonlyMap<ServiceName, readonly PortRange[]> {
+  return new Map([...closed, ...providerPorts(parts, [...closed.values()].flat(), open)]);
+}
+
+type PortsOfProviders = Pick<Config, 'providers'> & { readonly firewall: Pick<Config['firewall'], 'policy'> };
 
 /**
  * What may be opened to providers, as services beside those of the configuration: their ports as far as they are closed by
@@ -77,7 +113,7 @@ async function openPorts({ trusted, knock }: Pick<Config, 'trusted' | 'knock'>):
  * @param open what lockdown leaves open
  */
 export function providerPorts(
-  { providers, firewall }: Pick<Config, 'providers' | 'firewall'>,
+  { providers, firewall }: PortsOfProviders,
   closed: readonly PortRange[],
   open: readonly PortRange[],
 ): (readonly [ServiceName, readonly PortRange[]])[] {

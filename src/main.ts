@@ -33,9 +33,9 @@ const offline: OfflineCommands = {
     const { serve } = await import('./serve.js');
     return await serve({ file: configFile(config), stateDirectory: stateDir });
   },
-  async init({ config, stateDir, yes, json, user }) {
+  async init({ config, stateDir, ...options }) {
     const { init } = await import('./init.js');
-    return await init({ file: configFile(config), stateDirectory: stateDir, yes, json, user, io: ownIo() });
+    return await init({ user: undefined, ...options, file: configFile(config), stateDirectory: stateDir, io: ownIo() });
   },
   async check({ config, json }) {
     const { check } = await import('./offline.js');

@@ -11,7 +11,7 @@ import type { ImportGround } from './core/import/plan.js';
 import type { Catalogue } from './core/provider.js';
 import { entriesOf } from './core/rules.js';
 import { panic } from './firewall/nftables-firewall.js';
-import { localPortRange } from './host/addresses.js';
+import { localPortRange, ownAddresses } from './host/addresses.js';
 import { heardProtocols } from './layout.js';
 import { describeOdds, findOdds, mendOdds, viewOdds } from './odds.js';
 import { storedUsers } from './stored.js';
@@ -30,6 +30,7 @@ export async function importGround(file: string): Promise<ImportGround> {
     pool: config.knock.pool,
     protocols: heardProtocols(config),
     maxTtl: config.grants.maxTtl,
+    ownAddresses: ownAddresses(),
     cuts: config.firewall.onExpiry === 'cut',
   };
 }

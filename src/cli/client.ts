@@ -44,6 +44,7 @@ export class ControlClient {
   async call<Name extends RouteName>(name: Name, input: RouteInput<Name>): Promise<RouteAnswer<Name>> {
     const route: Route = ROUTES[name];
     const { params, query, body } = input as Parts;
+    checkWords(route, input as Parts);
     const signal = AbortSignal.timeout(this.#limit);
     const response = await this.#send(route.method, pathOf(route.path, params, query), body, signal);
     const text = await this.#read(response, signal);
@@ -140,6 +141,19 @@ export class ControlClient {
 
   #strange(problem: string, cause: unknown): SallyportError {
     return new SallyportError('SP_DAEMON_ANSWER', { socket: this.#socket, problem }, cause);
+  }
+}
+
+/**
+ * The words of a command against the contract, before they are sent: the daemon would refuse them in the words of its API.
+ * @throws SP_USAGE
+ */
+function checkWords(route: Route, parts: Parts): void {
+  for (const part of ['params', 'query', 'body'] as const) {
+    const problem = route[part]?.safeParse(parts[part]).error?.issues[0];
+    if (problem === undefined) continue;
+    const where = problem.path.join('.');
+    throw new SallyportError('SP_USAGE', { problem: where === '' ? problem.message : `${where}: ${problem.message}` });
   }
 }
 

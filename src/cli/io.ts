@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { UserCard } from '../control/contract/views.js';
+import { SallyportError } from '../core/errors.js';
 
 export interface Output {
   write(text: string): unknown;
@@ -24,11 +25,16 @@ export interface Io {
   onInterrupt(listener: () => void): () => void;
 }
 
-/** The input and output of this process. A reader that goes away (`sallyport log | head`) ends it quietly. */
+/**
+ * The input and output of this process. A reader that goes away (`sallyport log | head`) ends it quietly, output that cannot be
+ * written (a full disk) with a line that says so.
+ */
 export function processIo(own: Pick<Io, 'version' | 'renderCard'>): Io {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    const { code: reason = error.message } = error;
+    process.stderr.write(`${new SallyportError('SP_OUTPUT_UNWRITABLE', { reason }).toLine()}\n`);
+    process.exit(1);
   });
   return {
     ...own,

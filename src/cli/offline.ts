@@ -10,7 +10,14 @@ export interface OfflineCommands {
   /** The other ends of the SSH sessions that this command was started in. */
   ownPeers(): Promise<readonly string[]>;
   serve(options: { config?: string; stateDir?: string }): Promise<number>;
-  init(options: { config?: string; yes: boolean; stateDir?: string; json: boolean; user?: string }): Promise<number>;
+  init(options: {
+    config?: string;
+    yes: boolean;
+    stateDir?: string;
+    json: boolean;
+    user?: string;
+    lockdown: boolean;
+  }): Promise<number>;
   check(options: { config?: string; json: boolean }): Promise<number>;
   restore(options: { config?: string; stateDir?: string; json: boolean }): Promise<number>;
   panic(options: { config?: string; json: boolean }): Promise<number>;

@@ -1,4 +1,4 @@
-import { isSallyportError, SallyportError } from '../core/errors.js';
+import { errorLine, isSallyportError, SallyportError } from '../core/errors.js';
 import type { Io } from './io.js';
 import { clean } from './text.js';
 
@@ -20,7 +20,7 @@ export class DaemonError extends Error {
   }
 
   toLine(): string {
-    return clean(`${this.code}: ${this.message}. ${this.fix}`);
+    return clean(errorLine(this));
   }
 }
 

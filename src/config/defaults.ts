@@ -13,6 +13,8 @@ export interface DefaultOptions {
   readonly sip?: boolean;
   /** The services to close to strangers; all of them where it is left out. */
   readonly guard?: readonly string[];
+  /** `guard` where it is left out. */
+  readonly policy?: Config['firewall']['policy'];
   /** Addresses and CIDRs to let in to everything. */
   readonly trusted?: readonly string[];
   readonly socket?: string;
@@ -35,7 +37,7 @@ export function defaultConfig(options: DefaultOptions): Config {
       ...(options.sip ? { sip: ['udp/5060', 'tcp/5061', 'udp/10000-20000'] } : {}),
       ...(options.web ? { web: ['tcp/80', 'tcp/443'] } : {}),
     },
-    firewall: { guard: options.guard ?? 'all' },
+    firewall: { policy: options.policy ?? 'guard', guard: options.guard ?? 'all' },
     trusted: { addresses: (options.trusted ?? []).map(parseTarget) },
     knock: { pool: formatPortSpan(clearPool(sshPorts)) },
     control: options.socket === undefined ? {} : { socket: options.socket },

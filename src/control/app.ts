@@ -76,6 +76,7 @@ function addRoutes(app: FastifyInstance, gateway: GatewayApi): void {
       method: route.method,
       url: route.path,
       handlerTimeout: HANDLER_LIMIT,
+      ...(route.bodyLimit && { bodyLimit: route.bodyLimit }),
       schema: {
         operationId: name,
         summary: route.summary,

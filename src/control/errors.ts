@@ -13,7 +13,7 @@ const STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
 const PROBLEMS: Readonly<Record<number, string>> = {
   400: 'the body is not JSON',
   408: 'it took too long to arrive',
-  413: 'the body is larger than 64 kB',
+  413: 'the body is too large',
   414: 'the path is too long',
   415: 'the body is not declared as application/json',
   431: 'its headers are too large',

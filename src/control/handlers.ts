@@ -13,6 +13,7 @@ export function handlersFor(gateway: GatewayApi): Handlers {
     list: () => gateway.list(),
     whois: async ({ params }) => gateway.whois(parseAddress(params.address)),
     allow: ({ body }) => gateway.allow(body),
+    addEntries: ({ body }) => gateway.addEntries(body),
     revoke: ({ body }) => gateway.revoke(body),
     users: () => gateway.users(),
     addUser: ({ body }) => gateway.addUser(body),

@@ -51,10 +51,14 @@ export class SallyportError extends Error {
     this.usage = entry.usage;
   }
 
-  /** One line for stderr: code, what is wrong, what to do. */
   toLine(): string {
-    return `${this.code}: ${this.message}${/[.?!]$/.test(this.message) ? '' : '.'} ${this.fix}`;
+    return errorLine(this);
   }
+}
+
+/** One line for stderr: code, what is wrong, what to do. */
+export function errorLine({ code, message, fix }: { code: string; message: string; fix: string }): string {
+  return `${code}: ${message}${/[.?!]$/.test(message) ? '' : '.'} ${fix}`;
 }
 
 /** True where `error` is one of ours, with the given code where one is given. */

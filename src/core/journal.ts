@@ -37,6 +37,7 @@ export type EventName =
   | 'firewall.opened'
   | 'firewall.waiting'
   | 'firewall.closed'
+  | 'firewall.adjusted'
   | 'daemon.started'
   | 'daemon.stopped';
 

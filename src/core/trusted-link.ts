@@ -5,8 +5,16 @@ export interface TrustedLink {
   /** Its name; the pattern of the configuration where nothing answers to it. */
   readonly name: string;
   readonly state: 'up' | 'down' | 'missing';
-  /** What it is, in the words of `ip`: `wireguard`, `tun`, `ether`, …; null where it is missing. */
+  /** What it is: `wireguard`, `tailscale`, or in the words of `ip`: `tun`, `ether`, …; null where it is missing. */
   readonly kind: string | null;
-  /** Of WireGuard, where `wg` can tell. */
-  readonly wireguard: { readonly peers: number; readonly latestHandshake: Instant | null } | null;
+  /** Of WireGuard and Tailscale, where `wg` or `tailscale` can tell. */
+  readonly peers: Peers | null;
+}
+
+/** Who is at the other ends of a tunnel. */
+export interface Peers {
+  readonly count: number;
+  /** How many of them are connected to their network now; null where that is not known. */
+  readonly online: number | null;
+  readonly latestHandshake: Instant | null;
 }

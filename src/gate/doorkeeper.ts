@@ -61,6 +61,12 @@ export class Doorkeeper {
     return neverAllowed(target, this.#o.ownAddresses());
   }
 
+  /** The same for many, which asks for the host's own addresses once. */
+  refusals(): (target: Target) => string | undefined {
+    const own = this.#o.ownAddresses();
+    return (target) => neverAllowed(target, own);
+  }
+
   /** An IPv6 address stands for its network where the configuration says so. */
   widen(address: Target): Target {
     const isWider = this.#o.ipv6Prefix === 64 && familyOf(address) === 6 && !address.includes('/');

@@ -1,12 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import type { Target } from '../core/address.js';
 import { type Entry, MOST_ENTRIES } from '../core/entry.js';
 import { SallyportError } from '../core/errors.js';
 import { parseDeparted } from '../core/grants/departed.js';
 import type { JournalEvent } from '../core/journal.js';
-import type { StoredState } from '../core/store.js';
+import type { Change, StoredState } from '../core/store.js';
 import type { Clock } from '../core/time.js';
 import type { Departures } from './departures.js';
+import { type Planned, planEntries, type Wanted } from './planned.js';
 import type { Recorder } from './recorder.js';
 
 /** The whitelist: entries of the store, and those that the rules of the configuration and providers make. */
@@ -91,25 +91,48 @@ export class Entries {
    * Lets a target in until it is removed. The same target and services again are the same entry.
    * @throws SP_ENTRIES_FULL, SP_STORE_* where it cannot be kept
    */
-  async add(wanted: Pick<Entry, 'target' | 'services' | 'note' | 'source'>): Promise<Entry> {
-    const same = [...this.#stored.values()].find(
-      (entry) => entry.target === wanted.target && entry.services.join() === wanted.services.join(),
-    );
-    if (same !== undefined && (wanted.note === null || wanted.note === same.note)) return same;
-    if (same === undefined && this.#stored.size + this.#coming.size >= MOST_ENTRIES) {
+  async add(wanted: Wanted<Entry>): Promise<Entry> {
+    const [planned] = this.plan([wanted]);
+    if (planned === undefined) throw new Error('nothing was planned');
+    if (planned.changes.length === 0) return planned.entry;
+    await this.keep([planned], () => this.#recorder.recordNow(planned.changes));
+    await this.settle();
+    return planned.entry;
+  }
+
+  /**
+   * What letting these in takes: an entry for each, and no records where it is there already. Changes nothing.
+   * @throws SP_ENTRIES_FULL
+   */
+  plan(wanted: readonly Wanted<Entry>[]): Planned<Entry>[] {
+    const planned = planEntries(this.#stored.values(), wanted, {
+      meaningOf,
+      changesOf: (entry) => [{ kind: 'entry.put', entry }, this.#journal('entry.added', entry)],
+      isTaken: (id) => this.#stored.has(id) || this.#coming.has(id),
+      now: this.#clock.now(),
+    });
+    const fresh = new Set(planned.map(({ entry }) => entry.id).filter((id) => !this.#stored.has(id)));
+    if (fresh.size > 0 && this.#stored.size + this.#coming.size + fresh.size > MOST_ENTRIES) {
       throw new SallyportError('SP_ENTRIES_FULL', { most: MOST_ENTRIES });
     }
-    const id = same?.id ?? this.#newId();
-    const entry: Entry = { ...wanted, id, createdAt: same?.createdAt ?? this.#clock.now() };
-    if (same === undefined) this.#coming.add(id);
+    return planned;
+  }
+
+  /** Records what was planned and takes it in, with room kept for it meanwhile. `settle` is for the caller. */
+  async keep(planned: readonly Planned<Entry>[], record: () => Promise<void>): Promise<void> {
+    const ids = planned.map(({ entry }) => entry.id).filter((id) => !this.#stored.has(id));
+    for (const id of ids) this.#coming.add(id);
     try {
-      await this.#recorder.recordNow([{ kind: 'entry.put', entry }, this.#journal('entry.added', entry)]);
-      this.#stored.set(id, entry);
+      await record();
+      for (const { entry } of planned) this.#stored.set(entry.id, entry);
     } finally {
-      this.#coming.delete(id);
+      for (const id of ids) this.#coming.delete(id);
     }
+  }
+
+  /** Brings the kernel to the entries there are. */
+  async settle(): Promise<void> {
     await this.#setRanges();
-    return entry;
   }
 
   /** @throws SP_ENTRY_CONFIGURED for one that the configuration makes, SP_ENTRY_PROVIDED for one of a provider */
@@ -124,18 +147,15 @@ export class Entries {
     await this.#setRanges();
   }
 
-  /** Among so many entries the dice fall twice alike, and the second would take the place of the first. */
-  #newId(): string {
-    for (;;) {
-      const id = `E${randomBytes(4).toString('hex')}`;
-      if (!this.#stored.has(id) && !this.#coming.has(id)) return id;
-    }
-  }
-
-  #journal(event: JournalEvent['event'], { target, services, note }: { target: Target } & Entry) {
+  #journal(event: JournalEvent['event'], { target, services, note }: Entry): Change {
     return {
       kind: 'journal',
       event: { at: this.#clock.now(), event, address: target, services, detail: note },
-    } as const;
+    };
   }
+}
+
+/** Entries that say the same are the same. */
+function meaningOf({ target, services }: Pick<Entry, 'target' | 'services'>): string {
+  return `${target} ${services.join()}`;
 }

@@ -1,4 +1,6 @@
 import type {
+  AddEntriesRequest,
+  AddEntriesResult,
   AddUserRequest,
   AllowRequest,
   AllowResult,
@@ -39,6 +41,7 @@ import { AccessDesk, type AccessDeskOptions } from './access-desk.js';
 import { FirewallDesk, type FirewallDeskOptions } from './firewall-desk.js';
 import { viewInterfaces } from './interfaces-view.js';
 import type { LastSeen } from './last-seen.js';
+import { addEntries } from './many-entries.js';
 import { parseMoment } from './moment.js';
 import { newPace } from './pace.js';
 import type { ProviderDesk } from './provider-desk.js';
@@ -170,6 +173,10 @@ export class Gateway implements GatewayApi {
 
   allow(request: AllowRequest): Promise<AllowResult> {
     return this.#access.allow(request);
+  }
+
+  addEntries(request: AddEntriesRequest): Promise<AddEntriesResult> {
+    return addEntries(this.#o, request);
   }
 
   revoke(request: RevokeRequest): Promise<RevokeResult> {

@@ -7,21 +7,23 @@ export function viewInterfaces(links: readonly TrustedLink[], clock: Clock): Int
   return {
     state: links.every(({ state }) => state === 'up') ? 'up' : 'degraded',
     detail: links.map((link) => describe(link, clock)).join(', '),
-    interfaces: links.map(({ name, state, kind, wireguard }) => ({
+    interfaces: links.map(({ name, state, kind, peers }) => ({
       name,
       state,
       kind,
-      peers: wireguard?.peers ?? null,
-      latest_handshake: wireguard?.latestHandshake == null ? null : toIso(wireguard.latestHandshake),
+      peers: peers?.count ?? null,
+      online: peers?.online ?? null,
+      latest_handshake: peers?.latestHandshake == null ? null : toIso(peers.latestHandshake),
     })),
   };
 }
 
-function describe({ name, state, kind, wireguard }: TrustedLink, clock: Clock): string {
+function describe({ name, state, kind, peers }: TrustedLink, clock: Clock): string {
   if (state === 'missing') return `${name} is not there`;
-  const peers = wireguard === null ? [] : [`${wireguard.peers} ${wireguard.peers === 1 ? 'peer' : 'peers'}`];
-  const last = wireguard?.latestHandshake ?? null;
+  const many = peers === null ? [] : [`${peers.count} ${peers.count === 1 ? 'peer' : 'peers'}`];
+  const online = peers?.online == null ? [] : [`${peers.online} online`];
+  const last = peers?.latestHandshake ?? null;
   const passed = last === null ? 0 : Math.max(0, Math.floor((clock.now() - last) / 1000));
   const heard = last === null ? [] : [`heard of ${formatDuration(seconds(passed))} ago`];
-  return `${name}${state === 'up' ? '' : ' is down'} (${[kind, ...peers, ...heard].join(', ')})`;
+  return `${name}${state === 'up' ? '' : ' is down'} (${[kind, ...many, ...online, ...heard].join(', ')})`;
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Address, Target } from '../core/address.js';
 import { SallyportError } from '../core/errors.js';
 import type { HostName } from '../core/names/host-name.js';
@@ -17,6 +16,7 @@ import type { Departures } from './departures.js';
 import type { Log } from './log.js';
 import { NameRounds } from './name-rounds.js';
 import { eventsOf, problemOfAll } from './name-words.js';
+import { type Planned, planEntries, type Wanted } from './planned.js';
 import type { Recorder } from './recorder.js';
 
 /** That nothing has changed is recorded so often at most: it is for people, who want to know how old an answer is. */
@@ -135,22 +135,41 @@ export class NameDesk {
    * not resolve is no error.
    * @throws SP_NAMES_FULL, SP_STORE_* where it cannot be kept
    */
-  async add(wanted: Pick<NameEntry, 'name' | 'services' | 'note' | 'source'>): Promise<TrackedEntry> {
-    const same = [...this.#stored.values()].find(
-      (entry) => entry.name === wanted.name && entry.services.join() === wanted.services.join(),
-    );
-    if (!this.#trackers.has(wanted.name) && this.#trackers.size >= MOST_NAMES) {
+  async add(wanted: Wanted<NameEntry>): Promise<TrackedEntry> {
+    const [planned] = this.plan([wanted]);
+    if (planned === undefined) throw new Error('nothing was planned');
+    if (planned.changes.length > 0) await this.#o.recorder.recordNow(planned.changes);
+    this.take([planned]);
+    const tracker = this.#track(planned.entry.name);
+    if (tracker.addresses.length > 0) await this.#apply([]);
+    else await this.#rounds.lookNow(planned.entry.name);
+    return { entry: planned.entry, tracker };
+  }
+
+  /**
+   * What letting these in takes: an entry for each, and no records where it is there already. Changes nothing.
+   * @throws SP_NAMES_FULL
+   */
+  plan(wanted: readonly Wanted<NameEntry>[]): Planned<NameEntry>[] {
+    const names = new Set([...this.#trackers.keys(), ...wanted.map(({ name }) => name)]);
+    if (names.size > Math.max(MOST_NAMES, this.#trackers.size)) {
       throw new SallyportError('SP_NAMES_FULL', { most: MOST_NAMES });
     }
-    const isSame = same !== undefined && (wanted.note === null || wanted.note === same.note);
-    const id = same?.id ?? `E${randomBytes(4).toString('hex')}`;
-    const entry = isSame ? same : { ...wanted, id, createdAt: same?.createdAt ?? this.#o.clock.now() };
-    if (!isSame) await this.#o.recorder.recordNow([{ kind: 'name.put', entry }, this.#journal('entry.added', entry)]);
-    this.#stored.set(entry.id, entry);
-    const tracker = this.#track(entry.name);
-    if (tracker.addresses.length > 0) await this.#apply([]);
-    else await this.#rounds.lookNow(entry.name);
-    return { entry, tracker };
+    return planEntries(this.#stored.values(), wanted, {
+      meaningOf,
+      changesOf: (entry) => [{ kind: 'name.put', entry }, this.#journal('entry.added', entry)],
+      isTaken: (id) => this.#stored.has(id),
+      now: this.#o.clock.now(),
+    });
+  }
+
+  /** Tracks what was planned, and is recorded now; `setRanges` is for the caller. Does not wait for the DNS. */
+  take(planned: readonly Planned<NameEntry>[]): void {
+    for (const { entry } of planned) {
+      this.#stored.set(entry.id, entry);
+      this.#track(entry.name);
+    }
+    if (planned.length > 0) this.#rounds.plan();
   }
 
   /** @throws SP_ENTRY_CONFIGURED for one that the configuration makes, SP_ENTRY_PROVIDED for one of a provider */
@@ -292,6 +311,6 @@ export class NameDesk {
 }
 
 /** Entries that say the same let in the same. */
-function meaningOf({ name, services }: NameEntry): string {
+function meaningOf({ name, services }: Pick<NameEntry, 'name' | 'services'>): string {
   return `${name} ${services.join()}`;
 }

@@ -1,4 +1,4 @@
-import { covers, type Target } from '../core/address.js';
+import { type Address, coveringTargets, covers, familyOf, isAddress, network64, type Target } from '../core/address.js';
 import type { KnockSource } from '../core/knock/source.js';
 import type { IgnoredSource, StrikeLimit } from '../core/knock/strikes.js';
 import type { Store } from '../core/store.js';
@@ -78,6 +78,23 @@ export class Strikes {
       await this.#o.source.forgive([target]);
     } catch (error) {
       this.#o.log.warn({ err: error, address: target }, 'the strikes could not be cleared');
+    }
+  }
+
+  /** The same for many targets: whoever is ignored among them is listened to again. Never rejects. */
+  async clearMany(targets: readonly Target[]): Promise<void> {
+    try {
+      const ignored = await this.ignored();
+      if (ignored.length === 0) return;
+      const networks = targets
+        .filter((one) => isAddress(one) && familyOf(one) === 6)
+        .map((one) => network64(one as Address));
+      const known = new Set<Target>([...targets, ...networks]);
+      const isMeant = ({ target }: IgnoredSource) =>
+        known.has(target) || (isAddress(target) && coveringTargets(target).some((one) => known.has(one)));
+      await this.#o.source.forgive(ignored.filter(isMeant).map(({ target }) => target));
+    } catch (error) {
+      this.#o.log.warn({ err: error }, 'the strikes could not be cleared');
     }
   }
 

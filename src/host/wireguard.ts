@@ -9,12 +9,25 @@ import { type Host, localHost } from './host.js';
  * @param names of interfaces; a trailing `*` stands for any ending
  */
 export async function wireguardPorts(names: readonly string[], host: Host = localHost()): Promise<readonly Port[]> {
+  return await portsOf(names, await askWg(names, host), host);
+}
+
+/** The same while the gateway runs; undefined where `wg` does not answer: then nobody knows better than before. */
+export async function wireguardPortsNow(
+  names: readonly string[],
+  host: Host = localHost(),
+): Promise<readonly Port[] | undefined> {
+  const shown = await askWg(names, host);
+  return shown === undefined ? undefined : await portsOf(names, shown, host);
+}
+
+async function askWg(names: readonly string[], host: Host): Promise<string | undefined> {
+  return names.length === 0 ? '' : await host.run('wg', ['show', 'all', 'listen-port']);
+}
+
+async function portsOf(names: readonly string[], shown: string | undefined, host: Host): Promise<readonly Port[]> {
   if (names.length === 0) return [];
-  const [files, netdevs, shown] = await Promise.all([
-    wgQuickPorts(host),
-    networkdPorts(host),
-    host.run('wg', ['show', 'all', 'listen-port']),
-  ]);
+  const [files, netdevs] = await Promise.all([wgQuickPorts(host), networkdPorts(host)]);
   const ports = new Map([...netdevs, ...files, ...upPorts(shown ?? '')]);
   const wanted = [...ports].filter(([name, port]) => port !== undefined && isNamed(name, names));
   return [...new Set(wanted.flatMap(([, port]) => port ?? []))].sort((a, b) => a - b);

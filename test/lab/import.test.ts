@@ -84,4 +84,38 @@ describe('import', () => {
     expect(again).toMatchObject({ changed: false, made: [], entries: [{ present: true }], users: [{ present: true }] });
     expect(await daemon.events()).toHaveLength(before);
   });
+
+  it('of 5,000 lines is one change, and lets in whom they name', async () => {
+    const many = Array.from(
+      { length: 5000 },
+      (_, n) => `-A INPUT -s 10.9.${n >> 8}.${n & 255}/32 -p tcp --dport 22 -j ACCEPT`,
+    );
+    const file = join(daemon.directory, 'many.v4');
+    await writeFile(
+      file,
+      ['*filter', ...many, `-A INPUT -s ${lab.phone.ipv4} -p tcp --dport 80 -j ACCEPT`, 'COMMIT', ''].join('\n'),
+    );
+    const { code, stdout } = await daemon.cli('import', file, '--yes');
+    expect(code).toBe(0);
+    expect(stdout).toContain('5,001 of 5,001 made.');
+    expect(await lab.phone.tcp(lab.gateway.ipv4, 80, { timeout: 300 })).toBe('open');
+    const names = (await daemon.eventsNamed('entry.added')).filter(({ address }) => address?.startsWith('10.9.'));
+    expect(names).toHaveLength(5000);
+    const again = await daemon.json<Made>('import', file, '--yes');
+    expect([again.changed, again.made]).toEqual([false, []]);
+  });
+
+  it.each([
+    ['the gateway itself', () => ({ target: lab.gateway.ipv4 }), 'SP_ADDRESS_REFUSED'],
+    ['everybody', () => ({ target: '0.0.0.0/0' }), 'SP_TARGET_EVERYONE'],
+    ['no address', () => ({ target: '1.2.3' }), 'SP_ADDRESS_INVALID'],
+    ['an unknown service', () => ({ target: '198.51.100.9', services: ['ftp'] }), 'SP_SERVICE_UNKNOWN'],
+  ])('takes all of many entries or none: %s', async (_, wrong, code) => {
+    const before = (await daemon.events()).length;
+    const entries = [{ target: '198.51.100.8' }, { target: 'many.example.org' }, wrong()];
+    const { body } = await daemon.api<{ error: { code: string } }>('POST', '/v1/entries', { entries });
+    expect(body.error.code).toBe(code);
+    expect(await daemon.events()).toHaveLength(before);
+    expect(JSON.stringify(await daemon.json('list'))).not.toMatch(/198\.51\.100\.8|many\.example/);
+  });
 });

@@ -111,8 +111,22 @@ describe('a trusted WireGuard interface under lockdown', () => {
     const [tunnel, card, none, ...more] = parts.interfaces.interfaces;
     expect(tunnel).toMatchObject({ name: `wgg${id}`, state: 'up', kind: 'wireguard', peers: 1 });
     expect(Math.abs(Date.parse(tunnel?.latest_handshake ?? '') - Date.now())).toBeLessThan(60_000);
-    expect(card).toEqual({ name: 'spare', state: 'down', kind: 'bridge', peers: null, latest_handshake: null });
-    expect(none).toEqual({ name: 'lan*', state: 'missing', kind: null, peers: null, latest_handshake: null });
+    expect(card).toEqual({
+      name: 'spare',
+      state: 'down',
+      kind: 'bridge',
+      peers: null,
+      online: null,
+      latest_handshake: null,
+    });
+    expect(none).toEqual({
+      name: 'lan*',
+      state: 'missing',
+      kind: null,
+      peers: null,
+      online: null,
+      latest_handshake: null,
+    });
     expect(more).toEqual([]);
     expect(parts.interfaces.state).toBe('degraded');
     const { stdout } = await daemon.cli('status');
@@ -129,5 +143,45 @@ describe('a trusted WireGuard interface under lockdown', () => {
     await daemon.launch();
     expect(daemon.output).not.toContain('the rules were changed');
     expect(await rules()).toContain(`udp . ${PORT} } accept`);
+  });
+
+  it('has its port followed while the gateway runs: changed, gone, and come up later', async () => {
+    const rules = async () =>
+      (await lab.gateway.exec('nft', ['list', 'chain', 'inet', 'sallyport', 'lockdown'])).stdout;
+    const opens = (...ports: number[]) =>
+      eventually(
+        rules,
+        (text) => [...text.matchAll(/udp \. (\d+)/g)].map(([, port]) => port).join() === ports.join(),
+        20_000,
+      );
+    const grant = await daemon.api('POST', '/v1/allow', { target: lab.phone.ipv4, for: '1h' });
+    expect(grant.status).toBe(200);
+    await wg(lab.gateway, ['set', `wgg${id}`, 'listen-port', `${PORT + 1}`]);
+    await opens(PORT + 1);
+    await wg(lab.laptop, ['set', `wgl${id}`, 'peer', gatewayKey, 'endpoint', `${lab.gateway.ipv4}:${PORT + 1}`]);
+    await eventually(
+      () => lab.laptop.tcp('10.99.0.1', 22, { timeout: 500 }),
+      (verdict) => verdict === 'open',
+      10_000,
+    );
+    expect(await lab.phone.tcp(lab.gateway.ipv4, 22, { timeout: 300 })).toBe('open');
+    await makeLink(lab.gateway, `wggx${id}`, '10.98.0.1/24');
+    await wg(lab.gateway, ['set', `wggx${id}`, 'listen-port', '40001']);
+    await opens(40_001, PORT + 1);
+    await lab.gateway.exec('ip', ['link', 'delete', `wggx${id}`]);
+    await opens(PORT + 1);
+    const told = await eventually(
+      () => daemon.eventsNamed('firewall.adjusted'),
+      (events) => events.length === 3,
+    );
+    expect(told.map(({ detail }) => detail?.replace('WireGuard listens elsewhere now: ', ''))).toEqual([
+      `everyone to udp/${PORT} is let in no longer; everyone to udp/${PORT + 1} is let in`,
+      'everyone to udp/40001 is let in',
+      'everyone to udp/40001 is let in no longer',
+    ]);
+    await daemon.kill();
+    await daemon.launch();
+    await opens(PORT + 1);
+    expect(daemon.output).not.toContain('the rules were changed');
   });
 });

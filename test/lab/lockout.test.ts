@@ -72,6 +72,21 @@ async function logIn(): Promise<void> {
 }
 
 describe('whoever works over SSH', () => {
+  it('is let in by the set-up, and stays in when all is locked down after he has left', async (context) => {
+    context.skip(missing !== undefined, missing);
+    const daemon = lab.daemon({ name: 'fresh' });
+    const options = ['--yes', '--lockdown', '--json', '--state-dir', daemon.stateDirectory];
+    const { code, stderr } = await fromLaptop(daemon, 'init', ...options);
+    expect([code, stderr]).toEqual([0, '']);
+    await daemon.useSocket();
+    await daemon.launch();
+    await daemon.confirm();
+    const { entries } = await daemon.json<{ entries: object[] }>('list');
+    expect(entries).toEqual([expect.objectContaining({ target: lab.laptop.ipv4, source: 'setup', services: ['all'] })]);
+    expect([await sees('laptop'), await sees('stranger')]).toEqual(['open', 'silent']);
+    await daemon.kill();
+  });
+
   it('does not shut himself out by a change of the configuration, unless he insists', async (context) => {
     context.skip(missing !== undefined, missing);
     const daemon = await guarding(trusting(lab.laptop.ipv4, lab.phone.ipv4));

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MountHolder } from '../support/lab/holder.js';
 import { arming, hasTable, mustNft } from '../support/lab/kernel.js';
@@ -19,6 +20,7 @@ let lab: Lab;
 
 beforeAll(async () => {
   lab = await Lab.create();
+  await lab.gateway.tell('listenTcp', { port: 8080 });
 });
 afterAll(() => lab?.destroy());
 
@@ -74,6 +76,50 @@ describe('sallyport init', () => {
     const config = await readFile(plain.config, 'utf8');
     expect(config).toMatch(/ssh:/);
     expect(config).not.toMatch(/sip:/);
+    expect(config).toMatch(/policy: guard /);
+  });
+
+  it('locks everything down where it is told to, and a relative folder is one of here', async () => {
+    const locked = files('locked');
+    const state = relative(process.cwd(), locked.state);
+    const { code, stdout } = await init({ ...locked, state }, '--yes', '--lockdown', '--json');
+    expect([code, JSON.parse(stdout)]).toEqual([0, expect.objectContaining({ policy: 'lockdown' })]);
+    expect(await readFile(locked.config, 'utf8')).toMatch(/policy: lockdown /);
+    expect((await stat(join(locked.state, 'sallyport.db'))).isFile()).toBe(true);
+  });
+
+  /** Answers the questions on a terminal, each with a key. */
+  async function answer(name: string, keys: readonly string[], ...options: string[]) {
+    const { config, state } = files(name);
+    const command = [process.execPath, MAIN, 'init', '--config', config, '--state-dir', state, ...options].join(' ');
+    const wide = `stty cols 200; ${command}`;
+    const argv = ['netns', 'exec', lab.gateway.namespace, 'script', '-qec', wide, '/dev/null'];
+    const child = spawn('ip', argv, { env: { ...process.env, TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'inherit'] });
+    const waiting = keys.length === 2 ? ['Lock everything down?', 'make the first user?'] : ['make the first user?'];
+    const left = [...keys];
+    let output = '';
+    child.stdout.on('data', (text: Buffer) => {
+      output = stripVTControlCharacters(output + text.toString());
+      if (waiting[0] === undefined || !output.includes(waiting[0])) return;
+      waiting.shift();
+      child.stdin.write(left.shift() ?? '');
+    });
+    const bound = setTimeout(() => child.kill('SIGKILL'), 20_000);
+    const code = await new Promise<number | null>((done) => child.once('close', done));
+    clearTimeout(bound);
+    const written = await readFile(config, 'utf8').catch(() => '');
+    return { code, output, policy: /policy: (\w+)/.exec(written)?.[1] };
+  }
+
+  it.each([
+    ['the default is guard', ['\r', 'y'], [], 0, 'guard'],
+    ['a yes is lockdown', ['y', 'y'], [], 0, 'lockdown'],
+    ['a no to the last question writes nothing', ['y', 'n'], [], 1, undefined],
+    ['with the option it is not asked', ['y'], ['--lockdown'], 0, 'lockdown'],
+  ] as const)('asks whether to lock everything down: %s', async (name, keys, options, code, policy) => {
+    const done = await answer(name.replaceAll(' ', '-'), keys, ...options);
+    expect([done.code, done.policy]).toEqual([code, policy]);
+    if (options.length === 0) expect(done.output).toMatch(/Lockdown closes every port .* also close tcp\/8080/);
   });
 });
 

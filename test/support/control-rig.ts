@@ -30,6 +30,8 @@ export interface CliRun {
 export interface CliOptions {
   readonly stdin?: string | PassThrough;
   readonly tty?: boolean;
+  /** Of the terminal. */
+  readonly columns?: number;
   readonly env?: Record<string, string>;
   readonly onOut?: (text: string) => void;
   readonly interrupt?: AbortSignal;
@@ -41,7 +43,7 @@ export async function cli(socket: string, argv: readonly string[], options: CliO
   let [out, err] = ['', ''];
   const stdin = typeof options.stdin === 'object' ? options.stdin : new PassThrough();
   if (typeof options.stdin === 'string') stdin.end(options.stdin);
-  const tty = options.tty === true ? { isTTY: true, columns: 100 } : {};
+  const tty = options.tty === true ? { isTTY: true, columns: options.columns ?? 100 } : {};
   const io: Io = {
     stdin,
     stdout: {

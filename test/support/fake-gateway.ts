@@ -248,6 +248,8 @@ export class FakeGateway implements GatewayApi {
       'allow',
       request,
     );
+  addEntries: GatewayApi['addEntries'] = (request) =>
+    this.#note({ added: request.entries.length, present: 0 }, 'addEntries', request);
   revoke: GatewayApi['revoke'] = (request) =>
     this.#note({ revoked: [grantView()], removed: [], dropped: [claimView()], recorded: true }, 'revoke', request);
   users: GatewayApi['users'] = () => this.#note([userView()], 'users');

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseAddress } from '../../src/core/address.ts';
 import { SallyportError } from '../../src/core/errors.ts';
 import type { ImportGround } from '../../src/core/import/plan.ts';
 import { parsePortRange, parsePortSpan } from '../../src/core/ports.ts';
@@ -17,6 +18,7 @@ const GROUND: ImportGround = {
   protocols: ['tcp', 'udp'],
   maxTtl: hours(12),
   cuts: true,
+  ownAddresses: new Set([parseAddress('192.0.2.1')]),
 };
 
 const RULES = `*filter
@@ -64,9 +66,16 @@ function typing(line: string): CliOptions {
 }
 
 const MADE = [
-  ['allow', { target: '203.0.113.7', services: ['ssh'], note: 'Ann' }],
-  ['allow', { target: 'home.example.org', services: ['ssh'], note: 'rules.v4, line 4' }],
-  ['allow', { target: '203.0.113.8', services: ['all'], note: 'rules.v4, line 5' }],
+  [
+    'addEntries',
+    {
+      entries: [
+        { target: '203.0.113.7', services: ['ssh'], note: 'Ann' },
+        { target: 'home.example.org', services: ['ssh'], note: 'rules.v4, line 4' },
+        { target: '203.0.113.8', services: ['all'], note: 'rules.v4, line 5' },
+      ],
+    },
+  ],
   ['addUser', { name: 'bob', services: ['ssh'], ttl: '1h', knock: 'udp/21300,tcp/24001,udp/28500' }],
 ];
 
@@ -151,41 +160,82 @@ describe('with the yes', () => {
     expect(out).toContain('All of it is there already. Nothing was changed.');
   });
 
-  it('what fails is told with its line, and the rest is made', async () => {
-    rig.gateway.answer('allow', (request: { target: string }) => {
-      if (request.target !== 'home.example.org')
-        return { grant: null, entry: entryView(request), listened_to: [], recorded: true };
-      throw new SallyportError('SP_NAMES_FULL', { most: 1000 });
-    });
-    const rules = file('rules.v4', RULES);
-    const { status, out, err } = await run([rules, file('knockd.conf', KNOCKD), '--yes']);
+  it('where an entry is refused none is made, nor any user', async () => {
+    rig.gateway.answer('addEntries', () => Promise.reject(new SallyportError('SP_NAMES_FULL', { most: 1000 })));
+    const files = [file('rules.v4', RULES), file('knockd.conf', KNOCKD)];
+    const { status, out, err } = await run([...files, '--yes']);
     expect(status).toBe(1);
-    expect(changes()).toEqual(MADE);
-    expect(err).toMatch(/^[^\n]*\/rules\.v4:4: home\.example\.org: SP_NAMES_FULL: [^\n]+\n$/);
-    expect(out).toContain('3 of 4 made; not: home.example.org.');
+    expect(changes().map(([name]) => name)).not.toContain('addUser');
+    expect(err).toMatch(/^none of 3 entries is made: SP_NAMES_FULL: [^\n]+\n$/);
+    expect(out).toContain('0 of 3 made; not: 203.0.113.7, home.example.org, 203.0.113.8.');
+  });
+
+  it('a user that fails is told with its line', async () => {
+    rig.gateway.answer('addUser', () => Promise.reject(new SallyportError('SP_USER_EXISTS', { name: 'bob' })));
+    const { status, out, err } = await run([file('rules.v4', RULES), file('knockd.conf', KNOCKD), '--yes']);
+    expect(status).toBe(1);
+    expect(err).toMatch(/^[^\n]*\/knockd\.conf:1: bob: SP_USER_EXISTS: [^\n]+\n$/);
+    expect(out).toContain('3 of 4 made; not: bob.');
   });
 
   it('--json has all of it: the lines, what is made, what failed, and the cards of new users', async () => {
-    rig.gateway.answer('allow', () => Promise.reject(new SallyportError('SP_STORE_FAILED', { problem: 'x' })));
-    const { status, out } = await run([file('rules.v4', RULES), file('knockd.conf', KNOCKD), '--yes', '--json']);
-    expect(status).toBe(1);
-    const found = JSON.parse(out);
-    expect(found).toMatchObject({
+    const files = [file('rules.v4', RULES), file('knockd.conf', KNOCKD)];
+    const made = JSON.parse((await run([...files, '--yes', '--json'])).out);
+    expect(made).toMatchObject({
       files: [{ kind: 'iptables' }, { kind: 'knockd' }],
       entries: [{ target: '203.0.113.7', services: ['ssh'], note: 'Ann', from: [{ line: 3 }], present: false }, {}, {}],
       users: [{ name: 'bob', services: ['ssh'], ttl_s: 3600, sequence: 'kept', ports: 3, present: false }],
       changed: true,
-      made: [{ what: 'user', name: 'bob' }],
-      failed: [{ what: 'entry', name: '203.0.113.7', code: 'SP_STORE_FAILED' }, {}, {}],
+      made: [{ what: 'entry', name: '203.0.113.7' }, {}, {}, { what: 'user', name: 'bob' }],
+      failed: [],
       cards: [{ name: 'bob' }],
     });
-    expect(found.files[0].lines[0]).toEqual({ line: 1, verdict: 'not_needed', words: 'the table filter begins' });
+    expect(made.files[0].lines[0]).toEqual({ line: 1, verdict: 'not_needed', words: 'the table filter begins' });
+    rig.gateway.answer('addEntries', () => Promise.reject(new SallyportError('SP_STORE_FAILED', { problem: 'x' })));
+    const { status, out } = await run([...files, '--yes', '--json']);
+    expect(status).toBe(1);
+    const failed = [{ what: 'entry', name: '203.0.113.7', code: 'SP_STORE_FAILED' }, {}, {}];
+    expect(JSON.parse(out)).toMatchObject({ made: [], failed, cards: [] });
+  });
+
+  it("does not take what may never be let in, the host's own address among it", async () => {
+    const rule = (source: string) => `-A INPUT -s ${source}/32 -p tcp -m tcp --dport 22 -j ACCEPT\n`;
+    const rules = file('rules.v4', `*filter\n${['192.0.2.1', '224.0.0.1', '203.0.113.7'].map(rule).join('')}COMMIT\n`);
+    const { status, out } = await run([rules, '--yes']);
+    expect(status).toBe(0);
+    expect(out).toMatch(/line 2 +NOT TAKEN +192\.0\.2\.1 may never be let in: it is the host's own address/);
+    expect(out).toMatch(/line 3 +NOT TAKEN +224\.0\.0\.1 may never be let in: it is a multicast address/);
+    expect(out).toContain('1 of 1 made.');
+  });
+
+  it('shows of a long file the first lines and what is for a person to look at, and makes all in one request', async () => {
+    const rule = (n: number) => `-A INPUT -s 10.1.${n >> 8}.${n & 255}/32 -p tcp -m tcp --dport 22 -j ACCEPT\n`;
+    const many = Array.from({ length: 5000 }, (_, n) => rule(n));
+    many[3000] = '-A INPUT -s 203.0.113.9/32 -p tcp -m tcp --dport 9999 -j ACCEPT\n';
+    const rules = file('rules.v4', `*filter\n${many.join('')}COMMIT\n`);
+    const { status, out } = await run([rules, '--yes']);
+    expect(status).toBe(0);
+    expect(out.split('\n').length).toBeLessThan(40);
+    expect(out).toMatch(/line 3002 +NOT TAKEN +203\.0\.113\.9: no service has tcp\/9999/);
+    expect(out).toContain('… and 4,991 more, taken or not needed; --json has all of them');
+    expect(out).toContain('… and 4,989 more (4,999 of all are new); --json has all of them');
+    expect(out).toContain('4,999 of 4,999 made.');
+    expect(changes()).toHaveLength(1);
+  });
+
+  it('makes nothing of more than one request takes', async () => {
+    const rule = (n: number) => `-A INPUT -s 10.1.${n >> 8}.${n & 255}/32 -j ACCEPT\n`;
+    const rules = file('rules.v4', `*filter\n${Array.from({ length: 20_001 }, (_, n) => rule(n)).join('')}COMMIT\n`);
+    const { status, err } = await run([rules, '--yes']);
+    expect([status, changes()]).toEqual([1, []]);
+    expect(err).toMatch(/^SP_IMPORT_LARGE: [^\n]*20001[^\n]*\n$/);
   });
 
   it('opens what --services says to those for whom no port is named, if there is such a service', async () => {
     const rules = file('rules.v4', RULES);
     await run([rules, '--yes', '--services', 'ssh']);
-    expect(changes().at(-1)).toEqual(['allow', { target: '203.0.113.8', services: ['ssh'], note: 'rules.v4, line 5' }]);
+    const entry = { target: '203.0.113.8', services: ['ssh'], note: 'rules.v4, line 5' };
+    expect(changes().at(-1)).toEqual(['addEntries', { entries: expect.arrayContaining([entry]) }]);
     const { status, err } = await run([rules, '--yes', '--services', 'ftp']);
     expect(status).toBe(2);
     expect(err).toMatch(/^SP_SERVICE_UNKNOWN: /);

@@ -79,7 +79,7 @@ describe('providers', () => {
     expect(out).toMatch(/^198\.51\.100\.32\/27 +RTP$/m);
     expect((await rig.run(['provider', 'enable', 'voip.ms'])).out).toBe(
       'voip.ms is let in to SIP (udp/5060), until it is disabled\n' +
-        'Its 1 host name is tracked: sallyport provider show voip.ms\n',
+        'Its 1 host name is looked up now, and tracked: sallyport provider show voip.ms\n',
     );
   });
 });
@@ -94,6 +94,34 @@ describe('a terminal', () => {
   it('that is dumb gets plain text', async () => {
     const { out } = await rig.run(['status'], { tty: true, env: { TERM: 'dumb' } });
     for (const mark of [ESCAPE, '│']) expect(out).not.toContain(mark);
+  });
+
+  it('that is narrow has the widest column wrapped between words, and no address broken', async () => {
+    const note = 'the lodger in the attic room, until the end of the month';
+    rig.gateway.answer('list', async () => ({
+      entries: [listed(entryView({ target: '2001:db8:7::7', note }))],
+      grants: [],
+    }));
+    const shown = (columns: number) => rig.run(['list'], { tty: true, columns, env: { NO_COLOR: '1' } });
+    const natural = (await shown(400)).out.split('\n');
+    const widest = Math.max(...natural.map((line) => line.length));
+    for (const columns of [widest - 1, widest - 30]) {
+      const { out } = await shown(columns);
+      for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(columns);
+      expect(out).toContain('│ 2001:db8:7::7 │');
+      expect(out.replaceAll(/[│\s]+/g, ' ')).toContain('the lodger');
+    }
+  });
+
+  it('that is too narrow for columns has each row in lines of names and values', async () => {
+    rig.gateway.answer('list', async () => ({
+      entries: [listed(entryView({ target: '2001:db8:7::7', note: 'Ann' }))],
+      grants: [],
+    }));
+    const { out } = await rig.run(['list'], { tty: true, columns: 40, env: { NO_COLOR: '1' } });
+    expect(out).toMatch(/^2001:db8:7::7\n {2}services \S+ · from \S+\n/m);
+    expect(out).toContain('note Ann');
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(40);
   });
 
   it('sees who is in, until when, and what is wrong', async () => {

@@ -38,6 +38,7 @@ describe('every route', () => {
     list: ['/v1/access'],
     whois: ['/v1/access/2001%3Adb8%3A%3A7', undefined, '2001:db8::7'],
     allow: ['/v1/allow', { target: '203.0.113.7', for: '8h', services: ['ssh'] }],
+    addEntries: ['/v1/entries', { entries: [{ target: '203.0.113.7', services: ['ssh'], note: 'Ann' }] }],
     revoke: ['/v1/revoke', { what: 'alice' }],
     users: ['/v1/users'],
     addUser: ['/v1/users', { name: 'bob', ttl: '1h', max_addresses: 3 }],

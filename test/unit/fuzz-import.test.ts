@@ -18,6 +18,7 @@ const GROUND = {
   protocols: ['tcp', 'udp'] as const,
   maxTtl: hours(12),
   cuts: true,
+  ownAddresses: new Set<never>(),
 };
 
 /** Pieces of the four formats, so that what is drawn comes close to files. */

@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { SallyportError } from '../../src/core/errors.ts';
+import { parsePortRange } from '../../src/core/ports.ts';
 import { withRules } from '../../src/core/rules.ts';
 import { minutes, seconds } from '../../src/core/time.ts';
 import { hasLapsed, openingRules } from '../../src/gate/guard/opening-rules.ts';
 import { rulesDigest } from '../../src/gate/guard/rule-book.ts';
+import { TunnelWatch } from '../../src/gate/tunnel-watch.ts';
 import { service } from '../support/core-arbitraries.ts';
 import { ANNA, type GateRig, gateRig, knockOf, LAYOUT, type RigOptions, RULES } from '../support/gate-rig.ts';
 import { target } from '../support/grants.ts';
@@ -14,6 +16,7 @@ const FULL = new SallyportError('SP_STORE_FULL', { directory: '/state' });
 const OPEN = { ...RULES, guarded: new Map([...RULES.guarded].filter(([name]) => name === 'ssh')) };
 const TIGHT = { ...RULES, policy: 'lockdown' } as const;
 const OTHER = { ...RULES, onExpiry: 'drain' } as const;
+const TUNNEL = { ...RULES, openPorts: [parsePortRange('udp/51820')] };
 const shapeOf = (rules: typeof RULES) => withRules(LAYOUT, rules);
 
 let rig: GateRig;
@@ -198,6 +201,46 @@ describe('a change of the rules', () => {
   });
 });
 
+describe('a port of WireGuard that the host has elsewhere now', () => {
+  const tunnel = (port: number) => ({ ...TIGHT, openPorts: [parsePortRange(`udp/${port}`)] });
+  const watch = (now: (rules: typeof RULES) => Promise<typeof RULES | undefined>) =>
+    new TunnelWatch({ guard: rig.guard, book: rig.book, now, log: rig.log });
+
+  it('is opened for good and kept, and the one before is closed; the journal tells of it', async () => {
+    await started({ rules: tunnel(51_820) });
+    await watch(async () => tunnel(51_821)).look();
+    expect([rig.guard.mode, holds()]).toEqual(['guarding', shapeOf(tunnel(51_821))]);
+    expect(rig.firewall.kept?.rules).toEqual(tunnel(51_821));
+    expect(rig.details('firewall.adjusted')).toEqual([
+      'WireGuard listens elsewhere now: everyone to udp/51820 is let in no longer; everyone to udp/51821 is let in',
+    ]);
+  });
+
+  it('is left alone where nothing is new, while a change waits, and where other rules hold by then', async () => {
+    await started({ rules: tunnel(51_820) });
+    const loads = rig.loads();
+    await watch(async () => undefined).look();
+    await watch(async () => {
+      await apply(OTHER);
+      return tunnel(51_821);
+    }).look();
+    expect(holds()).toEqual(shapeOf(OTHER));
+    await watch(async () => tunnel(51_821)).look();
+    expect([holds(), rig.loads(), rig.details('firewall.adjusted')]).toEqual([shapeOf(OTHER), loads + 1, []]);
+  });
+
+  it('leaves the rules as they were where the kernel does not take them, and tries again', async () => {
+    await started({ rules: tunnel(51_820) });
+    rig.firewall.fault = BROKEN;
+    const tunnels = watch(async () => tunnel(51_821));
+    await tunnels.look();
+    expect(rig.book.current).toEqual(tunnel(51_820));
+    rig.firewall.fault = undefined;
+    await tunnels.look();
+    expect(holds()).toEqual(shapeOf(tunnel(51_821)));
+  });
+});
+
 describe('a start with rules other than those that lasted', () => {
   it('tries them for a while, with those behind them', async () => {
     await started({ rules: TIGHT, previous: RULES });
@@ -211,6 +254,7 @@ describe('a start with rules other than those that lasted', () => {
     ['that are not kept yet', RULES, null, undefined, [RULES, null, false]],
     ['that are the same', RULES, RULES, undefined, [RULES, null, false]],
     ['that only open', OPEN, RULES, undefined, [OPEN, null, false]],
+    ['without the port of a tunnel that is not up yet', RULES, TUNNEL, undefined, [RULES, null, false]],
     ['that close something', TIGHT, RULES, undefined, [TIGHT, RULES, false]],
     ['that close something else than what was declined', TIGHT, RULES, rulesDigest(OTHER), [TIGHT, RULES, false]],
     ['that nobody confirmed when they were tried', TIGHT, RULES, rulesDigest(TIGHT), [RULES, null, true]],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { localHost } from '#dist/host/host.js';
-import { wireguardPorts } from '#dist/host/wireguard.js';
+import { wireguardPorts, wireguardPortsNow } from '#dist/host/wireguard.js';
 
 describe('the ports of trusted WireGuard interfaces', () => {
   let etcRoot: string;
@@ -23,6 +23,14 @@ describe('the ports of trusted WireGuard interfaces', () => {
   it('are none where there is no WireGuard', async () => {
     expect(await ports('wg0')).toEqual([]);
     expect(await ports()).toEqual([]);
+  });
+
+  it('are not known anew where wg does not answer', async () => {
+    await file('wireguard/wg0.conf', '[Interface]\nListenPort = 51820\n');
+    const now = () => wireguardPortsNow(['wg0'], localHost({ etcRoot, run: async () => shown }));
+    expect(await now()).toBeUndefined();
+    shown = '';
+    expect(await now()).toEqual([51_820]);
   });
 
   it('are told by wg for what is up, whatever its files say', async () => {

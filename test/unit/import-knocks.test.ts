@@ -18,6 +18,7 @@ const GROUND: ImportGround = {
   protocols: ['tcp', 'udp'],
   maxTtl: hours(12),
   cuts: true,
+  ownAddresses: new Set<never>(),
 };
 const NOBODY = { entries: [], users: [] };
 

@@ -74,9 +74,12 @@ describe('what an operator lets in', () => {
     ['1.2.3.4.5', 'SP_ADDRESS_INVALID'],
     ['::ffff:1.2.3.4', 'SP_ADDRESS_MAPPED'],
     ['10.0.0.1/33', 'SP_PREFIX_INVALID'],
-    ['home.example.org/24', 'SP_ADDRESS_INVALID'],
-    ['home.example.org:22', 'SP_ADDRESS_INVALID'],
-    ['http://home.example.org', 'SP_ADDRESS_INVALID'],
+    ['1.2.3.4-1.2.3.9', 'SP_ADDRESS_INVALID'],
+    ['203.0.113.7:22', 'SP_ADDRESS_INVALID'],
+    ['fe80::1%wlan0', 'SP_ADDRESS_INVALID'],
+    ['home.example.org/24', 'SP_HOST_NAME_INVALID'],
+    ['home.example.org:22', 'SP_HOST_NAME_INVALID'],
+    ['http://home.example.org', 'SP_HOST_NAME_INVALID'],
   ])('is not %s', (text, code) => {
     expect(errorOf(() => parseTargetOrName(text)).code).toBe(code);
   });

@@ -88,6 +88,8 @@ const COLORS: Readonly<Record<FirewallView['state'], Format>> = {
 
 async function render({ terminal }: Call, found: FirewallView): Promise<string> {
   const facts: [string, string][] = [['state', terminal.paint(COLORS[found.state], found.state)]];
+  if (found.state === 'open' || found.state === 'reverted')
+    facts.push(['means', 'everything is open; guard again: sallyport firewall apply']);
   if (found.detail !== null) facts.push(['detail', clean(found.detail)]);
   if (found.reverts_in_s !== null) {
     const at = found.reverts_at === null ? '' : ` (${moment(found.reverts_at)})`;

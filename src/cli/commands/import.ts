@@ -1,3 +1,4 @@
+import { MOST_AT_ONCE } from '../../control/contract/requests.js';
 import type { UserCard } from '../../control/contract/views.js';
 import { isSallyportError, SallyportError } from '../../core/errors.js';
 import { kindOf, LARGEST_FILE, readFile } from '../../core/import/file.js';
@@ -13,17 +14,24 @@ import { placeText, renderPlan } from '../render/import.js';
 import { DaemonError } from '../report.js';
 import { clean, count, list } from '../text.js';
 
-/** The daemon writes to the kernel together what it is asked for together. */
-const AT_ONCE = 32;
-
 /** What became of one thing that was to be made. */
 interface Outcome {
   readonly what: 'entry' | 'user';
   readonly name: string;
   readonly from: readonly Place[];
-  readonly error: { readonly code: string; readonly line: string } | null;
+  readonly error: Failure | null;
   readonly card?: UserCard;
 }
+
+interface Failure {
+  readonly code: string;
+  readonly line: string;
+  /** No daemon answers: there is no use in asking on. */
+  readonly isFinal: boolean;
+}
+
+/** So many entries are told of by name. */
+const MOST_TOLD = 20;
 
 /** Shows what the files say, asks, and makes it. Nothing is changed before the yes. */
 export async function importFiles(call: Call): Promise<number> {
@@ -43,14 +51,17 @@ export async function importFiles(call: Call): Promise<number> {
     return 0;
   }
   if (unknown !== undefined) throw unknown;
+  const entries = plan.entries.filter(({ isPresent }) => !isPresent).length;
+  if (entries > MOST_AT_ONCE) throw new SallyportError('SP_IMPORT_LARGE', { entries, most: MOST_AT_ONCE });
   if (!(await agreed(call, plan))) return 1;
+  if (!call.json) call.print(`\nMaking ${wishes(plan)}:`);
   const outcomes: Outcome[] = [];
-  for await (const outcome of carryOut(plan, client)) {
-    outcomes.push(outcome);
-    if (!call.json) tell(call, outcome);
-  }
+  for await (const outcome of carryOut(plan, client)) outcomes.push(outcome);
   if (call.json) call.printJson(view(plan, outcomes));
-  else await printCards(call, outcomes);
+  else {
+    tell(call, outcomes);
+    await printCards(call, outcomes);
+  }
   return outcomes.some(({ error }) => error !== null) ? 1 : 0;
 }
 
@@ -85,63 +96,78 @@ async function agreed(call: Call, plan: ImportPlan): Promise<boolean> {
   const { io } = call;
   if (call.json) call.printJson(view(plan, null));
   if (call.json || io.stdin.isTTY !== true || io.stdout.isTTY !== true) throw new SallyportError('SP_IMPORT_UNASKED');
+  if (await confirm(io, `\nMake ${wishes(plan)}?`)) return true;
+  call.print('Nothing was changed.');
+  return false;
+}
+
+/** `3 entries and 1 user`: what is not there yet. */
+function wishes(plan: ImportPlan): string {
   const entries = plan.entries.filter(({ isPresent }) => !isPresent).length;
   const users = plan.users.filter(({ isPresent }) => !isPresent).length;
   const what = [
     ...(entries > 0 ? [count(entries, 'entry', 'entries')] : []),
     ...(users > 0 ? [count(users, 'user', 'users')] : []),
   ];
-  if (await confirm(io, `\nMake ${what.join(' and ')}?`)) return true;
-  call.print('Nothing was changed.');
-  return false;
+  return what.join(' and ');
 }
 
-/** Entries a few at a time, users one after the other; told in their order. What the daemon refuses does not stop the rest; that it does not answer does. */
+/**
+ * The entries in one request, of which the daemon makes all or none; then the users, one after the other. Where the entries are
+ * refused no user is made; a user that is refused does not stop the rest.
+ */
 async function* carryOut(plan: ImportPlan, client: ControlClient): AsyncGenerator<Outcome> {
-  const all = [...tasks(plan, client)];
-  const entries = all.findLastIndex(({ what }) => what === 'entry') + 1;
-  for (let start = 0; start < all.length; ) {
-    const end = start < entries ? Math.min(start + AT_ONCE, entries) : start + 1;
-    const done = await Promise.all(all.slice(start, end).map(carryOutOne));
-    start = end;
-    for (const { outcome } of done) yield outcome;
-    if (done.some(({ isAnswered }) => !isAnswered)) return;
+  const entries = plan.entries.filter(({ isPresent }) => !isPresent);
+  if (entries.length > 0) {
+    const wanted = entries.map(({ target, services, note }) => ({ target, services: [...services], note }));
+    const error = await failureOf(() => client.call('addEntries', { body: { entries: wanted } }));
+    for (const { target, from } of entries) yield { what: 'entry', name: target, from, error };
+    if (error !== null) return;
+  }
+  for (const task of users(plan, client)) {
+    const { name, from } = task;
+    let card: UserCard | undefined;
+    const error = await failureOf(async () => {
+      card = await task.make();
+    });
+    yield { what: 'user', name, from, error, ...(card === undefined ? {} : { card }) };
+    if (error?.isFinal) return;
   }
 }
 
-async function carryOutOne({ what, name, from, make }: Task): Promise<{ outcome: Outcome; isAnswered: boolean }> {
+async function failureOf(work: () => Promise<unknown>): Promise<Failure | null> {
   try {
-    const card = await make();
-    const outcome = { what, name, from, error: null, ...(card === undefined ? {} : { card }) };
-    return { outcome, isAnswered: true };
+    await work();
+    return null;
   } catch (error) {
     if (!(error instanceof DaemonError || isSallyportError(error))) throw error;
-    const outcome = { what, name, from, error: { code: error.code, line: error.toLine() } };
-    return { outcome, isAnswered: error instanceof DaemonError };
+    return { code: error.code, line: error.toLine(), isFinal: !(error instanceof DaemonError) };
   }
 }
 
-interface Task extends Pick<Outcome, 'what' | 'name' | 'from'> {
-  readonly make: () => Promise<UserCard | undefined>;
+interface Task extends Pick<Outcome, 'name' | 'from'> {
+  readonly make: () => Promise<UserCard>;
 }
 
-/** Those of entries come first. */
-function* tasks(plan: ImportPlan, client: ControlClient): Generator<Task> {
-  for (const { target, services, note, from, isPresent } of plan.entries) {
-    const body = { target, services: [...services], note };
-    const make = () => client.call('allow', { body }).then(() => undefined);
-    if (!isPresent) yield { what: 'entry', name: target, from, make };
-  }
+function* users(plan: ImportPlan, client: ControlClient): Generator<Task> {
   for (const { name, services, ttl, sequence, length, from, isPresent } of plan.users) {
     const knock = sequence === null ? { length } : { knock: formatSequence(sequence) };
     const body = { name, services: [...services], ...(ttl === null ? {} : { ttl: formatDuration(ttl) }), ...knock };
-    if (!isPresent) yield { what: 'user', name, from, make: () => client.call('addUser', { body }) };
+    if (!isPresent) yield { name, from, make: () => client.call('addUser', { body }) };
   }
 }
 
-function tell(call: Call, { what, name, from, error }: Outcome): void {
-  if (error === null) call.print(`made ${what} ${clean(name)}`);
-  else call.warn(`${placeText(from[0])}: ${clean(name)}: ${error.line}`);
+/** What became of it, one line each where they are few. Entries are refused together, so that is told once. */
+function tell(call: Call, outcomes: readonly Outcome[]): void {
+  const entries = outcomes.filter(({ what }) => what === 'entry');
+  const refused = entries[0]?.error ?? null;
+  if (refused !== null) call.warn(`none of ${count(entries.length, 'entry', 'entries')} is made: ${refused.line}`);
+  else if (entries.length > MOST_TOLD) call.print(`made ${entries.length.toLocaleString('en')} entries`);
+  for (const { what, name, from, error } of outcomes) {
+    if (what === 'entry' && (refused !== null || entries.length > MOST_TOLD)) continue;
+    if (error === null) call.print(`made ${what} ${clean(name)}`);
+    else call.warn(`${placeText(from[0])}: ${clean(name)}: ${error.line}`);
+  }
 }
 
 async function printCards(call: Call, outcomes: readonly Outcome[]): Promise<void> {
@@ -149,9 +175,13 @@ async function printCards(call: Call, outcomes: readonly Outcome[]): Promise<voi
   const cards = outcomes.flatMap(({ card }) => (card === undefined ? [] : [card]));
   for (const card of cards) call.print(`\n${(await call.io.renderCard(card)).trimEnd()}`);
   const made = outcomes.length - failed.length;
-  call.print(
-    `\n${made} of ${outcomes.length} made${failed.length > 0 ? `; not: ${list(failed.map(({ name }) => name))}` : ''}.`,
-  );
+  call.print(`\n${made.toLocaleString('en')} of ${outcomes.length.toLocaleString('en')} made${notMade(failed)}.`);
+}
+
+function notMade(failed: readonly Outcome[]): string {
+  if (failed.length === 0) return '';
+  const more = failed.length > MOST_TOLD ? ` and ${(failed.length - MOST_TOLD).toLocaleString('en')} more` : '';
+  return `; not: ${list(failed.slice(0, MOST_TOLD).map(({ name }) => name))}${more}`;
 }
 
 /** For other programs. The ports of new users are in their cards alone. */

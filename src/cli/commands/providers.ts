@@ -19,10 +19,16 @@ export async function list(call: Call): Promise<number> {
     status(terminal, one),
     String(one.names),
     String(one.addresses + one.networks),
-    terminal.paint('yellow', words(one.problems)),
+    terminal.paint('yellow', firstOf(one.problems)),
   ]);
   call.print(await table(terminal, ['provider', 'title', 'status', 'names', 'addresses', 'problems'], rows));
   return 0;
+}
+
+/** Often all have the same cause; provider show has each. */
+function firstOf([first, ...more]: readonly string[]): string {
+  if (first === undefined) return '';
+  return more.length === 0 ? clean(first) : `${clean(first)}, and ${more.length} more`;
 }
 
 export async function show(call: Call): Promise<number> {
@@ -46,7 +52,7 @@ export async function enable(call: Call): Promise<number> {
   call.print(`${clean(found.name)} is let in ${what}, ${until}`);
   if (found.names > 0) {
     const names = count(found.names, 'host name is', 'host names are');
-    call.print(`Its ${names} tracked: sallyport provider show ${clean(found.name)}`);
+    call.print(`Its ${names} looked up now, and tracked: sallyport provider show ${clean(found.name)}`);
   }
   return 0;
 }

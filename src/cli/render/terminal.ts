@@ -7,10 +7,13 @@ export type Format = Parameters<typeof styleText>[0];
 export class Terminal {
   /** True where a person looks at it. */
   readonly fancy: boolean;
+  /** How many characters a line has, where that is known. */
+  readonly columns: number | undefined;
   readonly #colors: boolean;
 
   constructor(output: Output, env: Readonly<Record<string, string | undefined>>) {
     this.fancy = output.isTTY === true && env.TERM !== 'dumb';
+    this.columns = output.columns === 0 ? undefined : output.columns;
     this.#colors = this.fancy && (env.NO_COLOR ?? '') === '';
   }
 

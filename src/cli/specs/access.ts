@@ -39,6 +39,8 @@ export const ACCESS: readonly Spec[] = [
     name: 'list',
     group: 'Seeing:',
     summary: 'all entries and grants',
+    about:
+      'Lists who is let in: grants, which end by themselves, and entries, which last until you remove them (sallyport revoke with the target or the id). Tells when each was last used.',
     run: async (call) => (await import('../commands/access.js')).list(call),
   },
   {

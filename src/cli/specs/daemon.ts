@@ -10,18 +10,24 @@ export const DAEMON: readonly Spec[] = [
     summary: 'look at this host, write the configuration, make the first user',
     about:
       'Looks at this host (who is logged in over SSH, the port of sshd, the firewall), writes the configuration, and makes ' +
-      'the first user. The peers of authenticated SSH sessions are let in until you remove them, so that nobody is locked out.',
+      'the first user. The peers of authenticated SSH sessions are let in until you remove them, so that nobody is locked out; the ' +
+      'first guard is provisional, whatever it closes.',
     options: [
       option('-y, --yes', 'ask nothing, take what was found'),
       textOption('--user <name>', 'the name of the first user'),
+      option(
+        '--lockdown',
+        'close everything to strangers, not only the services (default: ask; with --yes only these)',
+      ),
       stateDir(),
     ],
-    examples: ['sallyport init', 'sallyport init --yes --user alice'],
+    examples: ['sallyport init', 'sallyport init --yes --user alice', 'sallyport init --yes --lockdown'],
     run: async (call) =>
       call.offline.init({
         ...call.given<{ stateDir: string; user: string }>('stateDir', 'user'),
         ...call.configured,
         yes: call.flag('yes'),
+        lockdown: call.flag('lockdown'),
         json: call.json,
       }),
   },

@@ -29,6 +29,8 @@ export const FIREWALL: readonly Spec[] = [
   {
     name: 'firewall confirm',
     summary: 'keep a provisional guard, or change, for good',
+    about:
+      'Keeps for good what is provisional: the first guard, or a change by firewall apply. See first that a new SSH connection gets in: the one that you have may stay where a new one does not.',
     run: async (call) => (await import('../commands/firewall.js')).show(call, 'confirmFirewall'),
   },
   {
@@ -53,6 +55,8 @@ export const FIREWALL: readonly Spec[] = [
   {
     name: 'firewall panic',
     summary: 'open everything now, with or without the daemon',
+    about:
+      'Opens everything now, with or without the daemon, and without a question. A running daemon leaves it so until you close it again with firewall apply; a reboot closes it, too.',
     run: async (call) => call.offline.panic({ ...call.configured, json: call.json }),
   },
 ];

@@ -10,7 +10,7 @@ export const IMPORT: readonly Spec[] = [
     summary: 'take over whitelists and knocks from iptables, Incredible PBX, knockd, fwknop',
     about:
       'Reads files of iptables-save, account files of Incredible PBX, knockd.conf and access.conf of fwknop (each up to 4 MB; the kind ' +
-      'is told by what is in it). Says for each line what becomes of it, and why; then, after your yes, makes entries and users. ' +
+      'is told by what is in it). Says for each line what becomes of it, and why; then, after your yes, makes the entries, all of them or none, and the users. ' +
       'Files are only read, nothing in them is run. A second run makes nothing twice.',
     options: [
       option('-y, --yes', 'ask nothing, make it'),

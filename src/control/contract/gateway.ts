@@ -1,5 +1,6 @@
 import type { Address } from '../../core/address.js';
 import type {
+  AddEntriesRequest,
   AddUserRequest,
   AllowRequest,
   ApplyRequest,
@@ -9,6 +10,7 @@ import type {
   SetUserRequest,
 } from './requests.js';
 import type {
+  AddEntriesResult,
   AllowResult,
   FirewallView,
   JournalView,
@@ -42,6 +44,8 @@ export interface GatewayApi {
   whois(address: Address): Promise<WhoisView>;
   /** With `for` a grant, without it an entry that stays. */
   allow(request: AllowRequest): Promise<AllowResult>;
+  /** Entries that stay, all of them or none. */
+  addEntries(request: AddEntriesRequest): Promise<AddEntriesResult>;
   /** Ends what a target, an id or a user's name stands for. */
   revoke(request: RevokeRequest): Promise<RevokeResult>;
   users(): Promise<UserView[]>;

@@ -34,6 +34,17 @@ export const AllowRequest = z.strictObject({
 });
 export type AllowRequest = z.infer<typeof AllowRequest>;
 
+/** So many at once, of which none is made where one is refused. */
+export const MOST_AT_ONCE = 20_000;
+
+export const AddEntriesRequest = z.strictObject({
+  entries: z
+    .array(AllowRequest.pick({ target: true, services: true, note: true }))
+    .min(1)
+    .max(MOST_AT_ONCE, `there are more than ${MOST_AT_ONCE}`),
+});
+export type AddEntriesRequest = z.infer<typeof AddEntriesRequest>;
+
 export const RevokeRequest = z.strictObject({
   what: line(253).describe('a target, the id of a grant or an entry, or the name of a user'),
   force: force.describe('also where it shuts somebody out who is logged in over SSH, or is the last way in'),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  AddEntriesRequest,
   AddressParams,
   AddUserRequest,
   AllowRequest,
@@ -12,6 +13,7 @@ import {
   UserParams,
 } from './requests.js';
 import {
+  AddEntriesResult,
   AllowResult,
   FirewallView,
   JournalView,
@@ -36,6 +38,8 @@ export interface Route {
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
+  /** The largest body in bytes, where it may be larger than others. */
+  readonly bodyLimit?: number;
   readonly answer: z.ZodType;
 }
 
@@ -56,6 +60,14 @@ export const ROUTES = {
     answer: WhoisView,
   },
   allow: { method: 'POST', path: '/v1/allow', summary: 'Let a target in', body: AllowRequest, answer: AllowResult },
+  addEntries: {
+    method: 'POST',
+    path: '/v1/entries',
+    summary: 'Let many targets in until they are removed: all of them or none',
+    body: AddEntriesRequest,
+    bodyLimit: 16 * 1024 * 1024,
+    answer: AddEntriesResult,
+  },
   revoke: {
     method: 'POST',
     path: '/v1/revoke',

@@ -92,8 +92,15 @@ const InterfacesPartView = PartView.extend({
     z.object({
       name: z.string(),
       state: z.enum(['up', 'down', 'missing']),
-      kind: z.string().nullable().describe('such as wireguard, tun, ether; null: it is missing'),
-      peers: z.number().nullable().describe('of WireGuard; null: it is none, or wg is not there'),
+      kind: z.string().nullable().describe('such as wireguard, tailscale, tun, ether; null: it is missing'),
+      peers: z
+        .number()
+        .nullable()
+        .describe('of WireGuard or Tailscale; null: it is neither, or its program is not there'),
+      online: z
+        .number()
+        .nullable()
+        .describe('how many peers are connected; null: that is not known, as with WireGuard'),
       latest_handshake: time.nullable(),
     }),
   ),
@@ -200,6 +207,12 @@ export const AllowResult = z.object({
   recorded,
 });
 export type AllowResult = z.infer<typeof AllowResult>;
+
+export const AddEntriesResult = z.object({
+  added: z.number().describe('entries that are new, or have a new note'),
+  present: z.number().describe('entries that were there already'),
+});
+export type AddEntriesResult = z.infer<typeof AddEntriesResult>;
 
 export const RevokeResult = z.object({
   revoked: z.array(GrantView),

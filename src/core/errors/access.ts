@@ -9,7 +9,7 @@ export const ACCESS_ERRORS = {
   },
   SP_NOT_FOUND: {
     text: 'nothing that is let in goes by "{what}"',
-    fix: 'sallyport list shows the addresses, ids and users there are.',
+    fix: 'sallyport list shows the targets, ids and users there are; sallyport whois ADDRESS tells what lets one in.',
     usage: false,
   },
   SP_USER_UNKNOWN: {

@@ -52,6 +52,11 @@ export const CONTROL_ERRORS = {
     fix: 'Start it with npm start or systemctl start sallyport, then run this again.',
     usage: false,
   },
+  SP_OUTPUT_UNWRITABLE: {
+    text: 'the output cannot be written: {reason}',
+    fix: 'What was asked for may be done all the same: look at sallyport status.',
+    usage: false,
+  },
   SP_COMMAND_FAILED: {
     text: 'this command failed in a way that it should not: {problem}',
     fix: 'Run it again with SALLYPORT_DEBUG=1 and report what it prints.',

@@ -34,7 +34,7 @@ export const FIREWALL_ERRORS = {
   },
   SP_NOTHING_PROVISIONAL: {
     text: 'neither a provisional guard is up nor a provisional change',
-    fix: 'To open everything at once run: sallyport firewall panic.',
+    fix: 'See how it stands: sallyport firewall status. To open everything at once: sallyport firewall panic.',
     usage: false,
   },
   SP_WOULD_LOCK_OUT: {

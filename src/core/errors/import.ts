@@ -12,6 +12,11 @@ export const IMPORT_ERRORS = {
     fix: 'Nothing was changed. Give rules as iptables-save writes them, NAME.iptables, knockd.conf, or access.conf of fwknop.',
     usage: false,
   },
+  SP_IMPORT_LARGE: {
+    text: 'nothing was changed: it has {entries} new entries, and {most} are made at once',
+    fix: 'Import the files one after the other, or in parts.',
+    usage: false,
+  },
   SP_IMPORT_UNASKED: {
     text: 'nothing was changed: nobody is there to be asked',
     fix: 'Look at what it would make, and give --yes to have it made.',

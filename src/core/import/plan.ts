@@ -1,3 +1,4 @@
+import { type Address, neverAllowed } from '../address.js';
 import { isSallyportError } from '../errors.js';
 import { type PortRange, type PortSpan, type Protocol, spansOverlap } from '../ports.js';
 import { checkHeard, checkSequence, LONGEST_SEQUENCE, type Sequence } from '../sequence.js';
@@ -15,6 +16,8 @@ export interface ImportGround {
   /** The protocols of which knocks are heard. */
   readonly protocols: readonly Protocol[];
   readonly maxTtl: Duration;
+  /** Of the host itself. */
+  readonly ownAddresses: ReadonlySet<Address>;
   /** Whether live connections end along with the grant. */
   readonly cuts: boolean;
 }
@@ -119,6 +122,10 @@ class Planner {
   }
 
   entry(file: string, { line, who, ports, note, wider }: EntryWish): LineVerdict[] {
+    const reason = who.kind === 'target' ? neverAllowed(who.target, this.#ground.ownAddresses) : undefined;
+    if (reason !== undefined) {
+      return [{ line, verdict: 'not_taken', words: `${whoText(who)} may never be let in: it is ${reason}` }];
+    }
     const { services, words, unserved } = this.#scope(ports);
     const target = whoText(who);
     const lacking = notTaken(line, `${target}: `, unserved);

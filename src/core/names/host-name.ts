@@ -17,7 +17,9 @@ const NUMBER = /^(\d+|0x[0-9a-f]*)$/;
  */
 export function parseHostName(text: string): HostName {
   const name = (text.endsWith('.') ? text.slice(0, -1) : text).toLowerCase();
-  const problem = isAscii(text) ? problemOf(name) : 'it has letters beyond ASCII; write its xn-- form';
+  const strange = beyondAscii(text);
+  const problem =
+    strange === undefined ? problemOf(name) : `${strange} is beyond ASCII; type it anew, or write its xn-- form`;
   if (problem !== undefined) throw new SallyportError('SP_HOST_NAME_INVALID', { value: text, problem });
   return name as HostName;
 }
@@ -35,7 +37,12 @@ function problemOf(name: string): string | undefined {
   return undefined;
 }
 
-/** Before anything else: there are letters, such as the Kelvin sign, that become ASCII in lower case. */
-function isAscii(text: string): boolean {
-  return /^\p{ASCII}*$/u.test(text);
+/**
+ * The first character that is none of ASCII, by its number too: it may look like another. Before anything else: there are letters,
+ * such as the Kelvin sign, that become ASCII in lower case.
+ */
+function beyondAscii(text: string): string | undefined {
+  const letter = /\P{ASCII}/u.exec(text)?.[0];
+  if (letter === undefined) return undefined;
+  return `the "${letter}" (U+${(letter.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')})`;
 }

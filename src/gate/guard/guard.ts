@@ -1,6 +1,7 @@
 import { SallyportError } from '../../core/errors.js';
 import type { Arming, ElementChange, GuardState } from '../../core/firewall.js';
 import type { StepsChange } from '../../core/knock/automaton.js';
+import type { GuardRules } from '../../core/rules.js';
 import type { Duration, Monotonic } from '../../core/time.js';
 import type { Door } from '../grant-elements.js';
 import type { Recovered } from '../recovery.js';
@@ -182,6 +183,11 @@ export class Guard implements Door {
   async apply(request: RulesRequest): Promise<boolean> {
     this.#needsFilter('put up');
     return await this.#changes.apply(request);
+  }
+
+  /** Brings the rules that last to what the host is now, without anybody's asking. Nothing where others hold, or a change waits. */
+  async adjust(from: GuardRules, to: GuardRules): Promise<void> {
+    await this.#changes.adjust(from, to);
   }
 
   /** Ends what was never confirmed, at the end of the daemon: the previous rules stay, or nothing. */

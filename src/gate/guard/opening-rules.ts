@@ -24,7 +24,9 @@ export function openingRules(options: {
   readonly declined: string | undefined;
 }): OpeningRules {
   const { configured, kept, declined } = options;
-  const isHarmless = kept === null || compareRules(kept, configured).every(({ effect }) => effect !== 'closes');
+  // The open ports are not the author's: an interface that is not up yet listens nowhere, and its port is opened when it is.
+  const before = kept === null ? configured : { ...kept, openPorts: configured.openPorts };
+  const isHarmless = kept === null || compareRules(before, configured).every(({ effect }) => effect !== 'closes');
   if (isHarmless) return { current: configured, fallback: null, isDeclined: false };
   if (rulesDigest(configured) === declined) return { current: kept, fallback: null, isDeclined: true };
   return { current: configured, fallback: kept, isDeclined: false };

@@ -1,6 +1,7 @@
 import { SallyportError } from '../../core/errors.js';
 import type { Arming, Firewall } from '../../core/firewall.js';
 import type { GuardRules } from '../../core/rules.js';
+import { compareRules } from '../../core/rules-change.js';
 import { type Duration, seconds } from '../../core/time.js';
 import { type RuleBook, rulesDigest } from './rule-book.js';
 import type { GuardStanding } from './standing.js';
@@ -138,6 +139,20 @@ export class RuleChanges {
       standing.armed(arming);
       this.#sayProvisional(provision);
       return isReplacing;
+    });
+  }
+
+  /**
+   * Brings rules that last to what was found out of the host meanwhile: nobody has asked for it, so nobody has to confirm it. Comes
+   * to nothing where other rules hold by now, or a change waits to be confirmed.
+   */
+  async adjust(from: GuardRules, to: GuardRules): Promise<void> {
+    await this.inTurn(async () => {
+      const { standing, book, words } = this.#o;
+      if (standing.mode !== 'guarding' || book.current !== from) return;
+      await this.#load(to, null, FOR_GOOD);
+      words.adjusted(compareRules(from, to).map(({ text }) => text));
+      await this.#keep();
     });
   }
 

@@ -93,6 +93,13 @@ export class GuardWords {
     );
   }
 
+  /** The rules follow the host, without anybody's asking. */
+  adjusted(changes: readonly string[]): void {
+    const detail = `WireGuard listens elsewhere now: ${changes.join('; ')}`;
+    this.#o.log.info({}, detail);
+    this.#tell({ event: 'firewall.adjusted', detail });
+  }
+
   /** Resolves when it is on the disk that the guard is not confirmed any more, or cannot be. */
   async reverted(why: string): Promise<void> {
     await this.#record({ event: 'firewall.reverted', detail: why }, { confirmed: 'no' });

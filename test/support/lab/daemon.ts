@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LabHost, Ran } from './host.js';
@@ -59,6 +59,12 @@ export class LabDaemon {
     const services = /^services:/m.test(config) ? '' : SERVICES;
     const own = `control: {socket: ${this.socket}}\nstate: {directory: ${this.stateDirectory}}\n`;
     await writeFile(this.configFile, `version: 1\n${services}${own}${config}\n`);
+  }
+
+  /** Gives a configuration that init wrote a socket of the lab's own. */
+  async useSocket(): Promise<void> {
+    const text = await readFile(this.configFile, 'utf8');
+    await writeFile(this.configFile, text.replace(/socket: .*/, `socket: ${this.socket}`));
   }
 
   /** Starts it; resolves when it is ready, rejects with its output where it ends before. */
