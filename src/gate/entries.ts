@@ -16,6 +16,8 @@ export class Entries {
   #given: readonly Entry[] = [];
   #fallback: readonly Entry[] | null = null;
   readonly #stored = new Map<string, Entry>();
+  /** The same, to be found among very many. */
+  readonly #byMeaning = new Map<string, Entry>();
   readonly #hold: (targets: readonly Target[]) => Promise<void>;
   readonly #setRanges: () => Promise<void>;
   #givenBefore: readonly string[];
@@ -39,7 +41,7 @@ export class Entries {
     this.#hold = options.hold;
     this.#setRanges = options.setRanges;
     const { entries, meta } = options.state;
-    for (const entry of entries) this.#stored.set(entry.id, entry);
+    for (const entry of entries) this.#put(entry);
     this.#departures = options.departures;
     this.#givenBefore = (meta.configured ?? '').split(' ');
   }
@@ -105,7 +107,8 @@ export class Entries {
    * @throws SP_ENTRIES_FULL
    */
   plan(wanted: readonly Wanted<Entry>[]): Planned<Entry>[] {
-    const planned = planEntries(this.#stored.values(), wanted, {
+    const planned = planEntries(wanted, {
+      stored: (meaning) => this.#byMeaning.get(meaning),
       meaningOf,
       changesOf: (entry) => [{ kind: 'entry.put', entry }, this.#journal('entry.added', entry)],
       isTaken: (id) => this.#stored.has(id) || this.#coming.has(id),
@@ -124,7 +127,7 @@ export class Entries {
     for (const id of ids) this.#coming.add(id);
     try {
       await record();
-      for (const { entry } of planned) this.#stored.set(entry.id, entry);
+      for (const { entry } of planned) this.#put(entry);
     } finally {
       for (const id of ids) this.#coming.delete(id);
     }
@@ -143,8 +146,14 @@ export class Entries {
     const changes = [this.#departures.add([target]), this.#journal('entry.removed', entry)];
     await this.#recorder.recordNow([{ kind: 'entry.remove', id: entry.id }, ...changes]);
     this.#stored.delete(entry.id);
+    if (this.#byMeaning.get(meaningOf(entry))?.id === entry.id) this.#byMeaning.delete(meaningOf(entry));
     await this.#hold([entry.target]);
     await this.#setRanges();
+  }
+
+  #put(entry: Entry): void {
+    this.#stored.set(entry.id, entry);
+    this.#byMeaning.set(meaningOf(entry), entry);
   }
 
   #journal(event: JournalEvent['event'], { target, services, note }: Entry): Change {

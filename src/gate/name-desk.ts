@@ -155,7 +155,8 @@ export class NameDesk {
     if (names.size > Math.max(MOST_NAMES, this.#trackers.size)) {
       throw new SallyportError('SP_NAMES_FULL', { most: MOST_NAMES });
     }
-    return planEntries(this.#stored.values(), wanted, {
+    return planEntries(wanted, {
+      stored: (meaning) => [...this.#stored.values()].find((entry) => meaningOf(entry) === meaning),
       meaningOf,
       changesOf: (entry) => [{ kind: 'name.put', entry }, this.#journal('entry.added', entry)],
       isTaken: (id) => this.#stored.has(id),

@@ -19,27 +19,28 @@ export type Wanted<E extends Kept> = Omit<E, 'id' | 'createdAt'>;
 
 /**
  * What letting in takes: an entry for each that is wanted. Those that mean the same are the same entry, which a new note changes.
- * @param stored the entries there are
+ * @param options.stored the entry that means the same, where there is one
  */
 export function planEntries<E extends Kept>(
-  stored: Iterable<E>,
   wanted: readonly Wanted<E>[],
   {
+    stored,
     meaningOf,
     changesOf,
     isTaken,
     now,
   }: {
+    stored: (meaning: string) => E | undefined;
     meaningOf: (entry: Wanted<E>) => string;
     changesOf: (entry: E) => readonly Change[];
     isTaken: (id: string) => boolean;
     now: Instant;
   },
 ): Planned<E>[] {
-  const known = new Map([...stored].map((entry) => [meaningOf(entry), entry]));
+  const known = new Map<string, E>();
   return wanted.map((one) => {
     const meaning = meaningOf(one);
-    const same = known.get(meaning);
+    const same = known.get(meaning) ?? stored(meaning);
     if (same !== undefined && (one.note === null || one.note === same.note)) return { entry: same, changes: [] };
     const id = same?.id ?? newId(isTaken);
     const entry = { ...one, id, createdAt: same?.createdAt ?? now } as E;
