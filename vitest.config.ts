@@ -6,7 +6,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const PROCESSORS = availableParallelism();
 
 /** Files of the lab that measure, or want every processor for themselves. */
-const ALONE = ['bench', 'demo', 'expiry-many', 'race'].map((name) => `test/lab/${name}.test.ts`);
+const ALONE = ['demo', 'expiry-many', 'overlaps', 'race', 'without-koffi'].map((name) => `test/lab/${name}.test.ts`);
 
 /** Begun first, the longest first, so that at the end nobody waits for one of them. */
 const LONGEST = [
