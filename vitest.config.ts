@@ -5,15 +5,15 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const PROCESSORS = availableParallelism();
 
-/** Files of the lab that measure, or want every processor for themselves. */
-const ALONE = ['demo', 'expiry-many', 'overlaps', 'phone-flood', 'race', 'without-koffi'].map(
+/** Files of the lab that measure, speak with many in real time, or want every processor for themselves. */
+const ALONE = ['demo', 'expiry-many', 'overlaps', 'phone-flood', 'phone-many', 'race', 'without-koffi'].map(
   (name) => `test/lab/${name}.test.ts`,
 );
 
 /** Begun first, the longest first, so that at the end nobody waits for one of them. */
 const LONGEST = [
-  ...['phone-refusals', 'phone-approval', 'burst', 'phone-many', 'apply', 'phone-faults', 'phone', 'faults'],
-  ...['phone-outage', 'phone-link'],
+  ...['phone-refusals', 'phone-approval', 'burst', 'apply', 'phone-faults', 'phone', 'faults', 'phone-outage'],
+  'phone-link',
 ];
 
 class LongestFirst extends BaseSequencer {
