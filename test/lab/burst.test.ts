@@ -139,8 +139,8 @@ describe('knocks in a burst', () => {
   it.each(['SIGTERM', 'SIGKILL'] as const)(
     'knocks while no daemon runs are answered by the next one, once (%s)',
     async (signal) => {
-      const before = await grantsOf('absent');
-      for (const { id } of before) await daemon.api('POST', '/v1/revoke', { what: id });
+      if ((await grantsOf('absent')).length > 0) await daemon.api('POST', '/v1/revoke', { what: 'absent' });
+      expect(await grantsOf('absent')).toEqual([]);
       const seen = (await daemon.events()).length;
       await daemon.kill(signal);
       const sources = newSources(300);

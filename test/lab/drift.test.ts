@@ -6,6 +6,7 @@ import { eventually, Lab, steps } from '../support/lab/lab.js';
 import { differences, listTable, type TableListing } from '../support/lab/table.js';
 
 const ALICE = 'tcp/21234,udp/28111,tcp/24711';
+const CROWD = 'udp/21401,tcp/24401,udp/22401';
 const FAMILIES = ['ipv4', 'ipv6'] as const;
 /** The promise: put right within two seconds. */
 const PROMISED = 2000;
@@ -195,12 +196,17 @@ describe('drift', () => {
   });
 
   it('keeps a thousand live grants when every ruleset is flushed', async () => {
-    const targets = Array.from({ length: 1000 }, (_, i) => `10.90.${i >> 8}.${i & 255}`);
-    for (let start = 0; start < targets.length; start += 100) {
-      await Promise.all(
-        targets.slice(start, start + 100).map((target) => allow({ target, for: '1h', services: ['ssh'] })),
-      );
+    const open = (await daemon.grants()).length;
+    const { ipv4 } = await lab.manyAddresses(lab.phone, 90);
+    await daemon.addUser('crowd', { knock: CROWD, services: ['ssh'], ttl: '1h', max_addresses: 1000 });
+    for (let start = 1; start <= 1000; start += 500) {
+      const streams = Array.from({ length: 500 }, (_, i) => ({ source: ipv4(start + i), knocks: steps(CROWD) }));
+      await lab.phone.streams(lab.gateway.ipv4, streams);
     }
+    await eventually(
+      () => daemon.grants(),
+      (grants) => grants.length === open + 1000,
+    );
     const after = await lastSeq();
     const before = await table();
     const at = Date.now();

@@ -15,7 +15,8 @@ import { writeSpokenSounds } from './spoken-sounds.js';
 /** What is dialled to be led by a driver. */
 const EXTENSION = { ari: '864', ami: '865' } as const;
 const PASSWORD = 'phone-secret';
-const SOON = 15_000;
+/** What a caller waits for at most, on a machine that has other work: a PIN is hashed after those of other callers. */
+const SOON = 30_000;
 
 const { folder, reason } = asteriskFolder();
 

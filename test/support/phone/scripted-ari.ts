@@ -29,7 +29,9 @@ export class ScriptedAri {
   constructor(upstream: string, authorization: string) {
     this.#server = createServer((request, response) => {
       this.asked++;
-      if (!this.#misbehave(request, response)) void this.#pass(upstream, authorization, request, response);
+      if (this.#misbehave(request, response)) return;
+      // Where the real one is gone by then, there is no answer.
+      this.#pass(upstream, authorization, request, response).catch(() => response.destroy());
     });
     this.#server.on('connection', (socket) => {
       this.#sockets.add(socket);
