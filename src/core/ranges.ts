@@ -27,12 +27,10 @@ export function disjointRanges(ranges: Iterable<TimedRange>): TimedRange[] {
 /** As `disjointRanges` where all are in for good: neighbours are one. */
 export function mergedRanges(ranges: Iterable<AddressRange>): AddressRange[] {
   const result: AddressRange[] = [];
-  let open: { -readonly [K in keyof AddressRange]: AddressRange[K] } | undefined;
   for (const range of inOrder(ranges)) {
-    if (open?.family !== range.family || range.first > open.last + 1n) {
-      open = { family: range.family, first: range.first, last: range.last };
-      result.push(open);
-    } else if (range.last > open.last) open.last = range.last;
+    const before = result.at(-1);
+    if (before?.family !== range.family || range.first > before.last + 1n) result.push(range);
+    else if (range.last > before.last) result[result.length - 1] = { ...before, last: range.last };
   }
   return result;
 }

@@ -54,8 +54,7 @@ export class NetlinkRanges implements Ranges {
       written.set(set, wanted);
       if (pace.isDue) await pace.rest();
     }
-    const some = operations.filter(({ op, elements }) => op === 'flush' || elements.length > 0);
-    if (some.length > 0) await this.#link.transact(some);
+    if (operations.length > 0) await this.#link.transact(operations);
     this.#written = written;
   }
 
@@ -70,27 +69,28 @@ export class NetlinkRanges implements Ranges {
     known: readonly WantedRange[] | undefined,
     wanted: readonly WantedRange[],
   ): Operation[] {
-    const elementsOf = (ranges: readonly WantedRange[]) => ranges.flatMap((range) => this.#elements(family, range));
-    if (known === undefined) {
-      return [
-        { op: 'flush', set, elements: [] },
-        { op: 'add', set, elements: elementsOf(wanted) },
-      ];
-    }
+    if (known === undefined) return [{ op: 'flush', set, elements: [] }, this.#operation('add', set, family, wanted)];
     const { gone, come } = difference(known, wanted);
     // What had a time may be gone by itself, and then cannot be taken out.
     if (gone.some(({ until }) => until !== undefined)) return this.#operations(set, family, undefined, wanted);
     return [
-      { op: 'delete', set, elements: elementsOf(gone) },
-      { op: 'add', set, elements: elementsOf(come) },
+      ...(gone.length === 0 ? [] : [this.#operation('delete', set, family, gone)]),
+      ...(come.length === 0 ? [] : [this.#operation('add', set, family, come)]),
     ];
   }
 
-  #elements(family: Family, { first, last, until }: WantedRange): SetElement[] {
-    const timeout = until === undefined ? undefined : timeLeft(this.#clock, until);
-    if (until !== undefined && timeout === undefined) return [];
-    const start = { key: formatBits(family, first), ...(timeout === undefined ? {} : { timeout }) };
-    return last === HIGHEST[family] ? [start] : [start, { key: formatBits(family, last + 1n), intervalEnd: true }];
+  /** The elements are made as they are written: kept until then, 50,000 intervals would be 20 MB. */
+  #operation(op: 'add' | 'delete', set: string, family: Family, ranges: readonly WantedRange[]): Operation {
+    return { op, set, elements: { [Symbol.iterator]: () => this.#elements(family, ranges) } };
+  }
+
+  *#elements(family: Family, ranges: readonly WantedRange[]): Generator<SetElement> {
+    for (const { first, last, until } of ranges) {
+      const timeout = until === undefined ? undefined : timeLeft(this.#clock, until);
+      if (until !== undefined && timeout === undefined) continue;
+      yield { key: formatBits(family, first), ...(timeout === undefined ? {} : { timeout }) };
+      if (last !== HIGHEST[family]) yield { key: formatBits(family, last + 1n), intervalEnd: true };
+    }
   }
 
   async read(placement: Placement): Promise<KernelRange[]> {

@@ -48,7 +48,8 @@ export interface Operation {
   /** `create` is refused (EEXIST) where the element is there; `flush` takes out all that the set holds, and names none. */
   readonly op: 'add' | 'create' | 'delete' | 'flush';
   readonly set: string;
-  readonly elements: readonly SetElement[];
+  /** Gone through once. */
+  readonly elements: Iterable<SetElement>;
 }
 
 export interface Batch {
@@ -96,26 +97,33 @@ const FULL_LIST = 60_000;
  * @throws RangeError for an element that cannot be: a programming error
  */
 export function* encodeBatch(table: string, operations: readonly Operation[]): Generator<void, Batch> {
-  const total = operations.reduce((sum, { elements }) => sum + elements.length, 0);
-  const writer = new MessageWriter(256 + 128 * Math.min(total, 100_000));
+  const writer = new MessageWriter(4096);
   const operationOf: (number | undefined)[] = [undefined];
   encodeMark(writer, NFNL_MSG_BATCH_BEGIN, 0);
-  const lastIndex = operations.findLastIndex(hasWork);
-  for (const [index, operation] of operations.entries()) {
-    if (!hasWork(operation)) continue;
-    let next = 0;
-    do {
-      const sequence = operationOf.push(index) - 1;
-      next = encodeMessage(writer, table, operation, next, sequence, index === lastIndex);
+  for (const [index, { op, set, elements }] of operations.entries()) {
+    const begin = () => encodeStart(writer, table, op, set, operationOf.push(index) - 1);
+    if (op === 'flush') {
+      begin();
+      writer.endMessage();
+      continue;
+    }
+    const rest = elements[Symbol.iterator]();
+    let next = rest.next();
+    while (next.done !== true) {
+      begin();
+      writer.beginNested(NFTA_SET_ELEM_LIST_ELEMENTS);
+      const start = writer.length;
+      for (; next.done !== true && writer.length - start < FULL_LIST; next = rest.next()) {
+        encodeElement(writer, next.value, op);
+      }
+      writer.endNested();
+      writer.endMessage();
       yield;
-    } while (next < operation.elements.length);
+    }
   }
+  if (operationOf.length > 1) writer.endMessage(NLM_F_ACK);
   encodeMark(writer, NFNL_MSG_BATCH_END, operationOf.length);
   return { bytes: writer.finish(), operationOf, last: operationOf.length - 1 };
-}
-
-function hasWork({ op, elements }: Operation): boolean {
-  return op === 'flush' || elements.length > 0;
 }
 
 /** What tells one element of a set from all others. */
@@ -174,33 +182,12 @@ function encodeMark(writer: MessageWriter, type: number, sequence: number): void
   writer.endMessage();
 }
 
-/** Writes one message and returns the index of the first element that did not fit. */
-function encodeMessage(
-  writer: MessageWriter,
-  table: string,
-  { op, set, elements }: Operation,
-  first: number,
-  sequence: number,
-  ofLastOperation: boolean,
-): number {
+/** Without a list of elements all of the set are meant (nf_tables_delsetelem). */
+function encodeStart(writer: MessageWriter, table: string, op: Operation['op'], set: string, sequence: number): void {
   const type = op === 'delete' || op === 'flush' ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM;
-  const flags = NLM_F_REQUEST | FLAGS[op];
-  writer.beginMessage(type, flags, sequence, NFPROTO_INET);
+  writer.beginMessage(type, NLM_F_REQUEST | FLAGS[op], sequence, NFPROTO_INET);
   writer.text(NFTA_SET_ELEM_LIST_TABLE, table);
   writer.text(NFTA_SET_ELEM_LIST_SET, set);
-  let next = first;
-  // Without a list all elements are meant (nf_tables_delsetelem).
-  if (op !== 'flush') {
-    writer.beginNested(NFTA_SET_ELEM_LIST_ELEMENTS);
-    const start = writer.length;
-    for (; next < elements.length && writer.length - start < FULL_LIST; next++) {
-      const element = elements[next];
-      if (element !== undefined) encodeElement(writer, element, op);
-    }
-    writer.endNested();
-  }
-  writer.endMessage(ofLastOperation && next === elements.length ? NLM_F_ACK : 0);
-  return next;
 }
 
 function encodeElement(writer: MessageWriter, element: SetElement, op: Operation['op']): void {

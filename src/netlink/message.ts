@@ -193,7 +193,10 @@ export class MessageWriter {
     this.#view.setUint16(this.#message + HEADER_SIZE + 2, resource);
   }
 
-  /** @param flags more flags, for what is known only now */
+  /**
+   * To be called again to add flags, for as long as no other message is begun.
+   * @param flags more flags, for what is known only now
+   */
   endMessage(flags = 0): void {
     this.#view.setUint32(this.#message, this.#length - this.#message, HOST_LITTLE_ENDIAN);
     const before = this.#view.getUint16(this.#message + 6, HOST_LITTLE_ENDIAN);
