@@ -53,6 +53,8 @@ const REPLACE = `add table inet ${TABLE}\ndelete table inet ${TABLE}\n`;
 export class NftablesFirewall implements Firewall {
   /** What the kernel holds, as far as it is known. */
   #placed: Placement;
+  /** It was found so, or put there: what fills it has been kept up since. */
+  #isKnown = false;
   #scopes: ReadonlySet<SetScope>;
   readonly #clock: Clock;
   readonly #directory: string;
@@ -134,7 +136,7 @@ export class NftablesFirewall implements Firewall {
    */
   async #change(contents: GuardContents, arming: Arming): Promise<boolean> {
     const standing = this.#placed;
-    if (!isStill(await this.#lastSaved(), standing, await listTable())) return false;
+    if (!this.#isKnown || !isStill(await this.#lastSaved(), standing, await listTable())) return false;
     const to = placeBeside(contents.shape, standing);
     const changeover = changeOver(standing, to, arming);
     if (changeover === undefined) return false;
@@ -234,6 +236,7 @@ export class NftablesFirewall implements Firewall {
 
   #take(placed: Placement): void {
     this.#placed = placed;
+    this.#isKnown = true;
     this.#scopes = new Set(setScopes(placed).all);
   }
 
