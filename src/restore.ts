@@ -81,7 +81,7 @@ export async function restore(options: {
       return new Map();
     });
     const contents = contentsOf(lasting, catalogue, state, clock, await bootId());
-    await firewall.load(contents, { kind: 'permanent' });
+    await firewall.load(contents, { kind: 'permanent' }, true);
   } finally {
     await link?.close();
   }

@@ -158,8 +158,9 @@ export interface Firewall {
   /**
    * Puts the whole guard in place of whatever is there. Where that is a guard of ours, only what is different changes, and
    * nobody who is in notices. Else it is made anew, closed first where there is much to fill it with.
+   * @param isAnew in any case: nobody has kept up what fills it
    */
-  load(contents: GuardContents, arming: Arming): Promise<void>;
+  load(contents: GuardContents, arming: Arming, isAnew?: boolean): Promise<void>;
   /** Arms the rules that are loaded, with the previous ones behind them where there are any. */
   arm(arming: Arming): Promise<void>;
   /** Has the boot step restore these rules. @throws SP_STORE_FULL, SP_STATE_UNWRITABLE: what was kept before stays */

@@ -117,9 +117,9 @@ export class NftablesFirewall implements Firewall {
     return { table: isIntact ? 'intact' : 'foreign', arming: arming ?? null, hasFallback };
   }
 
-  load(contents: GuardContents, arming: Arming): Promise<void> {
+  load(contents: GuardContents, arming: Arming, isAnew = false): Promise<void> {
     return this.#serialize(async () => {
-      if (!(await this.#change(contents, arming))) await this.#replace(contents, arming);
+      if (isAnew || !(await this.#change(contents, arming))) await this.#replace(contents, arming);
       const listing = await listTable();
       if (listing === null) return;
       const { kept = null, older = null } = (await this.#lastSaved()) ?? {};

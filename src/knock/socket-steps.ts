@@ -42,8 +42,8 @@ export class SocketSteps implements Firewall {
     return this.#filter.inspect(shape);
   }
 
-  async load(contents: GuardContents, arming: Arming): Promise<void> {
-    await this.#filter.load({ ...contents, steps: new Map() }, arming);
+  async load(contents: GuardContents, arming: Arming, isAnew?: boolean): Promise<void> {
+    await this.#filter.load({ ...contents, steps: new Map() }, arming, isAnew);
     await this.#source.replaceSteps(contents.steps);
   }
 

@@ -106,6 +106,19 @@ describe('sallyport firewall restore, without a daemon', () => {
     expect((await everything()).rules).toBe(before.rules);
   });
 
+  it('puts back what somebody has taken out of rules that were switched off', async () => {
+    const daemon = await gateway();
+    await letLaptopIn(daemon);
+    await daemon.kill('SIGKILL');
+    const before = await everything();
+    for (const name of ['active', 'step']) await mustNft(lab.gateway, `flush map inet sallyport ${name}`);
+    await mustNft(lab.gateway, 'flush set inet sallyport grant_ssh_4');
+    expect((await daemon.cli('firewall', 'restore')).code).toBe(0);
+    const after = await everything();
+    expect([after.steps, after.rules, after.arming]).toEqual([before.steps, before.rules, 'for good']);
+    expect([await laptopSees(), await strangerSees()]).toEqual(['open', 'silent']);
+  });
+
   it('gives back after a boot what is left by the wall clock', async () => {
     const daemon = await gateway();
     const before = await letLaptopIn(daemon);
