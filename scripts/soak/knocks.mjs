@@ -23,6 +23,7 @@ export class Knocks {
   #to;
   #pending = new Map();
   #timer;
+  #isPaused = false;
   #isDisturbed;
 
   /**
@@ -46,7 +47,7 @@ export class Knocks {
       const now = performance.now();
       const wanted = ((now - startedAt) / 1000) * rate;
       const some = [];
-      for (; due < wanted; due++) some.push(next());
+      for (; !this.#isPaused && due < wanted; due++) some.push(next());
       this.send(some);
       for (const [key, one] of this.#pending) {
         if (now - one.sentAt < PATIENCE_MS) break;
@@ -84,14 +85,14 @@ export class Knocks {
     } else if (!this.#isDisturbed(one.firstAt)) this.late.push(told(one));
   }
 
-  /** Begins no more. */
+  /** Begins no more; what is under way is tried again as ever. */
   pause() {
-    clearInterval(this.#timer);
+    this.#isPaused = true;
   }
 
   /** Counts what is still not answered as lost. */
   end() {
-    this.pause();
+    clearInterval(this.#timer);
     for (const one of this.#pending.values()) this.lost.push(told(one));
     this.#pending.clear();
     this.#process.stdin.end();
